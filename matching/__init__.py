@@ -1,0 +1,1 @@
+"""Bank-enterprise matching: what a match is and how it is ranked."""

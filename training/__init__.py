@@ -1,0 +1,1 @@
+"""Offline: simulate, import, train, evaluate, rank, promote."""

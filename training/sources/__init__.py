@@ -1,0 +1,1 @@
+"""Public releases, each read into the five tables."""

@@ -1,0 +1,1 @@
+"""The project's tests: one file a module, and the house tests."""

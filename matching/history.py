@@ -1,0 +1,239 @@
+"""The market's memory: past outcomes as time-sorted columns, and a need's context in the same codes.
+
+Every column is an array over events. An event is one (need, product) pair: taken on the day it was granted, or only
+seen (shown, applied for, declined) on the day that happened. Whoever reads a history for a need reads
+`history.until(day)` events only: those before the first day of the need's month (`cutoff`). Nothing later is reachable
+from a context, so nothing learned after the moment of ranking can touch a feature.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from matching.domain import Enterprise, Need, Stage
+from matching.tables import Tables
+
+REGION_LEVELS: Final = 4
+INDUSTRY_LEVELS: Final = 4
+CODES: Final = (
+    "enterprise",
+    *(f"region_{level}" for level in range(1, REGION_LEVELS + 1)),
+    *(f"industry_{level}" for level in range(1, INDUSTRY_LEVELS + 1)),
+    "size",
+    "ownership",
+    "purpose",
+    "tax_grade",
+    "cluster",
+)
+NUMBERS: Final = ("amount", "term", "revenue", "employees", "age", "debt_ratio")
+MISSING: Final = -1
+EPOCH: Final = date(1970, 1, 1)
+TAKEN: Final = (Stage.GRANTED, Stage.DRAWN)
+
+Codes = NDArray[np.int32]
+Numbers = NDArray[np.float64]
+
+
+def day_of(moment: date) -> int:
+    """Days since 1970-01-01."""
+    return (moment - EPOCH).days
+
+
+def cutoff(as_of: date) -> date:
+    """The first day of the month of `as_of`: history is read up to there, that day excluded."""
+    return as_of.replace(day=1)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A need in the history's codes: `codes` by `CODES` (-1 unknown), `numbers` by `NUMBERS` (NaN unknown).
+
+    `day` is the cutoff in days since 1970, `until` the number of events before it.
+    """
+
+    codes: Codes
+    numbers: Numbers
+    day: int
+    until: int
+
+
+@dataclass(frozen=True)
+class History:
+    """Events in time order; `codes` [events, CODES] and `numbers` [events, NUMBERS] are those of each event's need.
+
+    `product` counts into `products`, whose institution and type count into `institutions` and `types`;
+    `vocabulary[i]` lists the texts behind column i of `codes`, sorted.
+    """
+
+    day: Codes
+    product: Codes
+    taken: NDArray[np.bool_]
+    position: Codes
+    codes: Codes
+    numbers: Numbers
+    products: NDArray[np.str_]
+    institution_of: Codes
+    type_of: Codes
+    institutions: NDArray[np.str_]
+    types: NDArray[np.str_]
+    vocabulary: tuple[NDArray[np.str_], ...]
+
+    def __post_init__(self) -> None:
+        lookups = [{str(text): code for code, text in enumerate(texts)} for texts in self.vocabulary]
+        object.__setattr__(self, "_lookups", lookups)
+        object.__setattr__(self, "_product_codes", {str(text): code for code, text in enumerate(self.products)})
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    @classmethod
+    def of(cls, tables: Tables) -> Self:
+        """All outcomes of checked tables as events."""
+        events = _events(tables)
+        texts, numbers = _columns(events)
+        vocabulary, codes = zip(*(_encode(texts[name]) for name in CODES), strict=True)
+        products = tables.products.drop_duplicates("product_id").sort_values("product_id")
+        institutions, institution_of = _encode(products["institution_id"])
+        types, type_of = _encode(products["kind"] + ":" + products["type"])
+        names = products["product_id"].to_numpy(dtype=np.str_)
+        return cls(
+            day=_days(events["day"]),
+            product=np.searchsorted(names, events["product_id"].to_numpy(dtype=np.str_)).astype(np.int32),
+            taken=events["taken"].to_numpy(dtype=bool),
+            position=events["position"].fillna(0).to_numpy(dtype=np.int32),
+            codes=np.ascontiguousarray(np.stack(codes, axis=1)),
+            numbers=np.ascontiguousarray(np.stack([numbers[name] for name in NUMBERS], axis=1)),
+            products=names,
+            institution_of=institution_of,
+            type_of=type_of,
+            institutions=institutions,
+            types=types,
+            vocabulary=vocabulary,
+        )
+
+    def until(self, day: int) -> int:
+        """How many events came before `day`."""
+        return int(np.searchsorted(self.day, day, side="left"))
+
+    def context(self, enterprise: Enterprise, need: Need, as_of: date) -> Context:
+        """The need in this history's codes, as of the first day of its month."""
+        texts, numbers = _facts(enterprise, need)
+        lookups: list[dict[str, int]] = self._lookups  # type: ignore[attr-defined]  # set once in __post_init__
+        codes = [lookup.get(text, MISSING) for lookup, text in zip(lookups, texts, strict=True)]
+        day = day_of(cutoff(as_of))
+        return Context(np.array(codes, np.int32), numbers, day, self.until(day))
+
+    def product_codes(self, ids: Sequence[str]) -> Codes:
+        """Each product's code; -1 where it has no past here."""
+        known: dict[str, int] = self._product_codes  # type: ignore[attr-defined]  # set once in __post_init__
+        return np.array([known.get(str(product_id), MISSING) for product_id in ids], np.int32)
+
+    def save(self, path: Path) -> None:
+        """All columns into one `.npz` (no pickle)."""
+        columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "vocabulary"}
+        columns |= {f"vocabulary_{name}": texts for name, texts in zip(CODES, self.vocabulary, strict=True)}
+        np.savez_compressed(path, **columns)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """What `save` wrote."""
+        with np.load(path, allow_pickle=False) as saved:
+            vocabulary = tuple(saved[f"vocabulary_{name}"] for name in CODES)
+            columns = {f.name: saved[f.name] for f in fields(cls) if f.name != "vocabulary"}
+        return cls(**columns, vocabulary=vocabulary)
+
+
+def prefixes(path: str | None, levels: int) -> list[str]:
+    """The path's first two parts, three parts …: `levels` texts from coarse to fine, empty where it does not reach."""
+    parts = path.split("/") if path else []
+    return ["/".join(parts[: level + 1]) if len(parts) > level else "" for level in range(1, levels + 1)]
+
+
+def _facts(enterprise: Enterprise, need: Need) -> tuple[list[str], Numbers]:
+    """One need's texts by `CODES` and numbers by `NUMBERS`: the scalar twin of `_columns`."""
+    texts = [
+        enterprise.enterprise_id,
+        *prefixes(enterprise.region, REGION_LEVELS),
+        *prefixes("/" + enterprise.industry if enterprise.industry else None, INDUSTRY_LEVELS),
+        enterprise.size or "",
+        enterprise.ownership or "",
+        need.purpose or "",
+        enterprise.tax_grade or "",
+        enterprise.cluster or "",
+    ]
+    raw = (need.amount, need.term_months, enterprise.revenue, enterprise.employees)
+    years = (need.posted_at - enterprise.founded).days / 365.25 if enterprise.founded else np.nan
+    numbers = [np.nan if value is None else float(value) for value in raw]
+    debt = _ratio(enterprise.liabilities, enterprise.assets)
+    return texts, _scaled(np.array([[*numbers, years, debt]]))[0]
+
+
+def _ratio(part: int | None, whole: int | None) -> float:
+    return part / whole if part is not None and whole else np.nan
+
+
+def _scaled(raw: Numbers) -> Numbers:
+    """Money, months, persons and years as log(1 + x), so that distances are ratios; the debt ratio as it is."""
+    scaled = raw.copy()
+    scaled[:, :5] = np.log1p(np.maximum(raw[:, :5], 0))
+    return scaled
+
+
+def _events(tables: Tables) -> pd.DataFrame:
+    """One row a (need, product) pair and role, in time order, with the need's and enterprise's facts beside it."""
+    outcomes = tables.outcomes
+    taken = outcomes["stage"].isin(TAKEN)
+    pairs = outcomes.assign(taken=taken).sort_values("at", kind="stable")
+    first = pairs.groupby(["need_id", "product_id", "taken"], sort=False)[["at", "position"]].first().reset_index()
+    seen = first[~first["taken"]]
+    events = pd.concat([first[first["taken"]], seen]).rename(columns={"at": "day"})
+    events = events.merge(tables.needs, on="need_id").merge(tables.products[["product_id"]].drop_duplicates())
+    events = _with_enterprise(events, tables.enterprises)
+    return events.sort_values(["day", "need_id", "product_id", "taken"], kind="stable").reset_index(drop=True)
+
+
+def _with_enterprise(events: pd.DataFrame, enterprises: pd.DataFrame) -> pd.DataFrame:
+    """Beside each event, its enterprise's facts as last known when the need was posted."""
+    left = events.sort_values("posted_at", kind="stable")
+    right = enterprises.sort_values("as_of", kind="stable")
+    return pd.merge_asof(left, right, left_on="posted_at", right_on="as_of", by="enterprise_id")
+
+
+def _columns(events: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, Numbers]]:
+    texts = {name: events[name].fillna("") for name in CODES if name in events}
+    texts |= _levels(events["region"], "region", REGION_LEVELS)
+    texts |= _levels("/" + events["industry"], "industry", INDUSTRY_LEVELS)
+    texts["enterprise"] = events["enterprise_id"]
+    raw = events[["amount", "term_months", "revenue", "employees"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    years = ((events["posted_at"] - events["founded"]).dt.days / 365.25).to_numpy(dtype=np.float64, na_value=np.nan)
+    assets = events["assets"].astype("Float64").replace(0, pd.NA)
+    debt = (events["liabilities"].astype("Float64") / assets).to_numpy(dtype=np.float64, na_value=np.nan)
+    scaled = _scaled(np.column_stack([raw, years, debt]))
+    return texts, {name: scaled[:, i] for i, name in enumerate(NUMBERS)}
+
+
+def _levels(paths: pd.Series, name: str, levels: int) -> dict[str, pd.Series]:
+    known = {path: prefixes(path, levels) for path in paths.dropna().unique()}
+    return {
+        f"{name}_{level + 1}": paths.map({path: parts[level] for path, parts in known.items()}).fillna("")
+        for level in range(levels)
+    }
+
+
+def _encode(texts: pd.Series) -> tuple[NDArray[np.str_], Codes]:
+    """Sorted distinct texts and each row's code; the empty text is -1."""
+    vocabulary, codes = np.unique(texts.to_numpy(dtype=np.str_), return_inverse=True)
+    codes = codes.astype(np.int32)
+    if len(vocabulary) and vocabulary[0] == "":
+        vocabulary, codes = vocabulary[1:], codes - 1
+    return vocabulary, codes.astype(np.int32)
+
+
+def _days(moments: pd.Series) -> Codes:
+    return moments.to_numpy(dtype="datetime64[D]").astype(np.int64).astype(np.int32)

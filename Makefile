@@ -1,0 +1,60 @@
+# Two commands for everyone (`make serve`, `make test`); `make help` lists the rest. Everything made lies in .venv and var.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: serve test check format lock clean help
+
+PORT ?= 8000
+# The first interpreter found that is new enough; `make PYTHON=/path/to/python3.12 serve` takes another.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+PY := .venv/bin/python
+
+serve: var/loaded  ## install, build the simulated market and its model where there are none, serve on PORT (8000)
+	@echo "Serving on http://127.0.0.1:$(PORT)"
+	@exec $(PY) -m api --port $(PORT)
+
+test: .venv/installed  ## install and run the test suite on two cores
+	$(PY) -m pytest -q -n 2
+
+check: .venv/installed  ## lint, format and types, as the continuous integration sees them
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: .venv/installed  ## let ruff mend what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+lock:  ## write requirements.lock anew from pyproject.toml, in a virtual environment of its own
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" \
+	&& "$$folder/bin/pip" install '.[dev]' \
+	&& "$$folder/bin/pip" freeze | grep -v '^bank-enterprise-matching' > "$$folder/lock" \
+	&& mv "$$folder/lock" requirements.lock && wc -l requirements.lock
+
+clean:  ## forget the simulated market, its models, the store and all caches; keep .venv
+	rm -rf var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# pip's script is the last thing that `venv` writes: without it an interrupted installation starts over.
+.venv/installed: pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
+	$(PY) -m pip install --disable-pip-version-check -r requirements.lock
+	$(PY) -m pip install --disable-pip-version-check -q --no-deps -e .
+	@touch $@
+
+# The embedded default, made step by step where it is not there yet: an interrupted run goes on where it stopped.
+var/data/tables.json: | .venv/installed
+	$(PY) -m training simulate --out var/data
+
+var/models/champion: | var/data/tables.json
+	$(PY) -m training train var/data --models var/models | tee var/training.log
+	$(PY) -m training promote --models var/models "$$(tail -n 1 var/training.log)"
+
+var/loaded: | var/models/champion
+	$(PY) -m api load var/data
+	@touch $@

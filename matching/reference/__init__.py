@@ -1,0 +1,288 @@
+"""The one reader of the dated code tables beside it: regions, LPR, size classes, industries, clusters.
+
+Every question is asked "as of" a date, so that a past recommendation replays with the rules of its day.
+"""
+
+import csv
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, lru_cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Final, Protocol, TypeVar
+
+from matching.domain import Benchmark, Coded, Size
+from matching.errors import Fault, InputError
+
+CITY: Final = "CN/500000"
+MANUFACTURING: Final = "C"
+YUAN_PER_10K: Final = 10_000
+
+
+class Zone(Coded):
+    """Chongqing's four zones, by which fairness is watched."""
+
+    CENTRAL_CITY = "central_city", "中心城区", "Central city"
+    NEW_URBAN = "new_urban", "主城新区", "New urban area"
+    NORTH_EAST = "north_east", "渝东北", "North-east"
+    SOUTH_EAST = "south_east", "渝东南", "South-east"
+
+
+class ClusterTier(Coded):
+    """The four groups of the "33618" manufacturing clusters."""
+
+    LEADING = "leading", "主导产业集群", "Leading"
+    PILLAR = "pillar", "支柱产业集群", "Pillar"
+    CHARACTERISTIC = "characteristic", "特色优势产业集群", "Characteristic"
+    NEW_STAR = "new_star", "“新星”产业集群", "New star"
+
+
+@dataclass(frozen=True)
+class Region:
+    """A district in force from `valid_from` until before `valid_to`; `successor` is what it became."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    zone: Zone
+    valid_from: date
+    valid_to: date | None
+    successor: str | None
+
+    @property
+    def path(self) -> str:
+        """The district as an enterprise's `region`: `CN/500000/500103`."""
+        return f"{CITY}/{self.code}"
+
+
+@dataclass(frozen=True)
+class Industry:
+    """A division of GB/T 4754's section C."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    valid_from: date
+    valid_to: date | None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One of the "33618" clusters; `trust` is A where read in an official text, C where common knowledge."""
+
+    code: str
+    tier: ClusterTier
+    name_zh: str
+    name_en: str
+    trust: str
+    valid_from: date
+    valid_to: date | None
+
+
+class _Dated(Protocol):
+    @property
+    def code(self) -> str: ...
+    @property
+    def valid_from(self) -> date: ...
+    @property
+    def valid_to(self) -> date | None: ...
+
+
+D = TypeVar("D", bound=_Dated)
+C = TypeVar("C", bound=Coded)
+
+
+@lru_cache(maxsize=64)
+def regions(as_of: date) -> Mapping[str, Region]:
+    """The districts in force on `as_of`, by code. Raises `InputError` before the table's first row."""
+    return _in_force("regions", _regions(), as_of)
+
+
+def region(code: str, as_of: date) -> Region:
+    """The district `code` as in force on `as_of`. Raises `InputError` where it is not. Source: GB/T 2260."""
+    return _member("regions", regions(as_of), code, as_of)
+
+
+def successor(code: str, as_of: date) -> str:
+    """What district `code` has become by `as_of`: itself while in force. Raises `InputError` for an unknown code."""
+    in_force = regions(as_of)
+    known = {row.code: row for row in _regions()}
+    while code not in in_force and code in known and known[code].valid_from <= as_of:
+        code = known[code].successor or ""
+    return _member("regions", in_force, code, as_of).code
+
+
+@lru_cache(maxsize=65536)
+def region_names(path: str, as_of: date) -> tuple[str, ...]:
+    """`path` and all it lies in, coarse to fine, under every name known by `as_of`.
+
+    Chongqing's districts answer to their successor and to all that it replaced: from 2025-11-06 on, Yubei is found
+    as Yubei, as Jiangbei and as Liangjiang New Area. Paths elsewhere are only split.
+    """
+    parts = path.split("/")
+    names = tuple("/".join(parts[: i + 1]) for i in range(len(parts)))
+    if not path.startswith(CITY + "/"):
+        return names
+    return names + tuple(f"{CITY}/{code}" for code in _kin(parts[2], as_of) if code != parts[2])
+
+
+def zone(path: str | None, as_of: date) -> Zone | None:
+    """The zone of a region path; None outside Chongqing's districts and before the table's first day."""
+    parts = (path or "").split("/")
+    if len(parts) < 3 or "/".join(parts[:2]) != CITY or not _kin(parts[2], as_of):
+        return None
+    return regions(as_of)[successor(parts[2], as_of)].zone
+
+
+@lru_cache(maxsize=4096)
+def lpr(benchmark: Benchmark, as_of: date) -> float:
+    """The loan prime rate in force on `as_of`, in basis points a year. Raises `InputError` before 2019-08-20."""
+    days, rates = _lpr()
+    at = bisect_right(days, as_of)
+    if at == 0:
+        raise _too_early("lpr", days[0], as_of)
+    return rates[at - 1][benchmark]
+
+
+def size_class(employees: int | None, revenue: int | None, as_of: date) -> Size | None:
+    """The size class of an industrial enterprise by employees and yearly revenue in yuan; None where one is missing.
+
+    Starts at large and goes one class down wherever either lower limit fails. Source: the standard of 18 June 2011.
+    Raises `InputError` before that day.
+    """
+    if employees is None or revenue is None:
+        return None
+    for size, least_employees, least_revenue in _size_limits(as_of):
+        if employees >= least_employees and revenue >= least_revenue:
+            return size
+    return Size.MICRO
+
+
+@lru_cache(maxsize=64)
+def industries(as_of: date) -> Mapping[str, Industry]:
+    """The manufacturing divisions in force on `as_of`, by code. Raises `InputError` before the first row."""
+    return _in_force("industries", _industries(), as_of)
+
+
+def industry(code: str, as_of: date) -> Industry:
+    """The manufacturing division `code` (13-43). Raises `InputError` for another. Source: GB/T 4754-2017."""
+    return _member("industries", industries(as_of), code, as_of)
+
+
+def is_manufacturing(path: str | None) -> bool:
+    """Whether an industry path (`C/34/344`: the ISIC section first, in every release) is manufacturing; None is not."""
+    return path is not None and path.split("/", 1)[0] == MANUFACTURING
+
+
+@lru_cache(maxsize=64)
+def clusters(as_of: date) -> Mapping[str, Cluster]:
+    """The manufacturing clusters in force on `as_of`, by code. Raises `InputError` before the first row."""
+    return _in_force("clusters", _clusters(), as_of)
+
+
+def cluster(code: str, as_of: date) -> Cluster:
+    """The cluster `code`. Raises `InputError` where it is not in force on `as_of`."""
+    return _member("clusters", clusters(as_of), code, as_of)
+
+
+@lru_cache(maxsize=4096)
+def _kin(code: str, as_of: date) -> tuple[str, ...]:
+    """The district that `code` has become by `as_of`, and all the districts which that one replaced."""
+    if as_of < min(row.valid_from for row in _regions()):
+        return ()
+    try:
+        heir = successor(code, as_of)
+    except InputError:
+        return ()
+    begun = [row.code for row in _regions() if row.valid_from <= as_of]
+    return tuple(other for other in begun if successor(other, as_of) == heir)
+
+
+def _in_force(table: str, rows: tuple[D, ...], as_of: date) -> Mapping[str, D]:
+    first = min(row.valid_from for row in rows)
+    if as_of < first:
+        raise _too_early(table, first, as_of)
+    held = {r.code: r for r in rows if r.valid_from <= as_of and (r.valid_to is None or as_of < r.valid_to)}
+    return MappingProxyType(held)
+
+
+def _member(table: str, members: Mapping[str, D], code: str, as_of: date) -> D:
+    if code not in members:
+        raise InputError(f"reference/{table}", [Fault("code", f"is in force on {as_of}, not {code!r}")])
+    return members[code]
+
+
+def _too_early(table: str, first: date, as_of: date) -> InputError:
+    return InputError(
+        f"reference/{table}", [Fault("as_of", f"is at least {first}, the table's first day, not {as_of}")]
+    )
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    text = resources.files(__name__).joinpath(f"{table}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _table(table: str, build: Callable[[dict[str, str], date, date | None], D]) -> tuple[D, ...]:
+    return tuple(build(row, _day(row["valid_from"]), _end(row["valid_to"])) for row in _rows(table))
+
+
+def _coded(kind: type[C], code: str) -> C:
+    return next(member for member in kind if member == code)
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def _end(text: str) -> date | None:
+    return _day(text) if text else None
+
+
+@cache
+def _regions() -> tuple[Region, ...]:
+    return _table(
+        "regions",
+        lambda r, start, end: Region(
+            r["code"], r["name_zh"], r["name_en"], _coded(Zone, r["zone"]), start, end, r["successor"] or None
+        ),
+    )
+
+
+@cache
+def _industries() -> tuple[Industry, ...]:
+    return _table("industries", lambda r, start, end: Industry(r["code"], r["name_zh"], r["name_en"], start, end))
+
+
+@cache
+def _clusters() -> tuple[Cluster, ...]:
+    return _table(
+        "clusters",
+        lambda r, start, end: Cluster(
+            r["code"], _coded(ClusterTier, r["tier"]), r["name_zh"], r["name_en"], r["trust"], start, end
+        ),
+    )
+
+
+@cache
+def _lpr() -> tuple[list[date], list[dict[Benchmark, float]]]:
+    rows = _rows("lpr")
+    return [_day(row["valid_from"]) for row in rows], [{b: float(row[f"{b}_bp"]) for b in Benchmark} for row in rows]
+
+
+@lru_cache(maxsize=64)
+def _size_limits(as_of: date) -> tuple[tuple[Size, int, int], ...]:
+    """The limits in force on `as_of`, large first: class, employees, revenue in yuan."""
+    rows = _rows("size_classes")
+    days = sorted({_day(row["valid_from"]) for row in rows})
+    if as_of < days[0]:
+        raise _too_early("size_classes", days[0], as_of)
+    latest = str(days[bisect_right(days, as_of) - 1])
+    chosen = [row for row in rows if row["valid_from"] == latest]
+    limits = [
+        (_coded(Size, row["size"]), int(row["min_employees"]), int(row["min_revenue_10k"]) * YUAN_PER_10K)
+        for row in chosen
+    ]
+    return tuple(sorted(limits, key=lambda limit: -limit[1]))

@@ -1,0 +1,1 @@
+"""The service's memory: entities as loaded, and every recommendation as answered."""

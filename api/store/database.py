@@ -1,0 +1,82 @@
+"""The store: one engine, its schema brought up to date, and sessions to read and to write in."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import Session
+
+from matching.errors import Fault, InputError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
+_to_json = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+class Store:
+    """The database behind the service; safe to share between threads. What `writing` held is on disk when it ends."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(make_url(url))
+        self._writer = self.engine.execution_options(begin="IMMEDIATE")
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the store and changes nothing."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session committed at its end, or rolled back whole when its body raises."""
+        with Session(self._writer) as session, session.begin():
+            yield session
+
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the schema to `revision`; a schema from a later version of the service is refused."""
+        with self._writer.begin() as connection:
+            move = command.downgrade if revision == "base" else command.upgrade
+            move(migrations(connection), revision)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def migrations(connection: Connection) -> Config:
+    """Alembic's configuration, for the migrations that come with this package."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=url.get_backend_name() != "sqlite")
+    except ImportError as error:
+        raise InputError("database", [Fault("database_url", f"names an installed driver: {error}")]) from None
+    if engine.dialect.name == "sqlite":
+        Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Transactions begin where `_begin_sqlite` says so, not where Python's driver guesses."""
+    connection.isolation_level = None
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes its turn at once: a reader that turned writer half-way would be refused, not queued."""
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")

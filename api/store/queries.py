@@ -1,0 +1,147 @@
+"""What the service asks of its store: rows come out as entities, and an id that names nothing raises NotFoundError."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, insert, select, tuple_, update
+from sqlalchemy.orm import Session, aliased, undefer
+
+from api.store.models import (
+    Base,
+    EnterpriseRow,
+    InstitutionRow,
+    LoadRow,
+    NeedRow,
+    ProductRow,
+    RecommendationRow,
+)
+from matching.domain import Enterprise, Entity, Institution, Kind, Need, Product
+from matching.errors import NotFoundError
+
+CHUNK = 5000
+
+
+def enterprise(session: Session, enterprise_id: str, as_of: date) -> Enterprise:
+    """The enterprise's latest facts known by `as_of`."""
+    query = (
+        select(EnterpriseRow.document)
+        .where(EnterpriseRow.enterprise_id == enterprise_id, EnterpriseRow.as_of <= as_of)
+        .order_by(EnterpriseRow.as_of.desc())
+        .limit(1)
+    )
+    return Enterprise.model_validate(_found(session, query, f"enterprise known by {as_of}", enterprise_id))
+
+
+def product(session: Session, product_id: str, as_of: date) -> Product:
+    """The product's latest version begun by `as_of`, ended or not."""
+    query = (
+        select(ProductRow.document)
+        .where(ProductRow.product_id == product_id, ProductRow.valid_from <= as_of)
+        .order_by(ProductRow.valid_from.desc())
+        .limit(1)
+    )
+    return Product.model_validate(_found(session, query, f"product offered by {as_of}", product_id))
+
+
+def products(
+    session: Session, as_of: date, kind: Kind | None, institution_id: str | None, limit: int, offset: int
+) -> tuple[int, list[Product]]:
+    """How many products are offered on `as_of`, of a kind or institution if named, and one page of them by id."""
+    wanted = _offered(as_of)
+    if kind is not None:
+        wanted.append(ProductRow.kind == kind.value)
+    if institution_id is not None:
+        wanted.append(ProductRow.institution_id == institution_id)
+    total = session.scalar(select(func.count()).select_from(ProductRow).where(*wanted)) or 0
+    page = select(ProductRow.document).where(*wanted).order_by(ProductRow.product_id).limit(limit).offset(offset)
+    return total, [Product.model_validate(document) for document in session.scalars(page)]
+
+
+def _offered(as_of: date) -> list[ColumnElement[bool]]:
+    """The version in force: the latest begun by that day, unless it has ended."""
+    other = aliased(ProductRow)
+    latest = (
+        select(func.max(other.valid_from))
+        .where(other.product_id == ProductRow.product_id, other.valid_from <= as_of)
+        .scalar_subquery()
+    )
+    return [ProductRow.valid_from == latest, ProductRow.valid_to.is_(None) | (ProductRow.valid_to > as_of)]
+
+
+def catalogue(session: Session) -> tuple[list[Product], list[Institution]]:
+    """Every version of every product, and the institutions."""
+    rows = session.scalars(select(ProductRow.document))
+    owners = session.scalars(select(InstitutionRow.document))
+    return [Product.model_validate(row) for row in rows], [Institution.model_validate(row) for row in owners]
+
+
+def last_load(session: Session) -> LoadRow | None:
+    """The latest load; its number is the catalogue's revision."""
+    return session.scalars(select(LoadRow).order_by(LoadRow.load_id.desc()).limit(1)).first()
+
+
+def revision(session: Session) -> int:
+    """The number of the latest load, 0 before the first."""
+    return session.scalar(select(func.max(LoadRow.load_id))) or 0
+
+
+def recommendation(session: Session, recommendation_id: str, features: bool = False) -> RecommendationRow:
+    """A record, with the arrays of all its candidates when `features` are asked for."""
+    query = select(RecommendationRow).where(RecommendationRow.recommendation_id == recommendation_id)
+    if features:
+        arrays = (RecommendationRow.product_ids, RecommendationRow.scores, RecommendationRow.features)
+        query = query.options(*map(undefer, arrays))
+    return _found(session, query, "recommendation", recommendation_id)
+
+
+def _found(session: Session, query: Select[Any], what: str, key: str) -> Any:
+    found = session.scalars(query).first()
+    if found is None:
+        raise NotFoundError(what, key)
+    return found
+
+
+def upsert(session: Session, entities: Iterable[Entity]) -> None:
+    """Entities into their tables: a known key takes the new facts, a new key is added, none is removed."""
+    rows: dict[type[Base], list[dict[str, Any]]] = {}
+    for entity in entities:
+        model, row = _row_of(entity)
+        rows.setdefault(model, []).append(row)
+    for model, table_rows in rows.items():
+        for start in range(0, len(table_rows), CHUNK):
+            _upsert_rows(session, model, table_rows[start : start + CHUNK])
+
+
+def _upsert_rows(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> None:
+    names = [column.name for column in model.__mapper__.primary_key]
+    keys = [tuple(row[name] for name in names) for row in rows]
+    columns = [getattr(model, name) for name in names]
+    known = {
+        tuple(key)
+        for start in range(0, len(keys), 500)
+        for key in session.execute(select(*columns).where(tuple_(*columns).in_(keys[start : start + 500])))
+    }
+    new = [row for row, key in zip(rows, keys, strict=True) if key not in known]
+    changed = [row for row, key in zip(rows, keys, strict=True) if key in known]
+    if new:
+        session.execute(insert(model), new)
+    if changed:
+        session.execute(update(model), changed)
+
+
+def _row_of(entity: Entity) -> tuple[type[Base], dict[str, Any]]:
+    """The row's table and columns: its key and what is asked for, and the document."""
+    document = entity.model_dump(mode="json", exclude_none=True)
+    match entity:
+        case Institution():
+            model, names = InstitutionRow, ("institution_id",)
+        case Product():
+            model, names = ProductRow, ("product_id", "valid_from", "valid_to", "institution_id", "kind")
+        case Enterprise():
+            model, names = EnterpriseRow, ("enterprise_id", "as_of")
+        case Need():
+            model, names = NeedRow, ("need_id", "enterprise_id", "posted_at")
+        case _:
+            raise TypeError(f"{type(entity).__name__} has no table")
+    return model, {name: getattr(entity, name) for name in names} | {"document": document}

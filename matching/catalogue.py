@@ -53,7 +53,7 @@ class Catalogue:
         self.spread_bp = _numbers([p.spread_bp for p in products])
         self.capacity = _numbers([p.capacity for p in products])
         self.valid_from = _numbers([days(p.valid_from) for p in products])
-        self.valid_to = _numbers([p.valid_to and days(p.valid_to) for p in products])
+        self.valid_to = _numbers([None if p.valid_to is None else days(p.valid_to) for p in products])
         self._superseded = _superseded(self.ids, self.valid_from)
         self.ends = _read_only(np.fmin(self.valid_to, self._superseded))
         self._benchmark_code = _codes([p.benchmark for p in products], (*Benchmark, None))
@@ -87,7 +87,7 @@ class Catalogue:
 
     def institution_of(self, row: int) -> Institution:
         """The institution whose product stands in `row`."""
-        return self.institutions[self.institution_code[row]]
+        return self.institutions[int(self.institution_code[row])]
 
     def rate_bp(self, as_of: date) -> Floats:
         """Each row's rate on `as_of`: benchmark LPR plus spread, in basis points; NaN where either is unknown."""

@@ -1,0 +1,178 @@
+"""The facts a rule may rest on: every field of the enterprise and the need, and what follows from them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+from matching import reference
+from matching.catalogue import days
+from matching.domain import Enterprise, Need, Size
+from matching.errors import InputError
+
+Known = Mapping[str, Any]
+CHINA: Final = "CN"
+TEXT_LENGTH: Final = 200
+_PATHS: Final = ("region", "industry")
+
+
+class FactType(Enum):
+    """How a fact is compared: the first three as numbers, the others as sets of codes."""
+
+    NUMBER = "a number"
+    DAY = "a date (YYYY-MM-DD)"
+    FLAG = "true or false"
+    CODE = "a code"
+    CODES = "codes, any number of them"
+    PATH = "a path, met by each path it lies in"
+
+
+COUNTED: Final = frozenset({FactType.NUMBER, FactType.DAY, FactType.FLAG})
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact's name, type, labels and unit; `codes` are its admissible codes where they are enumerated."""
+
+    name: str
+    type: FactType
+    zh: str
+    en: str
+    unit: str = ""
+    codes: tuple[str, ...] | None = None
+
+
+def facts(enterprise: Enterprise, need: Need, as_of: date) -> dict[str, Any]:
+    """Every fact of `FACTS` by name as known on `as_of`; None where it is missing or cannot be derived."""
+    known = {**enterprise.__dict__, **need.__dict__}
+    return known | {name: derive(enterprise, need, as_of) for name, derive in _DERIVATIONS.items()}
+
+
+def number(fact: Fact, known: Known) -> float | None:
+    """A counted fact as a number (dates as days since 1970, flags as 0 or 1); None where it is missing."""
+    value = known[fact.name]
+    if value is None:
+        return None
+    return float(days(value) if fact.type is FactType.DAY else value)
+
+
+def members(fact: Fact, known: Known, as_of: date) -> frozenset[str] | None:
+    """A coded fact as the set of codes it answers to on `as_of`; None where it is missing."""
+    value = known[fact.name]
+    if value is None:
+        return None
+    if fact.type is FactType.PATH:
+        return frozenset(reference.region_names(value, as_of))
+    return frozenset(value if fact.type is FactType.CODES else (value,))
+
+
+def text(value: object) -> str | None:
+    """A fact or a threshold as a verdict shows it, cut to the length that a verdict takes; None stays None."""
+    match value:
+        case None:
+            return None
+        case bool():
+            shown = str(value).lower()
+        case float() if not value.is_integer():
+            shown = f"{value:,.9g}"
+        case int() | float():
+            shown = f"{int(value):,}"
+        case tuple() | frozenset():
+            shown = ", ".join(sorted(value)) or "none"
+        case _:
+            shown = str(value)
+    return shown if len(shown) <= TEXT_LENGTH else shown[: TEXT_LENGTH - 1] + "…"
+
+
+def age_years(founded: date | None, as_of: date) -> float | None:
+    """Years from `founded` to `as_of`, whole on anniversaries; None where unknown or still to come."""
+    if founded is None or founded > as_of:
+        return None
+    passed = (as_of.month, as_of.day) >= (founded.month, founded.day)
+    whole = as_of.year - founded.year - (not passed)
+    last, following = _anniversary(founded, whole), _anniversary(founded, whole + 1)
+    return whole + max(0, (as_of - last).days) / (following - last).days
+
+
+def _anniversary(day: date, years: int) -> date:
+    """The same day `years` later; 1 March stands for a 29 February that does not exist."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return date(day.year + years, 3, 1)
+
+
+def _size(enterprise: Enterprise, need: Need, as_of: date) -> Size | None:
+    """By the official algorithm in China, where its facts are known and the standard is in force; else as stated."""
+    if enterprise.region is not None and enterprise.region.split("/", 1)[0] != CHINA:
+        return enterprise.size
+    try:
+        return reference.size_class(enterprise.employees, enterprise.revenue, as_of) or enterprise.size
+    except InputError:
+        return enterprise.size
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole
+
+
+def _equity(enterprise: Enterprise) -> int | None:
+    if enterprise.assets is None or enterprise.liabilities is None:
+        return None
+    return enterprise.assets - enterprise.liabilities
+
+
+_DERIVED: Final = (
+    Fact("age_years", FactType.NUMBER, "成立年限", "Years since founded", "year"),
+    Fact("debt_ratio", FactType.NUMBER, "资产负债率", "Debt ratio", "share"),
+    Fact("equity", FactType.NUMBER, "净资产", "Equity", "yuan"),
+    Fact("profit_margin", FactType.NUMBER, "净利率", "Profit margin", "share"),
+    Fact("rd_intensity", FactType.NUMBER, "研发投入强度", "R&D intensity", "share"),
+    Fact("amount_to_revenue", FactType.NUMBER, "需求金额与营收之比", "Amount to revenue", "share"),
+    Fact("amount_to_assets", FactType.NUMBER, "需求金额与资产之比", "Amount to assets", "share"),
+    Fact("amount_to_receivables", FactType.NUMBER, "需求金额与应收账款之比", "Amount to receivables", "share"),
+    Fact("amount_to_equipment", FactType.NUMBER, "需求金额与设备净值之比", "Amount to equipment", "share"),
+)
+_DERIVATIONS: Final[dict[str, Callable[[Enterprise, Need, date], Any]]] = {
+    "size": _size,
+    "age_years": lambda enterprise, need, as_of: age_years(enterprise.founded, as_of),
+    "debt_ratio": lambda enterprise, need, as_of: _share(enterprise.liabilities, enterprise.assets),
+    "equity": lambda enterprise, need, as_of: _equity(enterprise),
+    "profit_margin": lambda enterprise, need, as_of: _share(enterprise.profit, enterprise.revenue),
+    "rd_intensity": lambda enterprise, need, as_of: _share(enterprise.rd_spend, enterprise.revenue),
+    "amount_to_revenue": lambda enterprise, need, as_of: _share(need.amount, enterprise.revenue),
+    "amount_to_assets": lambda enterprise, need, as_of: _share(need.amount, enterprise.assets),
+    "amount_to_receivables": lambda enterprise, need, as_of: _share(need.amount, enterprise.receivables),
+    "amount_to_equipment": lambda enterprise, need, as_of: _share(need.amount, enterprise.equipment),
+}
+
+
+def _stated() -> Iterator[Fact]:
+    for entity in (Enterprise, Need):
+        for name, info in entity.model_fields.items():
+            kind, codes = _type(name, info.annotation)
+            extra = info.json_schema_extra
+            labels = extra if isinstance(extra, dict) else {}
+            yield Fact(name, kind, str(labels["zh"]), str(labels["en"]), str(labels["unit"]), codes)
+
+
+def _type(name: str, annotation: Any) -> tuple[FactType, tuple[str, ...] | None]:
+    inner = _bare(annotation)
+    many = get_origin(inner) is tuple
+    inner = _bare(get_args(inner)[0]) if many else inner
+    codes = tuple(member.value for member in inner) if issubclass(inner, Enum) else None
+    if issubclass(inner, str):
+        return FactType.PATH if name in _PATHS else FactType.CODES if many else FactType.CODE, codes
+    return {bool: FactType.FLAG, date: FactType.DAY, int: FactType.NUMBER, float: FactType.NUMBER}[inner], None
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without its `None` and its `Annotated`."""
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(arg for arg in get_args(annotation) if arg is not NoneType)
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+FACTS: Final[Mapping[str, Fact]] = MappingProxyType({fact.name: fact for fact in (*_stated(), *_DERIVED)})

@@ -1,0 +1,142 @@
+"""The facts a rule may rest on: all fields by name and type, and what is derived from them."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matching.domain import Enterprise, Need, Size
+from matching.facts import FACTS, FactType, age_years, facts, members, number, text
+from tests.factories import DAY, enterprise, need
+
+
+def known(**stated):
+    return facts(enterprise(**stated), need(), DAY)
+
+
+def test_every_field_of_enterprise_and_need_is_a_fact_with_its_labels():
+    assert set(Enterprise.model_fields) | set(Need.model_fields) < set(FACTS)
+    assert all(fact.zh and fact.en for fact in FACTS.values())
+
+
+def test_the_facts_of_a_case_are_exactly_the_known_names():
+    assert set(known()) == set(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("revenue", FactType.NUMBER),
+        ("growth", FactType.NUMBER),
+        ("debt_ratio", FactType.NUMBER),
+        ("founded", FactType.DAY),
+        ("first_loan", FactType.FLAG),
+        ("size", FactType.CODE),
+        ("ownership", FactType.CODE),
+        ("tiers", FactType.CODES),
+        ("collateral", FactType.CODES),
+        ("region", FactType.PATH),
+    ],
+)
+def test_a_facts_type_follows_from_its_field(name, kind):
+    assert FACTS[name].type is kind
+
+
+def test_enumerated_facts_know_their_codes():
+    assert FACTS["size"].codes == ("large", "medium", "small", "micro")
+    assert "real_estate" in FACTS["collateral"].codes
+    assert FACTS["ownership"].codes is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "name", "expected"),
+    [
+        ({"assets": 10, "liabilities": 7}, "debt_ratio", 7 / 10),
+        ({"assets": 10, "liabilities": 7}, "equity", 10 - 7),
+        ({"revenue": 200, "profit": -20}, "profit_margin", -20 / 200),
+        ({"revenue": 200, "rd_spend": 6}, "rd_intensity", 6 / 200),
+        ({"revenue": 8_000_000}, "amount_to_revenue", 2_000_000 / 8_000_000),
+        ({"assets": 8_000_000}, "amount_to_assets", 2_000_000 / 8_000_000),
+        ({"receivables": 2_500_000}, "amount_to_receivables", 2_000_000 / 2_500_000),
+        ({"equipment": 4_000_000}, "amount_to_equipment", 2_000_000 / 4_000_000),
+        ({"assets": 0, "liabilities": 7}, "debt_ratio", None),
+        ({"assets": 10}, "debt_ratio", None),
+        ({"assets": 10}, "equity", None),
+        ({"receivables": None}, "amount_to_receivables", None),
+        ({"founded": None}, "age_years", None),
+    ],
+)
+def test_ratios_follow_from_the_figures_or_are_missing_with_them(stated, name, expected):
+    assert known(**stated)[name] == expected
+
+
+@pytest.mark.parametrize(
+    ("founded", "day", "expected"),
+    [
+        (date(2020, 6, 1), date(2022, 6, 1), 2),
+        (date(2020, 6, 1), date(2022, 5, 31), 1 + 364 / 365),
+        (date(2020, 6, 1), date(2020, 6, 1), 0),
+        (date(2020, 2, 29), date(2021, 3, 1), 1),
+        (date(2020, 2, 29), date(2024, 2, 29), 4),
+        (date(2020, 6, 1), date(2020, 5, 31), None),
+        (None, date(2020, 5, 31), None),
+    ],
+)
+def test_age_is_whole_on_anniversaries(founded, day, expected):
+    assert age_years(founded, day) == expected
+
+
+@given(st.dates(date(1950, 1, 1), date(2030, 1, 1)), st.integers(0, 20_000))
+def test_age_grows_every_day_and_keeps_to_the_calendar(founded, passed):
+    day = founded + timedelta(passed)
+    assert age_years(founded, day) <= age_years(founded, day + timedelta(1))
+    assert age_years(founded, day) == pytest.approx(passed / 365.2425, abs=0.01)
+
+
+def test_size_is_computed_where_its_facts_are_known():
+    assert known(size="large", employees=299, revenue=10**9)["size"] is Size.SMALL
+
+
+@pytest.mark.parametrize("missing", ["employees", "revenue"])
+def test_size_is_as_stated_where_a_fact_is_missing(missing):
+    assert known(**{"size": "large", missing: None})["size"] is Size.LARGE
+
+
+def test_size_is_as_stated_before_the_standard_and_outside_china():
+    stated = enterprise(size="large", employees=5, revenue=5)
+    assert facts(stated, need(), date(2011, 6, 17))["size"] is Size.LARGE
+    assert known(region="US/CA", size="large", employees=5, revenue=5)["size"] is Size.LARGE
+
+
+def test_counted_facts_become_numbers():
+    case = known(founded=date(1970, 1, 3), first_loan=True, growth=0.25)
+    assert [number(FACTS[name], case) for name in ("founded", "first_loan", "growth")] == [2, 1, 0.25]
+    assert number(FACTS["patents"], case) is None
+
+
+def test_coded_facts_become_the_codes_they_answer_to():
+    case = known(tiers=["high_tech", "champion"], tax_grade="A")
+    assert members(FACTS["tiers"], case, DAY) == {"high_tech", "champion"}
+    assert members(FACTS["tax_grade"], case, DAY) == {"A"}
+    assert members(FACTS["industry"], case, DAY) == {"C", "C/34", "C/34/344"}
+    assert members(FACTS["ownership"], case, DAY) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, None),
+        (True, "true"),
+        (2_000_000, "2,000,000"),
+        (0.74, "0.74"),
+        (5.0, "5"),
+        (1 / 3, "0.333333333"),
+        (date(2025, 1, 2), "2025-01-02"),
+        (("b", "a"), "a, b"),
+        ((), "none"),
+        ("x" * 300, "x" * 199 + "…"),
+    ],
+)
+def test_values_are_shown_plainly_and_shortly(value, shown):
+    assert text(value) == shown

@@ -1,5 +1,6 @@
 """What pydantic found wrong, in the house's words: which field, which item, which rule."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -66,6 +67,6 @@ def _value(value: object) -> str:
     if isinstance(value, str):
         return repr(short(value))
     try:
-        return short(repr(value))
+        return short(json.dumps(value, default=repr))
     except ValueError:  # Python refuses to print a whole number of more than 4,300 digits
         return "a number of thousands of digits"

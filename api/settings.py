@@ -31,7 +31,7 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """The settings as the variables say; an empty variable counts as unset. Raises `InputError` naming each bad one."""
+        """The settings as the variables say; an empty one counts as unset. Raises `InputError` naming each bad one."""
         given = {field: environment[name] for field, name in variables().items() if environment.get(name)}
         try:
             settings = cls.model_validate(given)
@@ -56,7 +56,10 @@ def _check_url(text: str) -> None:
     try:
         url = make_url(text)
     except ArgumentError:
-        rule = "is a database URL such as sqlite:///var/service.db or postgresql+psycopg://user:password@host/name"
-        raise InputError("environment", [Fault(_variable("database_url"), rule)]) from None
+        raise _refused_url("is like sqlite:///var/service.db or postgresql+psycopg://user:password@host/name") from None
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise InputError("environment", [Fault(_variable("database_url"), "names a file: SQLite in memory keeps nothing")])
+        raise _refused_url("names a file: SQLite in memory keeps nothing")
+
+
+def _refused_url(rule: str) -> InputError:
+    return InputError("environment", [Fault(_variable("database_url"), rule)])

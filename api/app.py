@@ -1,0 +1,70 @@
+"""The composition root: `create_app` puts the service together from its settings, and nothing happens on import."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from api import problems
+from api.messages import RecommendationRequest
+from api.openapi import describe
+from api.requests import RequestIds
+from api.routes import ROUTERS
+from api.service import Service, utc_now
+from api.serving import Serving
+from api.settings import Settings
+from api.store.database import Store
+from matching.errors import BundleError
+
+DESCRIPTION = """Ranks the financing products of many institutions for a manufacturing enterprise's need.
+
+A score orders the products of one answer; it is no probability and no promise. Every answer is recorded
+before it leaves, with all that it rests on. Errors are problem JSON (RFC 9457)."""
+_log = logging.getLogger("api")
+
+
+def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The service over its store, migrated, and its champion, if there is one yet; `now` is its clock."""
+    store = Store(settings.database_url)
+    store.migrate()
+    service = Service(settings, store, Serving(store, settings.models), now)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        store.close()
+
+    app = FastAPI(
+        title="Bank-enterprise matching",
+        version=_version(),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.add_middleware(RequestIds)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    describe(app, RecommendationRequest)
+    _warm(service.serving)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("bank-enterprise-matching")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _warm(serving: Serving) -> None:
+    """The first request finds the model read; a service without one starts all the same and says what is missing."""
+    try:
+        serving.matcher()
+    except BundleError as error:
+        _log.warning("not ready: %s", error)

@@ -1,0 +1,147 @@
+"""What goes over the wire for a recommendation, beside the domain's own entities."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from matching.domain import Day, Enterprise, Entity, Id, Kind, Match, Need, Product
+
+EXAMPLE = {
+    "enterprise": {
+        "enterprise_id": "E-9",
+        "name": "重庆示例机械有限公司",
+        "region": "CN/500000/500106",
+        "industry": "C/34/344",
+        "founded": "2015-03-01",
+        "employees": 120,
+        "revenue": 30000000,
+        "tax_grade": "B",
+    },
+    "need": {"amount": 5000000, "term_months": 12, "purpose": "working_capital"},
+    "top_k": 3,
+}
+EXAMPLE_BY_ID = {
+    "enterprise_id": "E-9",
+    "need": {"amount": 2000000, "term_months": 36, "purpose": "equipment", "collateral": ["equipment"]},
+    "kinds": ["credit", "leasing"],
+    "as_of": "2026-01-15",
+}
+
+
+def _iso(text: object) -> object:
+    """pydantic would take a number for seconds since 1970."""
+    if not isinstance(text, date) and len(str(text)) != len("2026-01-15"):
+        raise ValueError("is a date (YYYY-MM-DD)")
+    return text
+
+
+DayAsked = Annotated[Day, BeforeValidator(_iso)]
+
+
+class EnterpriseGiven(Enterprise):
+    """An enterprise by value; `as_of` is the request's where it is not given."""
+
+    as_of: Day | None = Field(default=None, title="Facts as of")  # type: ignore[assignment]  # optional only here
+
+
+class NeedGiven(Need):
+    """A need by value; its id is made up, its enterprise and its day are the request's where they are not given."""
+
+    need_id: Id | None = Field(default=None, title="Need id")  # type: ignore[assignment]  # optional only here
+    enterprise_id: Id | None = Field(default=None, title="Enterprise id")  # type: ignore[assignment]  # as above
+    posted_at: Day | None = Field(default=None, title="Posted")  # type: ignore[assignment]  # as above
+
+
+class RecommendationRequest(Entity):
+    """Which products suit this need? Either `enterprise` or `enterprise_id` says whose need it is."""
+
+    enterprise: EnterpriseGiven | None = Field(default=None, description="The enterprise's facts")
+    enterprise_id: Id | None = Field(default=None, description="An enterprise that the service knows")
+    need: NeedGiven
+    top_k: int = Field(default=10, ge=1, le=100, description="How many products to return")
+    kinds: tuple[Kind, ...] | None = Field(
+        default=None, min_length=1, max_length=len(Kind), description="Only products of these kinds; all when missing"
+    )
+    as_of: Day | None = Field(default=None, description="Rules, prices and facts of this day; today when missing")
+
+
+class Asked(Entity):
+    """A request as it was understood, every default filled in."""
+
+    enterprise: Enterprise
+    need: Need
+    top_k: int
+    kinds: tuple[Kind, ...] | None
+    as_of: date
+
+
+class RankedProduct(Match):
+    """A match with what names its product."""
+
+    institution_id: Id
+    name_zh: str
+    name_en: str
+    kind: Kind
+    type: str
+
+
+class Recommendation(Entity):
+    """Ranked products, best first. `candidates` were ranked; `failed` counts the others by rule."""
+
+    id: str = Field(description="Names the record: GET /v1/recommendations/{id}")
+    enterprise_id: Id
+    need_id: Id
+    as_of: date
+    model_id: str
+    catalogue_version: str
+    candidates: int
+    failed: dict[str, int] = Field(examples=[{"max_amount": 12, "region": 3}])
+    matches: tuple[RankedProduct, ...]
+
+
+class CandidateFeatures(Entity):
+    """What the ranker saw of one candidate, and the score that it gave."""
+
+    product_id: Id
+    score: float
+    values: dict[str, float | None] = Field(description="By feature; null where the value was missing")
+
+
+class Record(Recommendation):
+    """A recommendation as it was answered, with what was asked and, on demand, what it rests on."""
+
+    created_at: datetime
+    request: Asked
+    features: tuple[CandidateFeatures, ...] | None = Field(default=None, description="Every candidate; only on demand")
+
+
+class ProductPage(BaseModel):
+    """One page of the products offered on a day."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int
+    limit: int
+    offset: int
+    items: list[Product]
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = Field(default="ok")
+
+
+class Readiness(BaseModel):
+    """What is in service."""
+
+    status: str = Field(default="ready")
+    model_id: str
+    catalogue_version: str
+    products: int = Field(description="Versions of products in the catalogue")
+    institutions: int
+    source: str = Field(description="Where the loaded tables come from")
+    currency: str
+    attribution: str = Field(description="The credit line that the source's licence asks for")
+    simulated: bool = Field(description="True for the embedded market: no enterprise in it is real")

@@ -1,0 +1,40 @@
+"""OpenAPI for what FastAPI cannot see by itself: bodies that are read strictly, and errors that are problem JSON."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.problems import MEDIA_TYPE, Problem
+
+REF = "#/components/schemas/{model}"
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem answers of a route."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model=Problem.__name__)}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def body(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
+    """A route's JSON body, with an example by name."""
+    shown = {name: {"summary": name, "value": value} for name, value in examples.items()}
+    content = {"application/json": {"schema": {"$ref": REF.format(model=model.__name__)}, "examples": shown}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def describe(app: FastAPI, *bodies: type[BaseModel]) -> None:
+    """Add to the app's OpenAPI the schemas that `problems` and `body` refer to."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = generate()
+            found = models_json_schema([(model, "validation") for model in (Problem, *bodies)], ref_template=REF)[1]
+            schema["components"]["schemas"] = found["$defs"] | schema["components"]["schemas"]
+        return schema if app.openapi_schema is None else app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend its schema

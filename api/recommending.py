@@ -1,0 +1,139 @@
+"""The use case: a request becomes a ranking, and the ranking a record on disk, before anything is answered."""
+
+import secrets
+from datetime import UTC, date, datetime
+
+import numpy as np
+
+from api.messages import Asked, CandidateFeatures, RankedProduct, Recommendation, RecommendationRequest, Record
+from api.service import Service
+from api.store import arrays, queries
+from api.store.models import RecommendationRow
+from matching.catalogue import Catalogue
+from matching.domain import Enterprise, Match, Need
+from matching.errors import Fault, InputError
+from matching.features import FEATURES
+from matching.matcher import Ranking
+
+
+def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
+    """The answer to a request; it is in the store, committed, when this returns."""
+    now = service.now()
+    recommendation_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
+    asked = _asked(service, request, recommendation_id)
+    matcher = service.serving.matcher()
+    ranking = matcher.rank(asked.enterprise, asked.need, as_of=asked.as_of, top_k=asked.top_k, kinds=asked.kinds)
+    product_ids = matcher.catalogue.ids[ranking.rows].tolist()
+    answer = _answer(recommendation_id, asked, ranking, matcher.catalogue)
+    row = _row(answer, asked, ranking, product_ids, now)
+    with service.store.writing() as session:
+        session.add(row)
+    return answer
+
+
+def recall(service: Service, recommendation_id: str, features: bool) -> Record:
+    """The record of an answer given before. Raises `NotFoundError`."""
+    with service.store.reading() as session:
+        row = queries.recommendation(session, recommendation_id, features)
+    return Record(
+        **Recommendation.model_validate(row.answer).model_dump(),
+        created_at=row.created_at.replace(tzinfo=UTC),
+        request=Asked.model_validate(row.request),
+        features=_features(row) if features else None,
+    )
+
+
+def _asked(service: Service, request: RecommendationRequest, recommendation_id: str) -> Asked:
+    as_of = request.as_of or service.today()
+    enterprise = _enterprise(service, request, as_of)
+    need = _need(request, enterprise, as_of, f"need-{recommendation_id}")
+    _refuse_the_future(enterprise, need, as_of)
+    return Asked(enterprise=enterprise, need=need, top_k=request.top_k, kinds=request.kinds, as_of=as_of)
+
+
+def _enterprise(service: Service, request: RecommendationRequest, as_of: date) -> Enterprise:
+    given = request.enterprise
+    if (given is None) == (request.enterprise_id is None):
+        what = "is present, or enterprise is" if given is None else "is absent where enterprise is given"
+        raise InputError("request", [Fault("enterprise_id", what)])
+    if given is None:
+        with service.store.reading() as session:
+            return queries.enterprise(session, str(request.enterprise_id), as_of)
+    return Enterprise.model_validate(given.model_dump() | {"as_of": given.as_of or as_of})
+
+
+def _need(request: RecommendationRequest, enterprise: Enterprise, as_of: date, need_id: str) -> Need:
+    given = request.need
+    owner = enterprise.enterprise_id
+    if given.enterprise_id not in (None, owner):
+        raise InputError("request", [Fault("need.enterprise_id", f"is {owner!r} as the enterprise, or absent")])
+    defaults = {"need_id": need_id, "enterprise_id": owner, "posted_at": as_of}
+    return Need.model_validate(defaults | given.model_dump(exclude_none=True))
+
+
+def _refuse_the_future(enterprise: Enterprise, need: Need, as_of: date) -> None:
+    dates = {"enterprise.as_of": enterprise.as_of, "need.posted_at": need.posted_at}
+    late = [Fault(field, f"is not after as_of ({as_of}), not {day}") for field, day in dates.items() if day > as_of]
+    if late:
+        raise InputError("request", late)
+
+
+def _answer(recommendation_id: str, asked: Asked, ranking: Ranking, catalogue: Catalogue) -> Recommendation:
+    row_of = dict(zip(catalogue.ids[ranking.rows].tolist(), ranking.rows.tolist(), strict=True))
+    return Recommendation(
+        id=recommendation_id,
+        enterprise_id=asked.enterprise.enterprise_id,
+        need_id=asked.need.need_id,
+        as_of=ranking.as_of,
+        model_id=ranking.model_id,
+        catalogue_version=ranking.catalogue_version,
+        candidates=len(ranking.rows),
+        failed=ranking.failed,
+        matches=tuple(_ranked(match, catalogue, row_of[match.product_id]) for match in ranking.matches),
+    )
+
+
+def _ranked(match: Match, catalogue: Catalogue, row: int) -> RankedProduct:
+    product = catalogue.products[row]
+    return RankedProduct(
+        product_id=match.product_id,
+        rank=match.rank,
+        score=match.score,
+        verdicts=match.verdicts,
+        institution_id=product.institution_id,
+        name_zh=product.name_zh,
+        name_en=product.name_en,
+        kind=product.kind,
+        type=product.type,
+    )
+
+
+def _row(
+    answer: Recommendation, asked: Asked, ranking: Ranking, product_ids: list[str], now: datetime
+) -> RecommendationRow:
+    return RecommendationRow(
+        recommendation_id=answer.id,
+        created_at=now.astimezone(UTC).replace(tzinfo=None),
+        enterprise_id=answer.enterprise_id,
+        need_id=answer.need_id,
+        as_of=answer.as_of,
+        model_id=answer.model_id,
+        catalogue_version=answer.catalogue_version,
+        request=asked.model_dump(mode="json"),
+        answer=answer.model_dump(mode="json"),
+        feature_names=list(FEATURES),
+        product_ids=arrays.pack_ids(product_ids),
+        scores=arrays.pack_vector(ranking.scores),
+        features=arrays.pack_matrix(ranking.features),
+    )
+
+
+def _features(row: RecommendationRow) -> tuple[CandidateFeatures, ...]:
+    names = row.feature_names
+    values = arrays.unpack_matrix(row.features, len(names)).astype(object)
+    values[~np.isfinite(values.astype(np.float64))] = None
+    columns = zip(arrays.unpack_ids(row.product_ids), arrays.unpack_vector(row.scores).tolist(), values, strict=True)
+    return tuple(
+        CandidateFeatures(product_id=product_id, score=score, values=dict(zip(names, line, strict=True)))
+        for product_id, score, line in columns
+    )

@@ -1,0 +1,96 @@
+"""What surrounds every request: an id for the log and the client, and a calm answer when the service itself fails."""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.faults import faults_of
+from api.problems import problem
+from matching.errors import InputError
+
+HEADER = "x-request-id"
+READ_TO_END = 64
+_ID = re.compile(r"[\w.\-]{1,64}")
+_log = logging.getLogger("api")
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class RequestIds:
+    """Gives each request an id (the client's own `X-Request-ID` if it is plain) and answers what nobody caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _id_of(Headers(scope=scope).get(HEADER, ""))
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            _log.info("request %s: the client left", request_id)
+        except Exception:
+            _log.exception("request %s: %s %s failed", request_id, scope["method"], scope["path"])
+            if started:
+                raise
+            await problem(500, "The service failed; its log has the cause.", request_id)(scope, receive, send_with_id)
+
+
+def _id_of(given: str) -> str:
+    return given if _ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def body_reader(model: type[Body]) -> Callable[[Request], object]:
+    """A dependency that reads the request's JSON as `model`, strictly: a text is no number, and true is not 1."""
+
+    async def read(request: Request) -> Body:
+        body = await _body(request, request.app.state.service.settings.max_body)
+        try:
+            return model.model_validate_json(body, strict=True)
+        except ValidationError as error:
+            raise InputError("request", faults_of(error.errors(), "body")) from None
+
+    return read
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The whole body. One too large is read on for a while: few clients listen before they have sent all."""
+    header = request.headers.get("content-length", "")
+    declared = int(header) if header.isdecimal() else 0
+    body, size = bytearray(), 0
+    if declared <= limit * READ_TO_END:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= limit:
+                body += chunk
+            elif size > limit * READ_TO_END:
+                break
+    if max(declared, size) > limit:
+        raise HTTPException(413, f"The body is larger than {limit} bytes.")
+    return bytes(body)
+
+
+def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A model as JSON; it was built from checked parts, so it is not checked once more on its way out."""
+    return Response(model.model_dump_json(), status, headers, "application/json")

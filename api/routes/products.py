@@ -1,0 +1,40 @@
+"""Products, as offered on a day."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from api.messages import DayAsked, ProductPage
+from api.openapi import problems
+from api.requests import answer
+from api.service import ServiceGiven
+from api.store import queries
+from matching.domain import Id, Kind, Product
+
+router = APIRouter(prefix="/v1/products", tags=["products"])
+
+
+@router.get("", response_model=ProductPage, responses=problems(422))
+def get_products(
+    service: ServiceGiven,
+    kind: Annotated[Kind | None, Query(examples=["credit"])] = None,
+    institution_id: Id | None = None,
+    as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+) -> Response:
+    """The products offered on a day, ordered by id, page by page."""
+    with service.store.reading() as session:
+        total, items = queries.products(session, as_of or service.today(), kind, institution_id, limit, offset)
+    return answer(ProductPage(total=total, limit=limit, offset=offset, items=items))
+
+
+@router.get("/{product_id}", response_model=Product, responses=problems(404, 422))
+def get_product(
+    product_id: Id,
+    service: ServiceGiven,
+    as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
+) -> Response:
+    """A product's latest version begun by a day; its `valid_to` says whether it has ended."""
+    with service.store.reading() as session:
+        return answer(queries.product(session, product_id, as_of or service.today()))

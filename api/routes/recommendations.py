@@ -1,0 +1,36 @@
+"""Recommendations: ask for one, read one again."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from api.messages import EXAMPLE, EXAMPLE_BY_ID, Recommendation, RecommendationRequest, Record
+from api.openapi import body, problems
+from api.recommending import recall, recommend
+from api.requests import answer, body_reader
+from api.service import ServiceGiven
+from matching.domain import Id
+
+router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
+EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY_ID}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Recommendation,
+    responses=problems(404, 413, 422, 503),
+    openapi_extra=body(RecommendationRequest, EXAMPLES),
+)
+def post_recommendation(
+    request: Annotated[RecommendationRequest, Depends(body_reader(RecommendationRequest))], service: ServiceGiven
+) -> Response:
+    """Rank the catalogue for a need. The answer is recorded before it leaves; `Location` names the record."""
+    made = recommend(service, request)
+    return answer(made, 201, {"Location": f"{router.prefix}/{made.id}"})
+
+
+@router.get("/{recommendation_id}", response_model=Record, responses=problems(404, 422))
+def get_recommendation(recommendation_id: Id, service: ServiceGiven, features: bool = False) -> Response:
+    """The record of an answer; with `features=true`, what the ranker saw of every candidate."""
+    return answer(recall(service, recommendation_id, features))

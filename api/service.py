@@ -1,0 +1,40 @@
+"""What a route may use: settings, store, the matcher in service and the clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.serving import Serving
+from api.settings import Settings
+from api.store.database import Store
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts that `create_app` put together; `now` is the only clock."""
+
+    settings: Settings
+    store: Store
+    serving: Serving
+    now: Callable[[], datetime]
+
+    def today(self) -> date:
+        """The date where the service stands."""
+        return self.now().astimezone().date()
+
+
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+async def _service(request: Request) -> Service:
+    """A coroutine, so that FastAPI hands it over without a thread."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceGiven = Annotated[Service, Depends(_service)]

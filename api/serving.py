@@ -1,0 +1,79 @@
+"""What is served now: the champion over the catalogue, swapped whole when either changes."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from api.store import queries
+from api.store.database import Store
+from matching.bundles import champion
+from matching.catalogue import Catalogue
+from matching.errors import BundleError, MatchingError
+from matching.matcher import Matcher
+from matching.ranker import Ranker
+
+_log = logging.getLogger("api")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A matcher, and the champion's folder and the catalogue's revision that it was made of."""
+
+    bundle: Path
+    revision: int
+    matcher: Matcher
+
+
+class Serving:
+    """Hands out the matcher in service; requests under way keep the one that they began with."""
+
+    def __init__(self, store: Store, models: Path) -> None:
+        self._store = store
+        self._models = models
+        self._lock = Lock()
+        self._served: Served | None = None
+        self._refused: tuple[Path, int] | None = None
+
+    def matcher(self) -> Matcher:
+        """The matcher of today's champion and catalogue. Raises `BundleError` while there is none.
+
+        Where a new champion cannot be read the old one stays in service, and the log says so once.
+        """
+        with self._store.reading() as session:
+            revision = queries.revision(session)
+        try:
+            wanted = (champion(self._models), revision)
+        except BundleError:
+            if self._served is None:
+                raise
+            return self._served.matcher
+        served = self._served
+        if served is None or (served.bundle, served.revision) != wanted:
+            served = self._swap(*wanted)
+        return served.matcher
+
+    def _swap(self, bundle: Path, revision: int) -> Served:
+        with self._lock:
+            served = self._served
+            if served is not None and (bundle, revision) in ((served.bundle, served.revision), self._refused):
+                return served
+            try:
+                self._served = self._load(bundle, revision)
+            except MatchingError as error:
+                if served is None:
+                    raise
+                self._refused = (bundle, revision)
+                _log.error("%s stays in service: %s", served.bundle.name, error)
+                return served
+            _log.info("in service: %s over revision %s of the catalogue", bundle.name, revision)
+            return self._served
+
+    def _load(self, bundle: Path, revision: int) -> Served:
+        with self._store.reading() as session:
+            catalogue = Catalogue.of(*queries.catalogue(session))
+        if not catalogue.products:
+            raise BundleError("the catalogue is empty: load tables with `python -m api load DATA`")
+        served = self._served
+        ranker = served.matcher.ranker if served is not None and served.bundle == bundle else Ranker.load(bundle)
+        return Served(bundle, revision, Matcher(catalogue, ranker))

@@ -6,6 +6,7 @@ seen (shown, applied for, declined) on the day that happened. Whoever reads a hi
 from a context, so nothing learned after the moment of ranking can touch a feature.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
@@ -134,6 +135,13 @@ class History:
         known: dict[str, int] = self._product_codes  # type: ignore[attr-defined]  # set once in __post_init__
         return np.array([known.get(str(product_id), MISSING) for product_id in ids], np.int32)
 
+    def digest(self) -> str:
+        """A hash of all columns: the same past gives the same text."""
+        found = hashlib.sha256()
+        for column in (*(getattr(self, f.name) for f in fields(self) if f.name != "vocabulary"), *self.vocabulary):
+            found.update(np.ascontiguousarray(column).tobytes())
+        return found.hexdigest()
+
     def save(self, path: Path) -> None:
         """All columns into one `.npz` (no pickle)."""
         columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "vocabulary"}
@@ -212,16 +220,17 @@ def _columns(events: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, Numb
     texts["enterprise"] = events["enterprise_id"]
     raw = events[["amount", "term_months", "revenue", "employees"]].to_numpy(dtype=np.float64, na_value=np.nan)
     years = ((events["posted_at"] - events["founded"]).dt.days / 365.25).to_numpy(dtype=np.float64, na_value=np.nan)
-    assets = events["assets"].astype("Float64").replace(0, pd.NA)
-    debt = (events["liabilities"].astype("Float64") / assets).to_numpy(dtype=np.float64, na_value=np.nan)
+    debts, assets = (events[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("liabilities", "assets"))
+    debt = debts / np.where(assets == 0, np.nan, assets)
     scaled = _scaled(np.column_stack([raw, years, debt]))
     return texts, {name: scaled[:, i] for i, name in enumerate(NUMBERS)}
 
 
 def _levels(paths: pd.Series, name: str, levels: int) -> dict[str, pd.Series]:
-    known = {path: prefixes(path, levels) for path in paths.dropna().unique()}
+    paths = paths.fillna("")
+    known = {path: prefixes(path, levels) for path in paths.unique()}
     return {
-        f"{name}_{level + 1}": paths.map({path: parts[level] for path, parts in known.items()}).fillna("")
+        f"{name}_{level + 1}": paths.map({path: parts[level] for path, parts in known.items()})
         for level in range(levels)
     }
 

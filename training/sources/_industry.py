@@ -37,7 +37,8 @@ def sic(code: str) -> str | None:
 
 def naics_or_sic(code: str) -> str | None:
     """Six digits are NAICS, three or four are SIC; a letter after the four (`3721A`) is a release's own detail."""
-    return naics(code) if len(code) > 4 and code.isdigit() else sic(code[:4])
+    match = re.fullmatch(r"(\d{3,4})[A-Z]?", code)
+    return sic(match[1]) if match else naics(code)
 
 
 def cnae(code: str) -> str | None:

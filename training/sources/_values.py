@@ -104,7 +104,7 @@ def us_region(state: str, *finer: str) -> str | None:
     """`US/CA/RIVERSIDE`: the state and the finer parts that are not empty; None without a state."""
     if state not in STATES:
         return None
-    return "/".join(["US", state, *(capitals(part, 60) for part in finer if part.strip("/|"))])
+    return "/".join(["US", state, *filter(None, (capitals(part, 60) for part in finer))])
 
 
 def _bounded(text: str) -> float | None:

@@ -33,8 +33,13 @@ def describe(app: FastAPI, *bodies: type[BaseModel]) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = generate()
-            found = models_json_schema([(model, "validation") for model in (Problem, *bodies)], ref_template=REF)[1]
-            schema["components"]["schemas"] = found["$defs"] | schema["components"]["schemas"]
-        return schema if app.openapi_schema is None else app.openapi_schema
+            schema["components"]["schemas"] = _schemas(Problem, *bodies) | schema["components"]["schemas"]
+            app.openapi_schema = schema
+        return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend its schema
+
+
+def _schemas(*models: type[BaseModel]) -> dict[str, Any]:
+    schemas: dict[str, Any] = models_json_schema([(m, "validation") for m in models], ref_template=REF)[1]["$defs"]
+    return schemas

@@ -1,6 +1,6 @@
 """What the service asks of its store: rows come out as entities, and an id that names nothing raises NotFoundError."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -19,7 +19,13 @@ from api.store.models import (
 from matching.domain import Enterprise, Entity, Institution, Kind, Need, Product
 from matching.errors import NotFoundError
 
-CHUNK = 5000
+TABLES: Mapping[type[Entity], type[Base]] = {
+    Institution: InstitutionRow,
+    Product: ProductRow,
+    Enterprise: EnterpriseRow,
+    Need: NeedRow,
+}
+KEYS_ASKED = 500
 
 
 def enterprise(session: Session, enterprise_id: str, as_of: date) -> Enterprise:
@@ -92,7 +98,8 @@ def recommendation(session: Session, recommendation_id: str, features: bool = Fa
     if features:
         arrays = (RecommendationRow.product_ids, RecommendationRow.scores, RecommendationRow.features)
         query = query.options(*map(undefer, arrays))
-    return _found(session, query, "recommendation", recommendation_id)
+    row: RecommendationRow = _found(session, query, "recommendation", recommendation_id)
+    return row
 
 
 def _found(session: Session, query: Select[Any], what: str, key: str) -> Any:
@@ -109,39 +116,35 @@ def upsert(session: Session, entities: Iterable[Entity]) -> None:
         model, row = _row_of(entity)
         rows.setdefault(model, []).append(row)
     for model, table_rows in rows.items():
-        for start in range(0, len(table_rows), CHUNK):
-            _upsert_rows(session, model, table_rows[start : start + CHUNK])
+        _upsert_rows(session, model, table_rows)
 
 
 def _upsert_rows(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> None:
     names = [column.name for column in model.__mapper__.primary_key]
     keys = [tuple(row[name] for name in names) for row in rows]
-    columns = [getattr(model, name) for name in names]
-    known = {
-        tuple(key)
-        for start in range(0, len(keys), 500)
-        for key in session.execute(select(*columns).where(tuple_(*columns).in_(keys[start : start + 500])))
-    }
-    new = [row for row, key in zip(rows, keys, strict=True) if key not in known]
-    changed = [row for row, key in zip(rows, keys, strict=True) if key in known]
-    if new:
-        session.execute(insert(model), new)
-    if changed:
-        session.execute(update(model), changed)
+    known = _known(session, [getattr(model, name) for name in names], keys)
+    changes = {False: insert(model), True: update(model)}
+    for is_known, change in changes.items():
+        some = [row for row, key in zip(rows, keys, strict=True) if (key in known) is is_known]
+        if some:
+            session.execute(change, some)
+
+
+def _known(
+    session: Session, columns: Sequence[ColumnElement[Any]], keys: list[tuple[Any, ...]]
+) -> set[tuple[Any, ...]]:
+    """The keys that have a row; asked for some at a time, since a statement takes only so many values."""
+    known: set[tuple[Any, ...]] = set()
+    for start in range(0, len(keys), KEYS_ASKED):
+        asked = keys[start : start + KEYS_ASKED]
+        known.update(tuple(key) for key in session.execute(select(*columns).where(tuple_(*columns).in_(asked))))
+    return known
 
 
 def _row_of(entity: Entity) -> tuple[type[Base], dict[str, Any]]:
     """The row's table and columns: its key and what is asked for, and the document."""
-    document = entity.model_dump(mode="json", exclude_none=True)
-    match entity:
-        case Institution():
-            model, names = InstitutionRow, ("institution_id",)
-        case Product():
-            model, names = ProductRow, ("product_id", "valid_from", "valid_to", "institution_id", "kind")
-        case Enterprise():
-            model, names = EnterpriseRow, ("enterprise_id", "as_of")
-        case Need():
-            model, names = NeedRow, ("need_id", "enterprise_id", "posted_at")
-        case _:
-            raise TypeError(f"{type(entity).__name__} has no table")
-    return model, {name: getattr(entity, name) for name in names} | {"document": document}
+    model = TABLES[type(entity)]
+    columns = {
+        column.name: getattr(entity, column.name) for column in model.__table__.columns if column.name != "document"
+    }
+    return model, columns | {"document": entity.model_dump(mode="json", exclude_none=True)}

@@ -1,0 +1,77 @@
+"""The settings: defaults, what each variable may say, and how a bad one is refused."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from api.settings import Settings, variables
+from matching.errors import InputError
+
+
+def test_an_empty_environment_gives_the_defaults():
+    assert Settings.from_environment({}) == Settings()
+    assert Settings().database_url == "sqlite:///var/service.db"
+    assert Settings().max_body == 256 * 1024
+
+
+def test_each_setting_is_read_from_its_variable():
+    environment = {
+        "MATCHING_DATABASE_URL": "postgresql+psycopg://u:p@db/matching",
+        "MATCHING_MODELS": "/srv/models",
+        "MATCHING_HOST": "0.0.0.0",
+        "MATCHING_PORT": "9000",
+        "MATCHING_MAX_BODY": "4096",
+        "MATCHING_LOG_LEVEL": "warning",
+    }
+    settings = Settings.from_environment(environment)
+    assert settings.model_dump() == {
+        "database_url": "postgresql+psycopg://u:p@db/matching",
+        "models": Path("/srv/models"),
+        "host": "0.0.0.0",
+        "port": 9000,
+        "max_body": 4096,
+        "log_level": "warning",
+    }
+
+
+def test_every_field_has_a_variable_and_a_description():
+    assert variables()["max_body"] == "MATCHING_MAX_BODY"
+    assert set(variables()) == set(Settings.model_fields)
+    assert all(info.description for info in Settings.model_fields.values())
+
+
+def test_an_empty_variable_counts_as_unset_and_others_are_left_alone():
+    assert Settings.from_environment({"MATCHING_PORT": "", "PORT": "1", "MATCHING_ELSE": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("MATCHING_PORT", "tcp://10.0.0.1:8000", "MATCHING_PORT: is a whole number, not 'tcp://10"),
+        ("MATCHING_PORT", "65536", "MATCHING_PORT: is at most 65535"),
+        ("MATCHING_MAX_BODY", "1023", "MATCHING_MAX_BODY: is at least 1024"),
+        ("MATCHING_LOG_LEVEL", "loud", "MATCHING_LOG_LEVEL: is one of debug, info, warning, error"),
+        ("MATCHING_DATABASE_URL", "sqlite://", "MATCHING_DATABASE_URL: names a file"),
+        ("MATCHING_DATABASE_URL", "sqlite:///:memory:", "MATCHING_DATABASE_URL: names a file"),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_variables_name(name, value, message):
+    with pytest.raises(InputError, match=message):
+        Settings.from_environment({name: value})
+
+
+def test_all_bad_values_are_named_at_once():
+    with pytest.raises(InputError, match=r"MATCHING_PORT.*MATCHING_MAX_BODY"):
+        Settings.from_environment({"MATCHING_PORT": "x", "MATCHING_MAX_BODY": "y"})
+
+
+def test_a_bad_database_url_is_not_echoed_since_it_may_hold_a_password():
+    with pytest.raises(InputError, match="MATCHING_DATABASE_URL: is like") as caught:
+        Settings.from_environment({"MATCHING_DATABASE_URL": "user:secret@host"})
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 1

@@ -1,0 +1,30 @@
+"""Where models live: a folder of bundles, each under its id, and the pointer to the champion among them."""
+
+from pathlib import Path
+from typing import Final
+
+from matching.errors import BundleError, NotFoundError
+
+POINTER: Final = "champion"
+
+
+def bundle(models: Path, model_id: str) -> Path:
+    """The folder of bundle `model_id`. Raises `NotFoundError` where there is none."""
+    folder = models / model_id
+    if Path(model_id).name != model_id or not (folder / "manifest.json").is_file():
+        raise NotFoundError("model", model_id)
+    return folder
+
+
+def champion(models: Path) -> Path:
+    """The folder of the bundle in service. Raises `BundleError` while nothing was promoted."""
+    try:
+        model_id = (models / POINTER).read_text().strip()
+    except FileNotFoundError:
+        raise BundleError(
+            f"no champion in {models}: train one, then `python -m training promote --models {models} ID`"
+        ) from None
+    try:
+        return bundle(models, model_id)
+    except NotFoundError:
+        raise BundleError(f"the champion {model_id!r} is not in {models}: promote another") from None

@@ -1,0 +1,335 @@
+"""The features, in order, and the one place that builds them: online for a request, offline for a group.
+
+Each is a number for one (need, candidate) pair, NaN where it is not known. Most compare what the memory recalls at
+three levels: the product, its institution, its type. `_lift` is a log ratio of a share in a context (shrunk towards
+the wider context) to the share in the wider one; `_gap` is a value less the best candidate's; shares are in logs.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.catalogue import Catalogue, Rows
+from matching.domain import Enterprise, Need
+from matching.history import NUMBERS, Codes, Context, History, Numbers
+from matching.memory import COUNTS, DAYS, NEVER, YEAR, Kernel, Recall, recall
+
+LEVELS: Final = ("product", "institution", "type")
+HEADS: Final = LEVELS  # one kernel fitted to predict each level's next choice
+UNSEEN: Final = 1e-6  # the share granted to what the memory has never met
+_PULL: Final = 4.0  # how many outcomes a context must hold to count as much as the wider context
+_AMOUNT: Final = NUMBERS.index("amount")
+_C: Final = {name: i for i, name in enumerate(COUNTS)}
+_D: Final = {name: i for i, name in enumerate(DAYS)}
+
+
+class Side(StrEnum):
+    """What a feature depends on: the request alone, the product (and the history) alone, or both."""
+
+    ENTERPRISE = "enterprise"
+    PRODUCT = "product"
+    PAIR = "pair"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature's name, side and family (the unit of ablation)."""
+
+    name: str
+    side: Side
+    family: str
+
+
+_LEVEL_FEATURES: Final = (
+    ("popularity", Side.PRODUCT, "popularity"),
+    ("year_momentum", Side.PRODUCT, "popularity"),
+    ("quarter_momentum", Side.PRODUCT, "popularity"),
+    ("idle_years", Side.PRODUCT, "popularity"),
+    ("life_years", Side.PRODUCT, "popularity"),
+    ("region_1_lift", Side.PAIR, "region"),
+    ("region_2_lift", Side.PAIR, "region"),
+    ("region_3_lift", Side.PAIR, "region"),
+    ("region_4_lift", Side.PAIR, "region"),
+    ("region_share", Side.PAIR, "region"),
+    ("region_year_share", Side.PAIR, "region"),
+    ("region_momentum", Side.PAIR, "region"),
+    ("industry_2_lift", Side.PAIR, "industry"),
+    ("industry_3_lift", Side.PAIR, "industry"),
+    ("industry_4_lift", Side.PAIR, "industry"),
+    ("region_industry_lift", Side.PAIR, "industry"),
+    ("size_lift", Side.PAIR, "size"),
+    ("own_share", Side.PAIR, "own"),
+    ("own_count", Side.PAIR, "own"),
+    ("own_years", Side.PAIR, "own"),
+    ("own_last", Side.PAIR, "own"),
+    ("amount_distance", Side.PAIR, "amount"),
+    ("amount_likelihood", Side.PAIR, "amount"),
+    ("back_off", Side.PAIR, "back_off"),
+    ("back_off_gap", Side.PAIR, "back_off"),
+    *((f"memory_{head}", Side.PAIR, "memory") for head in HEADS),
+    *((f"memory_{head}_gap", Side.PAIR, "memory") for head in HEADS),
+    ("taken_rate", Side.PRODUCT, "rate"),
+    ("region_rate", Side.PAIR, "rate"),
+    ("industry_rate", Side.PAIR, "rate"),
+    ("size_rate", Side.PAIR, "rate"),
+    ("memory_rate", Side.PAIR, "rate"),
+    ("own_seen", Side.PAIR, "own"),
+)
+_TERMS: Final = (
+    ("amount_above_minimum", Side.PAIR),
+    ("amount_below_maximum", Side.PAIR),
+    ("term_below_maximum", Side.PAIR),
+    ("rate_bp", Side.PRODUCT),
+    ("rate_gap", Side.PAIR),
+    ("home_levels", Side.PAIR),
+)
+_NEED: Final = (*NUMBERS, "own_outcomes", "region_outcomes", "district_outcomes", "industry_outcomes", "candidates")
+
+SPECIFICATION: Final = (
+    *(Feature(f"{level}_{name}", side, family) for level in LEVELS for name, side, family in _LEVEL_FEATURES),
+    *(Feature(name, side, "terms") for name, side in _TERMS),
+    *(Feature(f"need_{name}", Side.ENTERPRISE, "need") for name in _NEED),
+)
+FEATURES: Final = tuple(feature.name for feature in SPECIFICATION)
+
+
+@dataclass(frozen=True)
+class Roster:
+    """A catalogue's rows in a history's codes; what has no past gets the code one past the last."""
+
+    product: Codes
+    institution: Codes
+    type: Codes
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, history: History) -> "Roster":
+        """Made once for a catalogue and a history."""
+        types = [f"{p.kind}:{p.type}" for p in catalogue.products]
+        return cls(
+            _known(catalogue.ids, history.products),
+            _known(catalogue.institution_ids, history.institutions),
+            _known(np.array(types, dtype=np.str_), history.types),
+        )
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Features from a history, its kernels and a catalogue; made once for the three, used for every need."""
+
+    history: History
+    kernels: tuple[Kernel, ...]
+    catalogue: Catalogue
+    roster: Roster
+
+    @classmethod
+    def of(cls, history: History, kernels: tuple[Kernel, ...], catalogue: Catalogue) -> "Builder":
+        """A builder with its roster."""
+        return cls(history, kernels, catalogue, Roster.of(catalogue, history))
+
+    def build(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> Numbers:
+        """float64 [len(rows), len(FEATURES)] for the catalogue's `rows`, columns as in `FEATURES`.
+
+        Reads only the history before the first day of `as_of`'s month.
+        """
+        context = self.history.context(enterprise, need, as_of)
+        recalled = recall(self.history, context, self.kernels)
+        codes = (getattr(self.roster, level)[rows] for level in LEVELS)
+        blocks = [
+            _level(level, self.history, recalled, context, code) for level, code in zip(LEVELS, codes, strict=True)
+        ]
+        blocks.append(_terms(self.catalogue, enterprise, need, as_of, rows))
+        blocks.append(_need(recalled, context, len(rows)))
+        return np.ascontiguousarray(np.concatenate(blocks, axis=1))
+
+
+def _known(names: NDArray[np.str_], known: NDArray[np.str_]) -> Codes:
+    code = {str(name): i for i, name in enumerate(known)}
+    return np.array([code.get(str(name), len(known)) for name in names], dtype=np.int32)
+
+
+def _level(level: str, history: History, recalled: Recall, context: Context, codes: Codes) -> Numbers:
+    """The features of one level for the candidates' `codes` at that level."""
+    held = _rolled(level, history, recalled)
+    counts, days = held.counts, held.days
+    total = counts.sum(axis=0)
+    value: dict[str, Numbers] = {}
+    mid = _popularity(value, counts, total)
+    region = _ladder(value, counts, total, [f"region_{i}" for i in range(1, 5)], mid)
+    industry = _ladder(value, counts, total, [f"industry_{i}" for i in range(2, 5)], mid)
+    _crosses(value, counts, total, mid)
+    value["region_share"] = region
+    value["back_off"] = region + industry - mid + value["size_lift"]
+    _own(value, counts, total, days, context)
+    _amounts(value, counts, total, context)
+    _rates(value, held, total)
+    picked = {name: column[codes] for name, column in value.items()}
+    for h, head in enumerate(HEADS):
+        mass = held.taken[:, h]
+        picked[f"memory_{head}"] = np.log(mass[codes] / max(mass.sum(), 1e-300) + UNSEEN)
+    for name in ("back_off", *(f"memory_{head}" for head in HEADS)):
+        picked[f"{name}_gap"] = _gap(picked[name])
+    return np.stack([picked[name] for name, _, _ in _LEVEL_FEATURES], axis=1)
+
+
+def _rolled(level: str, history: History, recalled: Recall) -> Recall:
+    """The recall summed from products to `level`, with a last row for what has no past."""
+    size = {"product": history.products, "institution": history.institutions, "type": history.types}[level].size
+    group = {"institution": history.institution_of, "type": history.type_of}.get(level)
+    counts, days, taken, seen = recalled.counts, recalled.days, recalled.taken, recalled.seen
+    if group is not None:
+        counts, taken, seen = (_sum(part, group, size) for part in (counts, taken, seen))
+        days = _latest(days, group, size)
+    return Recall(_extended(counts, 0.0), _extended(days, NEVER), _extended(taken, 0.0), _extended(seen, 0.0))
+
+
+def _extended(columns: Numbers, fill: float) -> Numbers:
+    return np.concatenate([columns, np.full((1, columns.shape[1]), fill)])
+
+
+def _sum(columns: Numbers, group: Codes, size: int) -> Numbers:
+    return np.stack([np.bincount(group, column, size) for column in columns.T], axis=1)
+
+
+def _latest(days: Numbers, group: Codes, size: int) -> Numbers:
+    """The latest of `own_last` and `last`, the earliest of `first`."""
+    merged = np.full((size, len(DAYS)), float(NEVER))
+    for name in ("own_last", "last"):
+        np.maximum.at(merged[:, _D[name]], group, days[:, _D[name]])
+    first = np.where(days[:, _D["first"]] == NEVER, np.inf, days[:, _D["first"]])
+    earliest = np.full(size, np.inf)
+    np.minimum.at(earliest, group, first)
+    merged[:, _D["first"]] = np.where(np.isinf(earliest), NEVER, earliest)
+    return merged
+
+
+def _shrunk(counts: Numbers, total: Numbers, name: str, towards: Numbers, pull: float) -> Numbers:
+    """The log share in context `name`, shrunk to the log share `towards` by `pull` outcomes."""
+    column = _C[name]
+    share: Numbers = np.log((counts[:, column] + pull * np.exp(towards)) / (total[column] + pull))
+    return share
+
+
+def _popularity(value: dict[str, Numbers], counts: Numbers, total: Numbers) -> Numbers:
+    size = len(counts)
+    slow = np.log((counts[:, _C["all_slow"]] + 0.5) / (total[_C["all_slow"]] + 0.5 * size))
+    mid = _shrunk(counts, total, "all_mid", slow, 2.0)
+    fast = _shrunk(counts, total, "all_fast", mid, 2.0)
+    value["popularity"], value["year_momentum"], value["quarter_momentum"] = slow, mid - slow, fast - mid
+    return mid
+
+
+def _ladder(value: dict[str, Numbers], counts: Numbers, total: Numbers, names: list[str], wide: Numbers) -> Numbers:
+    """From a wide context to a narrow one: each step's lift, and the share at the end."""
+    for name in names:
+        narrow = _shrunk(counts, total, name, wide, _PULL)
+        value[f"{name}_lift"], wide = narrow - wide, narrow
+    return wide
+
+
+def _crosses(value: dict[str, Numbers], counts: Numbers, total: Numbers, mid: Numbers) -> None:
+    year = _shrunk(counts, total, "region_mid", mid, 3.0)
+    value["region_year_share"] = year
+    value["region_momentum"] = _shrunk(counts, total, "region_fast", year, 3.0) - year
+    value["size_lift"] = _shrunk(counts, total, "size", mid, _PULL) - mid
+    value["region_industry_lift"] = _shrunk(counts, total, "region_industry", year, _PULL) - year
+
+
+def _own(value: dict[str, Numbers], counts: Numbers, total: Numbers, days: Numbers, context: Context) -> None:
+    value["own_share"] = counts[:, _C["own_mid"]] / (total[_C["own_mid"]] + 0.1)
+    value["own_count"] = counts[:, _C["own"]]
+    value["own_seen"] = counts[:, _C["seen_own"]]
+    for name, day in (("own_years", "own_last"), ("idle_years", "last"), ("life_years", "first")):
+        moment = days[:, _D[day]]
+        value[name] = np.where(moment == NEVER, np.nan, (context.day - moment) / YEAR)
+    last = days[:, _D["own_last"]]
+    value["own_last"] = ((last != NEVER) & (last == last.max())).astype(np.float64)
+
+
+def _amounts(value: dict[str, Numbers], counts: Numbers, total: Numbers, context: Context) -> None:
+    """How far the amount lies from what was usual here, and how much likelier it is here than anywhere."""
+    weight, first, second = (counts[:, _C[f"amount_{i}"]] for i in range(3))
+    all_weight, all_first, all_second = (total[_C[f"amount_{i}"]] for i in range(3))
+    mean = all_first / max(all_weight, 1e-9)
+    spread = max(all_second / max(all_weight, 1e-9) - mean**2, 0.01)
+    centre = (first + 3 * mean) / (weight + 3)
+    width = np.sqrt(np.maximum((second + 3 * (spread + mean**2)) / (weight + 3) - centre**2, 0.05))
+    amount = context.numbers[_AMOUNT]
+    distance = (amount - centre) / width
+    everywhere = 0.5 * (amount - mean) ** 2 / spread + 0.5 * np.log(spread)
+    value["amount_distance"] = distance
+    value["amount_likelihood"] = everywhere - 0.5 * distance**2 - np.log(width)
+
+
+def _rates(value: dict[str, Numbers], held: Recall, total: Numbers) -> None:
+    """How often what was seen was taken, in each context; NaN where nothing was only seen (a release of deals)."""
+    counts = held.counts
+    pairs = {
+        "taken_rate": ("all_slow", "seen"),
+        "region_rate": ("region_1", "seen_region"),
+        "industry_rate": ("industry_2", "seen_industry"),
+        "size_rate": ("size", "seen_size"),
+    }
+    for name, (taken, seen) in pairs.items():
+        value[name] = _rate(counts[:, _C[taken]], counts[:, _C[seen]])
+    value["memory_rate"] = _rate(held.taken[:, 0], held.seen[:, 0])
+
+
+def _rate(taken: Numbers, seen: Numbers) -> Numbers:
+    """Taken as a share of taken and seen, shrunk to the mean rate."""
+    everything = taken.sum() + seen.sum()
+    if seen.sum() == 0:
+        return np.full(len(taken), np.nan)
+    mean = taken.sum() / everything
+    pull = 5.0 * everything / max(np.count_nonzero(taken + seen), 1) / 100
+    rate: Numbers = (taken + pull * mean) / (taken + seen + pull)
+    return rate
+
+
+def _gap(column: Numbers) -> Numbers:
+    return column - column.max() if len(column) else column
+
+
+def _terms(catalogue: Catalogue, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> Numbers:
+    amount, term = float(need.amount), float(need.term_months or np.nan)
+    rate = catalogue.rate_bp(as_of)[rows]
+    cheapest = np.nan if np.isnan(rate).all() else np.nanmin(rate)
+    return np.stack(
+        [
+            np.log1p(amount) - np.log1p(catalogue.min_amount[rows]),
+            np.log1p(catalogue.max_amount[rows]) - np.log1p(amount),
+            catalogue.max_term[rows] - term,
+            rate,
+            rate - cheapest,
+            _home(catalogue, enterprise.region)[rows],
+        ],
+        axis=1,
+    )
+
+
+def _home(catalogue: Catalogue, region: str | None) -> Numbers:
+    """How many levels of its region an enterprise shares with each product's institution; NaN where unknown."""
+    shared: list[float] = [_shared(region, institution.region) for institution in catalogue.institutions]
+    return np.array(shared)[catalogue.institution_code]
+
+
+def _shared(one: str | None, other: str | None) -> float:
+    if one is None or other is None:
+        return np.nan
+    pairs = zip(one.split("/"), other.split("/"), strict=False)
+    count = 0
+    for a, b in pairs:
+        if a != b:
+            break
+        count += 1
+    return float(count)
+
+
+def _need(recalled: Recall, context: Context, size: int) -> Numbers:
+    total = recalled.counts.sum(axis=0)
+    logs = np.log1p(total[[_C["region_1"], _C["region_3"], _C["industry_3"]]])
+    row = np.concatenate([context.numbers, [total[_C["own"]]], logs, [np.log1p(size)]])
+    return np.tile(row, (size, 1))

@@ -1,0 +1,89 @@
+"""The use case: rules → features → scores → top k. The service and `evaluate` both rank through here."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from matching.catalogue import Catalogue, Rows
+from matching.domain import Enterprise, Kind, Match, Need
+from matching.features import Builder
+from matching.history import Numbers
+from matching.ranker import Ranker
+from matching.rules import Rulebook, Verdicts
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All that was known and concluded for one need: what is answered, recorded, and replayed.
+
+    `rows` are the candidates (rows of the catalogue, nothing fails), `features` float64 [rows, FEATURES] and `scores`
+    theirs, in the same order; `matches` the best `top_k`; `failed` counts the products that failed each rule;
+    `surprises` names features that miss values here and never did in training.
+    """
+
+    as_of: date
+    model_id: str
+    catalogue_version: str
+    rows: Rows
+    features: Numbers
+    scores: Numbers
+    matches: tuple[Match, ...]
+    failed: dict[str, int]
+    surprises: tuple[str, ...]
+
+
+class Matcher:
+    """Ranks a catalogue's products for needs with one ranker; immutable, so threads share it and swaps are whole."""
+
+    def __init__(self, catalogue: Catalogue, ranker: Ranker) -> None:
+        self.catalogue = catalogue
+        self.ranker = ranker
+        self.rulebook = Rulebook(catalogue)
+        self.builder = Builder.of(ranker.history, ranker.kernels, catalogue)
+
+    def rank(
+        self,
+        enterprise: Enterprise,
+        need: Need,
+        *,
+        as_of: date,
+        top_k: int = 10,
+        kinds: Collection[Kind] | None = None,
+        among: Rows | None = None,
+    ) -> Ranking:
+        """The best `top_k` eligible products for `need` as of a date; `among` limits the rows that are considered.
+
+        Reads no outcome from the first day of `as_of`'s month on. Equal scores rank by product id.
+        """
+        if kinds is not None:
+            need = need.model_copy(update={"kinds": tuple(kinds)})
+        verdicts = self.rulebook.judge(enterprise, need, as_of, among)
+        rows = verdicts.rows[verdicts.eligible]
+        features = self.builder.build(enterprise, need, as_of, rows)
+        scores = self.ranker.score(features)
+        return Ranking(
+            as_of=as_of,
+            model_id=self.ranker.model_id,
+            catalogue_version=self.catalogue.version,
+            rows=rows,
+            features=features,
+            scores=scores,
+            matches=self._matches(verdicts, rows, scores, top_k),
+            failed=verdicts.failed,
+            surprises=tuple(self.ranker.surprises(features)),
+        )
+
+    def _matches(self, verdicts: Verdicts, rows: Rows, scores: Numbers, top_k: int) -> tuple[Match, ...]:
+        eligible = np.flatnonzero(verdicts.eligible)
+        best = np.lexsort((rows, -scores))[:top_k]
+        return tuple(
+            Match(
+                product_id=str(self.catalogue.ids[rows[i]]),
+                rank=rank,
+                score=float(scores[i]),
+                verdicts=verdicts.of(int(eligible[i])),
+            )
+            for rank, i in enumerate(best, start=1)
+        )

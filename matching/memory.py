@@ -1,0 +1,275 @@
+"""The learned memory: how much each past event has to say about a need.
+
+The weight of event j for need q is `exp(θ · φ(q, j))`. φ holds one entry a code that both know and share (the same
+enterprise, region level, industry level, size …), minus the distance of each number that both know (amount, age …),
+and minus the event's age, once for all and once more for the enterprise's own. The share that a product (institution,
+type) holds of all weights is its chance to be the next one taken; θ maximises the likelihood of what was taken.
+One pass over the events gives these shares and the plain counts by context that the features need.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numba import njit, prange
+from scipy.optimize import minimize
+
+from matching.history import CODES, NUMBERS, Codes, Context, History, Numbers
+
+WINDOW_YEARS: Final = 8.0
+FAR: Final = 3.0  # a distance beyond e^3 times says no more than e^3 times
+PARAMETERS: Final = (*CODES, *NUMBERS, "age", "log_age", "own_age", "own_log_age")
+YEAR: Final = 365.25
+
+COUNTS: Final = (
+    "all_fast",
+    "all_mid",
+    "all_slow",
+    "region_1",
+    "region_2",
+    "region_3",
+    "region_4",
+    "industry_2",
+    "industry_3",
+    "industry_4",
+    "size",
+    "region_industry",
+    "region_fast",
+    "region_mid",
+    "own_mid",
+    "own",
+    "amount_0",
+    "amount_1",
+    "amount_2",
+    "seen",
+    "seen_region",
+    "seen_industry",
+    "seen_size",
+    "seen_own",
+)
+DAYS: Final = ("own_last", "last", "first")
+NEVER: Final = -(10**6)
+
+_N_CODES: Final = len(CODES)
+_N_NUMBERS: Final = len(NUMBERS)
+_N: Final = len(PARAMETERS)
+_REGION: Final = CODES.index("region_1")
+_INDUSTRY: Final = CODES.index("industry_2")
+_SIZE: Final = CODES.index("size")
+_FAST, _MID, _SLOW = 0.3, 1.2, 4.0  # e-folding times in years: a quarter's momentum, last year, the long run
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A fitted memory: `weights` by `PARAMETERS`, for the level whose share it was fitted to predict."""
+
+    level: str
+    weights: Numbers
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What the memory holds for one need, by product: `counts` [products, COUNTS], `days` [products, DAYS].
+
+    `taken` and `seen` [products, kernels] are the kernel masses of events taken and of those only seen.
+    """
+
+    counts: Numbers
+    days: Numbers
+    taken: Numbers
+    seen: Numbers
+
+
+def recall(history: History, context: Context, kernels: tuple[Kernel, ...]) -> Recall:
+    """One pass over the events that `context` may know, at most `WINDOW_YEARS` old."""
+    start = history.until(context.day - int(WINDOW_YEARS * YEAR))
+    weights = np.array([kernel.weights for kernel in kernels]).reshape(len(kernels), _N)
+    size = len(history.products)
+    columns = (history.codes, history.numbers, history.day, history.product, history.taken)
+    counts, days, taken, seen = _recall(
+        weights, context.codes, context.numbers, context.day, start, context.until, *columns, size
+    )
+    return Recall(counts, days, taken, seen)
+
+
+def fit_kernel(
+    history: History, level: str, contexts: list[Context], products: Codes, floor: float = 0.02, ridge: float = 0.01
+) -> Kernel:
+    """The kernel under which what each context took (`products`, codes) was most likely.
+
+    Every enterprise counts by the square root of its needs; `floor` is the chance of a product without a past, and
+    `ridge` pulls θ towards a plain memory with a slow decay. Deterministic.
+    """
+    labels = _labels(history, level)
+    wanted = labels[products]
+    starts = np.array([history.until(c.day - int(WINDOW_YEARS * YEAR)) for c in contexts])
+    untils = np.array([c.until for c in contexts])
+    data = (
+        np.array([c.codes for c in contexts]),
+        np.array([c.numbers for c in contexts]),
+        np.array([c.day for c in contexts]),
+        starts,
+        untils,
+        wanted,
+        history.codes,
+        history.numbers,
+        history.day,
+        labels[history.product],
+        history.taken,
+    )
+    known = np.array([bool(_any(labels, history, s, u, w)) for s, u, w in zip(starts, untils, wanted, strict=True)])
+    share = _shares_of_enterprises(data[0][:, 0]) * known
+    prior = _start() * _is_age()
+
+    def loss(theta: Numbers) -> tuple[float, Numbers]:
+        value, slope = _likelihood(theta, floor, *data)
+        pull = theta - prior
+        penalty = ridge / max(len(contexts), 1)
+        return float(-(share @ value) + penalty * pull @ pull), -(share @ slope) + 2 * penalty * pull
+
+    found = minimize(loss, _start(), jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    return Kernel(level, np.asarray(found.x, dtype=np.float64))
+
+
+def _labels(history: History, level: str) -> Codes:
+    own = np.arange(len(history.products), dtype=np.int32)
+    return {"product": own, "institution": history.institution_of, "type": history.type_of}[level]
+
+
+def _any(labels: Codes, history: History, start: int, until: int, wanted: int) -> bool:
+    window = slice(start, until)
+    return bool(np.any((labels[history.product[window]] == wanted) & history.taken[window]))
+
+
+def _shares_of_enterprises(enterprises: Codes) -> Numbers:
+    _, inverse, count = np.unique(enterprises, return_inverse=True, return_counts=True)
+    share = 1 / np.sqrt(count[inverse])
+    return np.asarray(share / share.sum(), dtype=np.float64)
+
+
+def _start() -> Numbers:
+    """A sensible memory to start from: the own past first, then places and trades, a slow decay."""
+    start = {"enterprise": 2.0, "age": 0.2, "log_age": 0.2}
+    start |= {name: 0.7 for name in CODES if name.startswith(("region", "industry"))}
+    return np.array([start.get(name, 0.0) for name in PARAMETERS])
+
+
+def _is_age() -> Numbers:
+    return np.array([float(name in ("age", "log_age")) for name in PARAMETERS])
+
+
+@njit(cache=True)
+def _similarity(
+    theta: Any, codes: Any, numbers: Any, day: int, past: Any, amounts: Any, past_day: int, phi: Any
+) -> Any:  # fmt: skip
+    total = 0.0
+    for c in range(_N_CODES):
+        phi[c] = 1.0 if codes[c] >= 0 and codes[c] == past[c] else 0.0
+        total += theta[c] * phi[c]
+    for m in range(_N_NUMBERS):
+        distance = abs(numbers[m] - amounts[m])
+        phi[_N_CODES + m] = -min(distance, FAR) if distance == distance else 0.0  # NaN: one of them does not know
+        total += theta[_N_CODES + m] * phi[_N_CODES + m]
+    years = (day - past_day) / YEAR
+    k = _N_CODES + _N_NUMBERS
+    phi[k] = -years
+    phi[k + 1] = -np.log1p(12 * years)
+    phi[k + 2] = phi[k] * phi[0]
+    phi[k + 3] = phi[k + 1] * phi[0]
+    for a in range(k, k + 4):
+        total += theta[a] * phi[a]
+    return total
+
+
+@njit(cache=True, parallel=True)
+def _likelihood(
+    theta: Any, floor: float, codes: Any, numbers: Any, days: Any, starts: Any, untils: Any, wanted: Any,
+    past: Any, amounts: Any, past_day: Any, label: Any, taken: Any,
+) -> Any:  # fmt: skip
+    n = len(days)
+    value, slope = np.zeros(n), np.zeros((n, _N))
+    for i in prange(n):
+        phi, all_slope, own_slope = np.empty(_N), np.zeros(_N), np.zeros(_N)
+        everything, own = 1e-12, 0.0
+        for j in range(starts[i], untils[i]):
+            if not taken[j]:
+                continue
+            w = np.exp(_similarity(theta, codes[i], numbers[i], days[i], past[j], amounts[j], past_day[j], phi))
+            everything += w
+            for p in range(_N):
+                all_slope[p] += w * phi[p]
+            if label[j] == wanted[i]:
+                own += w
+                for p in range(_N):
+                    own_slope[p] += w * phi[p]
+        chance = (1 - floor) * own / everything + floor * 1e-3
+        value[i] = np.log(chance)
+        if own > 0:
+            sure = (1 - floor) * own / everything / chance
+            for p in range(_N):
+                slope[i, p] = sure * (own_slope[p] / own - all_slope[p] / everything)
+    return value, slope
+
+
+@njit(cache=True, nogil=True)
+def _recall(
+    weights: Any, codes: Any, numbers: Any, today: int, start: int, until: int,
+    past: Any, amounts: Any, past_day: Any, product: Any, was_taken: Any, size: int,
+) -> Any:  # fmt: skip
+    counts = np.zeros((size, len(COUNTS)))
+    days = np.full((size, 3), float(NEVER))
+    taken, seen = np.zeros((size, len(weights))), np.zeros((size, len(weights)))
+    phi = np.empty(_N)
+    for j in range(start, until):
+        p = product[j]
+        years = (today - past_day[j]) / YEAR
+        slow = np.exp(-years / _SLOW)
+        own = codes[0] >= 0 and codes[0] == past[j, 0]
+        near = codes[_REGION] >= 0 and codes[_REGION] == past[j, _REGION]
+        trade = codes[_INDUSTRY] >= 0 and codes[_INDUSTRY] == past[j, _INDUSTRY]
+        alike = codes[_SIZE] >= 0 and codes[_SIZE] == past[j, _SIZE]
+        if was_taken[j]:
+            fast, mid = np.exp(-years / _FAST), np.exp(-years / _MID)
+            counts[p, 0] += fast
+            counts[p, 1] += mid
+            counts[p, 2] += slow
+            for level in range(4):
+                if codes[_REGION + level] >= 0 and codes[_REGION + level] == past[j, _REGION + level]:
+                    counts[p, 3 + level] += slow
+            for level in range(3):
+                if codes[_INDUSTRY + level] >= 0 and codes[_INDUSTRY + level] == past[j, _INDUSTRY + level]:
+                    counts[p, 7 + level] += slow
+            if alike:
+                counts[p, 10] += slow
+            if near:
+                counts[p, 12] += fast
+                counts[p, 13] += mid
+                if trade:
+                    counts[p, 11] += slow
+            if own:
+                counts[p, 14] += mid
+                counts[p, 15] += 1
+                days[p, 0] = past_day[j]
+            counts[p, 16] += slow
+            counts[p, 17] += slow * amounts[j, 0]
+            counts[p, 18] += slow * amounts[j, 0] ** 2
+            days[p, 1] = past_day[j]
+            if days[p, 2] == NEVER:
+                days[p, 2] = past_day[j]
+        else:
+            counts[p, 19] += slow
+            if near:
+                counts[p, 20] += slow
+            if trade:
+                counts[p, 21] += slow
+            if alike:
+                counts[p, 22] += slow
+            if own:
+                counts[p, 23] += 1
+        for h in range(len(weights)):
+            w = np.exp(_similarity(weights[h], codes, numbers, today, past[j], amounts[j], past_day[j], phi))
+            if was_taken[j]:
+                taken[p, h] += w
+            else:
+                seen[p, h] += w
+    return counts, days, taken, seen

@@ -1,0 +1,191 @@
+"""The ranker: a LambdaRank forest over the features, with the memory that the features are built from.
+
+A bundle is a folder without code: LightGBM's text, the history as arrays, the kernels and the manifest as JSON. The
+hash of these is the model's id, and the same data, seed and versions give the same bytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Self
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.errors import BundleError
+from matching.features import FEATURES
+from matching.history import Codes, History, Numbers
+from matching.memory import PARAMETERS, Kernel
+
+FORMAT: Final = 1
+FOREST: Final = "forest.txt"
+HISTORY: Final = "history.npz"
+KERNELS: Final = "kernels.json"
+MANIFEST: Final = "manifest.json"
+FILES: Final = (FOREST, HISTORY, KERNELS)
+LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
+
+PARAMS: Final[dict[str, Any]] = {
+    "objective": "lambdarank",
+    "lambdarank_truncation_level": 15,  # a little beyond the ten that are looked at
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "min_data_in_leaf": 50,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "max_bin": 127,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A fitted ranker: `booster` scores the rows of a feature matrix that `features.Builder` makes from the rest.
+
+    `manifest` is the bundle's: format, id, features in order, missing rates, training window, seed, versions.
+    """
+
+    booster: lgb.Booster
+    history: History
+    kernels: tuple[Kernel, ...]
+    manifest: Mapping[str, Any]
+
+    @property
+    def model_id(self) -> str:
+        """The bundle's id: the training window's end and a hash of its content."""
+        return str(self.manifest["id"])
+
+    def score(self, features: Numbers) -> Numbers:
+        """A score a row of float64 [n, len(FEATURES)]; higher is better, comparable within one need only."""
+        if len(features) == 0:
+            return np.zeros(0)
+        return np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
+
+    def surprises(self, features: Numbers) -> list[str]:
+        """Features that miss values here and never did in training: the forest takes such a value for 0."""
+        rates = self.manifest["missing_rates"]
+        missing = np.flatnonzero(np.isnan(features).any(axis=0))
+        return [FEATURES[i] for i in missing if rates[FEATURES[i]] == 0]
+
+    def save(self, models: Path) -> Path:
+        """The bundle as `models/ID`, written aside and moved there whole; an equal one is left as it is."""
+        folder = models / self.model_id
+        if folder.exists():
+            return folder
+        aside = models / f".{self.model_id}.part"
+        aside.mkdir(parents=True, exist_ok=True)
+        for name, content in _files(self.booster, self.kernels).items():
+            (aside / name).write_text(content)
+        self.history.save(aside / HISTORY)
+        hashes = {name: _sha256(aside / name) for name in FILES}
+        (aside / MANIFEST).write_text(json.dumps({**self.manifest, "sha256": hashes}, indent=2) + "\n")
+        aside.replace(folder)
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The ranker of a bundle.
+
+        Raises `BundleError` where a file is missing or altered, or where the bundle was made for other features.
+        """
+        manifest = _manifest(folder)
+        for name in FILES:
+            if not (folder / name).is_file():
+                raise BundleError(f"{folder.name}: {name} is missing; copy the whole bundle again")
+            if _sha256(folder / name) != manifest["sha256"][name]:
+                raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")
+        kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text()))
+        booster = lgb.Booster(model_file=str(folder / FOREST))
+        return cls(booster, History.load(folder / HISTORY), kernels, manifest)
+
+
+def fit(
+    features: Numbers,
+    labels: Codes,
+    groups: Codes,
+    weights: Numbers,
+    seed: int = 0,
+    rounds: int = 200,
+    callbacks: Sequence[Any] = (),
+    params: Mapping[str, Any] | None = None,
+) -> lgb.Booster:
+    """A LambdaRank forest (Burges 2010) on rows [n, FEATURES] with graded `labels`, `groups` rows each, seeded.
+
+    Rows are shuffled within groups first: LightGBM breaks ties by row order, so an ordered group would leak its labels.
+    """
+    order = _shuffled(groups, seed)
+    data = lgb.Dataset(
+        features[order],
+        labels[order],
+        group=groups,
+        weight=weights[order],
+        feature_name=list(FEATURES),
+        params={"max_bin": PARAMS["max_bin"], "verbosity": -1},
+    )
+    settings = {**PARAMS, "seed": seed, **(params or {})}
+    return lgb.train(settings, data, rounds, callbacks=list(callbacks))
+
+
+def manifest(
+    booster: lgb.Booster,
+    history: History,
+    kernels: tuple[Kernel, ...],
+    features: Numbers,
+    about: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The bundle's manifest: what it expects, what it was trained on (`about`, with `until`), and its id."""
+    missing = np.isnan(features).mean(axis=0)
+    contents = {
+        "format": FORMAT,
+        "features": list(FEATURES),
+        "missing_rates": {name: round(float(rate), 6) for name, rate in zip(FEATURES, missing, strict=True)},
+        "versions": {name: version(name) for name in LIBRARIES},
+        **about,
+    }
+    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode())
+    for content in _files(booster, kernels).values():
+        digest.update(content.encode())
+    digest.update(history.digest().encode())
+    return {"id": f"{about['until'].replace('-', '')}-{digest.hexdigest()[:12]}", **contents}
+
+
+def _files(booster: lgb.Booster, kernels: tuple[Kernel, ...]) -> dict[str, str]:
+    weights = [{"level": k.level, "weights": dict(zip(PARAMETERS, k.weights.tolist(), strict=True))} for k in kernels]
+    return {FOREST: booster.model_to_string(), KERNELS: json.dumps(weights, indent=2) + "\n"}
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{folder.name}: the manifest cannot be read: {error}") from None
+    if found.get("format") != FORMAT:
+        raise BundleError(f"{folder.name}: bundle format {found.get('format')}, not {FORMAT}; train it again")
+    if found.get("features") != list(FEATURES):
+        raise BundleError(f"{folder.name}: made for other features than this version builds; train it again")
+    return dict(found)
+
+
+def _kernel(entry: Mapping[str, Any], folder: Path) -> Kernel:
+    if set(entry["weights"]) != set(PARAMETERS):
+        raise BundleError(f"{folder.name}: made for another memory than this version's; train it again")
+    return Kernel(entry["level"], np.array([entry["weights"][name] for name in PARAMETERS]))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _shuffled(groups: Codes, seed: int) -> NDArray[np.intp]:
+    """Row numbers with each group's rows in a seeded random order, the groups where they were."""
+    noise = np.random.default_rng(seed).random(int(groups.sum()))
+    owner = np.repeat(np.arange(len(groups)), groups)
+    return np.lexsort((noise, owner))

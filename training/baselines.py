@@ -32,9 +32,9 @@ LADDER: Final[tuple[tuple[str, ...], ...]] = (
     ("industry_3",),
     ("industry_2",),
     ("industry_1",),
+    ("region_1", "industry_3"),
     ("region_1", "industry_2"),
-    ("region_1", "industry_1"),
-    ("region_2", "industry_1"),
+    ("region_2", "industry_2"),
     ("size",),
     ("region_1", "size"),
     ("industry_2", "size"),
@@ -199,6 +199,11 @@ class BackOff(Baseline):
                 numbers = (query.gains[place] * share, UNIFORM / query.candidates.size)
                 rows.append((counts[..., place], counts.sum(axis=-1), totals, *numbers))
         return _Evidence(*(np.stack(column, axis=-1) for column in zip(*rows, strict=True)))
+
+
+def all_baselines(seed: int = 0) -> list[Baseline]:
+    """One of each, unfitted, from the weakest on."""
+    return [Random(seed), Popularity(), RecentInRegion(), OwnThenRegion(), BackOff(seed)]
 
 
 class _Evidence(NamedTuple):

@@ -7,11 +7,12 @@ basis points; shares in 0-1. `region` and `industry` are paths from coarse to fi
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_MONEY = 10**15
+Item = TypeVar("Item")
 
 
 class Coded(StrEnum):
@@ -172,7 +173,9 @@ def fact(zh: str, en: str, unit: str = "", **limits: Any) -> Any:
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s/|\x00-\x1f][^/|\x00-\x1f]*$")]
 Path = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^/|\x00-\x1f]+(/[^/|\x00-\x1f]+)*$")]
-Text = Annotated[str, Field(max_length=200)]
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+Several = Annotated[tuple[Item, ...], Field(max_length=1000)]
+Day = Annotated[date, Field(ge=date(1700, 1, 1), le=date(2200, 12, 31))]
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^|\x00-\x1f]+$")]
 
 
@@ -186,7 +189,7 @@ class Enterprise(Entity):
     """A manufacturing enterprise's facts as known on `as_of`; almost all may be missing."""
 
     enterprise_id: Id = fact("企业编号", "Enterprise id")
-    as_of: date = fact("数据日期", "Facts as of")
+    as_of: Day = fact("数据日期", "Facts as of")
     name: Text | None = fact("企业名称", "Name", default=None)
     region: Path | None = fact("所在地区", "Region", default=None)
     industry: Path | None = fact("所属行业", "Industry", default=None)
@@ -194,7 +197,7 @@ class Enterprise(Entity):
     longitude: float | None = fact("经度", "Longitude", "degree", ge=-180, le=180, default=None)
     size: Size | None = fact("企业规模", "Size class", default=None)
     ownership: Code | None = fact("所有制", "Ownership", default=None)
-    founded: date | None = fact("成立日期", "Founded", default=None)
+    founded: Day | None = fact("成立日期", "Founded", default=None)
     employees: int | None = fact("从业人员", "Employees", "person", ge=0, le=10**7, default=None)
     revenue: int | None = fact("营业收入", "Revenue", "yuan/year", ge=0, le=MAX_MONEY, default=None)
     growth: float | None = fact("营收增长率", "Revenue growth", "share", ge=-1, le=100, default=None)
@@ -206,7 +209,7 @@ class Enterprise(Entity):
     equipment: int | None = fact("设备净值", "Equipment, net value", "yuan", ge=0, le=MAX_MONEY, default=None)
     receivables: int | None = fact("应收账款", "Receivables", "yuan", ge=0, le=MAX_MONEY, default=None)
     tax_grade: TaxGrade | None = fact("纳税信用等级", "Tax grade", default=None)
-    tiers: tuple[Tier, ...] | None = fact("梯度与名单", "Tiers and lists", default=None)
+    tiers: Several[Tier] | None = fact("梯度与名单", "Tiers and lists", default=None)
     cluster: Code | None = fact("产业集群", "Manufacturing cluster", default=None)
     first_loan: bool | None = fact("首贷户", "No loan on record", default=None)
     reserve_list: bool | None = fact("技改项目入库", "Project on the upgrade reserve list", default=None)
@@ -217,12 +220,12 @@ class Need(Entity):
 
     need_id: Id = fact("需求编号", "Need id")
     enterprise_id: Id = fact("企业编号", "Enterprise id")
-    posted_at: date = fact("发布日期", "Posted")
+    posted_at: Day = fact("发布日期", "Posted")
     amount: int = fact("需求金额", "Amount needed", "yuan", gt=0, le=MAX_MONEY)
     term_months: int | None = fact("期限", "Term", "month", ge=1, le=600, default=None)
     purpose: Purpose | None = fact("用途", "Purpose", default=None)
-    kinds: tuple[Kind, ...] | None = fact("产品类别", "Kinds wanted (all when missing)", default=None)
-    collateral: tuple[Collateral, ...] | None = fact("可提供担保", "Security offered", default=None)
+    kinds: Several[Kind] | None = fact("产品类别", "Kinds wanted (all when missing)", default=None)
+    collateral: Several[Collateral] | None = fact("可提供担保", "Security offered", default=None)
 
 
 class Institution(Entity):
@@ -241,7 +244,7 @@ class Rule(Entity):
     rule_id: Code = fact("规则编号", "Rule id")
     field: Code = fact("字段", "Field")
     operator: Operator = fact("比较", "Operator")
-    value: float | bool | str | tuple[str, ...] = fact("阈值", "Threshold")
+    value: float | bool | Text | Several[Text] = fact("阈值", "Threshold")
     clause: Text = fact("条款", "Clause")
     severity: Result = fact("不满足时", "When not met", default=Result.FAIL)
 
@@ -250,8 +253,8 @@ class Product(Entity):
     """A financing product of an institution, as offered from `valid_from` until before `valid_to`."""
 
     product_id: Id = fact("产品编号", "Product id")
-    valid_from: date = fact("生效日期", "Valid from")
-    valid_to: date | None = fact("失效日期", "Valid until (exclusive)", default=None)
+    valid_from: Day = fact("生效日期", "Valid from")
+    valid_to: Day | None = fact("失效日期", "Valid until (exclusive)", default=None)
     institution_id: Id = fact("机构编号", "Institution id")
     name_zh: Text = fact("产品名称", "Name (zh)")
     name_en: Text = fact("产品英文名称", "Name (en)")
@@ -263,11 +266,11 @@ class Product(Entity):
     max_term: int | None = fact("最长期限", "Maximum term", "month", ge=0, le=600, default=None)
     benchmark: Benchmark | None = fact("定价基准", "Benchmark", default=None)
     spread_bp: float | None = fact("加点", "Spread over the benchmark", "bp", ge=-1000, le=5000, default=None)
-    regions: tuple[Path, ...] | None = fact("适用地区", "Regions served (all when missing)", default=None)
-    industries: tuple[Path, ...] | None = fact("适用行业", "Industries served (all when missing)", default=None)
-    purposes: tuple[Purpose, ...] | None = fact("适用用途", "Purposes served (all when missing)", default=None)
-    collateral: tuple[Collateral, ...] | None = fact("担保要求", "Security asked (any one of these)", default=None)
-    rules: tuple[Rule, ...] | None = fact("准入规则", "Own rules", default=None)
+    regions: Several[Path] | None = fact("适用地区", "Regions served (all when missing)", default=None)
+    industries: Several[Path] | None = fact("适用行业", "Industries served (all when missing)", default=None)
+    purposes: Several[Purpose] | None = fact("适用用途", "Purposes served (all when missing)", default=None)
+    collateral: Several[Collateral] | None = fact("担保要求", "Security asked (any one of these)", default=None)
+    rules: Several[Rule] | None = fact("准入规则", "Own rules", default=None)
     capacity: int | None = fact("额度", "Capacity a year", "yuan", ge=0, le=MAX_MONEY, default=None)
 
 
@@ -277,7 +280,7 @@ class Outcome(Entity):
     need_id: Id = fact("需求编号", "Need id")
     product_id: Id = fact("产品编号", "Product id")
     stage: Stage = fact("阶段", "Stage")
-    at: date = fact("日期", "Date")
+    at: Day = fact("日期", "Date")
     amount: int | None = fact("金额", "Amount", "yuan", ge=0, le=MAX_MONEY, default=None)
     rate_bp: float | None = fact("利率", "Rate", "bp", ge=0, le=10000, default=None)
     position: int | None = fact("展示位置", "Position shown", ge=1, le=10000, default=None)

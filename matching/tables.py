@@ -1,44 +1,40 @@
-"""The one gate where a frame becomes trusted. Schemas come from `domain`; parquet and csv go in and out.
+"""The one gate where frames become trusted tables: each by itself (`schemas`), then against each other.
 
-In a frame a missing value is NA, a tuple of codes is one text joined by `|`, rules are a JSON text, and dates are
-`datetime64[ns]`. A folder of tables holds one file a table, `NAME.parquet` or `NAME.csv`, and `tables.json`.
+A folder of tables holds one file a table, `NAME.parquet` or `NAME.csv`, and `tables.json`, which is written last.
 """
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from enum import Enum
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Final, Self, Union, get_args, get_origin
+from typing import Any, Final, Literal, Self
 
-import numpy as np
 import pandas as pd
-import pandera.pandas as pa
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from pydantic import TypeAdapter, ValidationError
+import pyarrow as pa
 from pydantic.fields import FieldInfo
 
-from matching.domain import Enterprise, Entity, Institution, Need, Outcome, Product, Rule
+from matching.domain import Entity, Rule
 from matching.errors import Fault, InputError
+from matching.schemas import ENTITIES, FAULTS_SHOWN, KEYS, SEPARATOR, check_table, days, is_list, is_rules, schema
+
+__all__ = [
+    "DATED",
+    "ENTITIES",
+    "KEYS",
+    "SEPARATOR",
+    "Tables",
+    "check",
+    "check_table",
+    "entities",
+    "frame_of",
+    "read",
+    "records",
+    "schema",
+    "write",
+]
 
 FORMAT: Final = 1
-SEPARATOR: Final = "|"
-ENTITIES: Final[dict[str, type[Entity]]] = {
-    "enterprises": Enterprise,
-    "institutions": Institution,
-    "products": Product,
-    "needs": Need,
-    "outcomes": Outcome,
-}
-KEYS: Final = {
-    "enterprises": ["enterprise_id", "as_of"],
-    "institutions": ["institution_id"],
-    "products": ["product_id", "valid_from"],
-    "needs": ["need_id"],
-    "outcomes": ["need_id", "product_id", "stage"],
-}
 DATED: Final = {"enterprises": "as_of", "products": "valid_from", "needs": "posted_at", "outcomes": "at"}
 REFERENCES: Final = [
     ("products", "institution_id", "institutions"),
@@ -70,33 +66,15 @@ class Tables:
 
     def map(self, change: Callable[[str, pd.DataFrame], pd.DataFrame]) -> Self:
         """The same tables with `change(name, frame)` for each frame."""
-        return replace(self, **{name: change(name, frame) for name, frame in self})
+        frames: dict[str, Any] = {name: change(name, frame) for name, frame in self}
+        return replace(self, **frames)
 
     def before(self, until: date) -> Self:
         """Only rows dated before `until`: what was known on that morning."""
         return self.map(lambda name, frame: _before(name, frame, until))
 
 
-def schema(name: str) -> pa.DataFrameSchema:
-    """The pandera schema of table `name`, derived from its entity: columns, types, ranges, codes and key."""
-    columns = {field: _column(info) for field, info in ENTITIES[name].model_fields.items()}
-    return pa.DataFrameSchema(columns, strict=True, coerce=True, ordered=False)
-
-
-def check_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """`frame` as table `name`: missing optional columns added, types coerced, rows in their given order.
-
-    Raises `InputError` naming each field and row (1-based) that breaks a rule.
-    """
-    frame = _with_columns(name, frame)
-    try:
-        checked = schema(name).validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        raise InputError(name, _faults(error, frame)) from None
-    faults = _duplicates(name, checked)
-    if faults:
-        raise InputError(name, faults)
-    return checked
+ABOUT: Final = [field.name for field in fields(Tables) if field.name not in ENTITIES]
 
 
 def check(tables: Tables) -> Tables:
@@ -110,27 +88,34 @@ def check(tables: Tables) -> Tables:
 
 
 def read(folder: Path | str, until: date | None = None) -> Tables:
-    """The tables of a folder, checked; with `until`, rows from that date on are left unread.
+    """The tables of a folder, checked; with `until`, rows from that date on are left out before anything sees them.
 
     Raises `InputError` where a file is missing, empty or broken, or a row breaks a rule.
     """
     folder = Path(folder)
     about = _read_about(folder / "tables.json")
-    frames = {name: _read_frame(folder, name, until) for name in ENTITIES}
-    return check(Tables(**frames, **about))
+    frames: dict[str, Any] = {name: _read_frame(folder, name) for name in ENTITIES}
+    tables = Tables(**frames, **about)
+    return check(tables.before(until) if until else tables)
 
 
-def write(tables: Tables, folder: Path | str, form: str = "parquet") -> None:
-    """Checked tables into a folder, as `parquet` or `csv`; the same tables give the same bytes."""
+def write(tables: Tables, folder: Path | str, form: Literal["parquet", "csv"] = "parquet") -> None:
+    """Checked tables into a folder, as `parquet` or `csv`; the same tables give the same bytes.
+
+    What lay there before is replaced; `tables.json` comes last, so that a half-written folder is none.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tables.json").unlink(missing_ok=True)
     for name, frame in tables:
+        for old in ("parquet", "csv"):
+            (folder / f"{name}.{old}").unlink(missing_ok=True)
         if form == "csv":
             frame.to_csv(folder / f"{name}.csv", index=False, date_format="%Y-%m-%d")
         else:
             frame.to_parquet(folder / f"{name}.parquet", index=False)
-    about = {f.name: getattr(tables, f.name) for f in fields(Tables) if f.name not in ENTITIES}
-    (folder / "tables.json").write_text(json.dumps({"format": FORMAT} | about, indent=2, ensure_ascii=False) + "\n")
+    about = {"format": FORMAT} | {name: getattr(tables, name) for name in ABOUT}
+    (folder / "tables.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def entities(name: str, frame: pd.DataFrame) -> list[Entity]:
@@ -145,7 +130,7 @@ def records(name: str, frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def frame_of(name: str, rows: list[Any]) -> pd.DataFrame:
-    """Entities (or dicts like them) as a checked frame."""
+    """Entities (or dicts like them) as a checked frame; an empty list or text is a missing one. Raises `InputError`."""
     dicts = [row.model_dump(mode="json") if isinstance(row, Entity) else row for row in rows]
     columns = ENTITIES[name].model_fields
     data = {field: [_cell(row.get(field)) for row in dicts] for field in columns}
@@ -166,190 +151,80 @@ def _jsonable(rule: Any) -> Any:
 
 def _plain(info: FieldInfo, column: pd.Series) -> list[Any]:
     if pd.api.types.is_datetime64_any_dtype(column):
-        values: list[Any] = [None if pd.isna(v) else v.date() for v in column]
-    else:
-        values = [None if pd.isna(v) else v for v in column.astype(object)]
-    if _is_rules(info):
-        return [v and tuple(json.loads(v)) for v in values]
-    if get_origin(_inner(info)) is tuple:
-        return [v and tuple(v.split(SEPARATOR)) for v in values]
+        return [None if pd.isna(value) else value.date() for value in column]
+    values = [None if pd.isna(value) else value for value in column.astype(object)]
+    if is_rules(info):
+        return [value and tuple(json.loads(value)) for value in values]
+    if is_list(info):
+        return [value and tuple(value.split(SEPARATOR)) for value in values]
     return values
-
-
-def _inner(info: FieldInfo) -> Any:
-    """The annotation less its `None`."""
-    if get_origin(info.annotation) in (Union, UnionType):
-        return next(arg for arg in get_args(info.annotation) if arg is not NoneType)
-    return info.annotation
-
-
-def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """An annotation without `Annotated`, and the constraints that stood in it."""
-    metadata = getattr(annotation, "__metadata__", ())
-    found = tuple(part for meta in metadata for part in (meta.metadata if isinstance(meta, FieldInfo) else [meta]))
-    return getattr(annotation, "__origin__", annotation) if metadata else annotation, found
-
-
-def _is_rules(info: FieldInfo) -> bool:
-    inner = _inner(info)
-    return get_origin(inner) is tuple and get_args(inner)[0] is Rule
-
-
-def _column(info: FieldInfo) -> pa.Column:
-    inner, constraints = _bare(_inner(info))
-    constraints = (*info.metadata, *constraints)
-    if get_origin(inner) is tuple:
-        dtype, checks = "str", [_list_check(info)]
-    elif isinstance(inner, type) and issubclass(inner, Enum):
-        codes = [member.value for member in inner]
-        dtype, checks = "str", [pa.Check.isin(codes, error=f"is one of {', '.join(codes)}")]
-    else:
-        dtype = {date: "datetime64[ns]", bool: "boolean", int: "Int64", float: "float64", str: "str"}[inner]
-        checks = [made for part in constraints for made in _checks(part)]
-        checks += [_finite()] if inner is float else []
-    return pa.Column(dtype, checks, nullable=not info.is_required(), coerce=True)
-
-
-def _finite() -> pa.Check:
-    return pa.Check(lambda s: np.isfinite(s), error="is a finite number")
-
-
-def _checks(part: Any) -> list[pa.Check]:
-    match part:
-        case Ge():
-            return [pa.Check.ge(part.ge, error=f"is at least {part.ge}")]
-        case Gt():
-            return [pa.Check.gt(part.gt, error=f"is above {part.gt}")]
-        case Le():
-            return [pa.Check.le(part.le, error=f"is at most {part.le}")]
-        case Lt():
-            return [pa.Check.lt(part.lt, error=f"is below {part.lt}")]
-        case MinLen():
-            return [pa.Check.str_length(min_value=part.min_length, error="is not empty")]
-        case MaxLen():
-            return [pa.Check.str_length(max_value=part.max_length, error=f"has at most {part.max_length} characters")]
-    pattern = getattr(part, "pattern", None)
-    return [pa.Check.str_matches(pattern, error=f"matches {pattern}")] if pattern else []
-
-
-def _list_check(info: FieldInfo) -> pa.Check:
-    """Each text parses as the field's tuple; distinct texts are parsed once."""
-    adapter: TypeAdapter[Any] = TypeAdapter(_inner(info))
-    rules = _is_rules(info)
-
-    def valid(text: str) -> bool:
-        try:
-            adapter.validate_json(text) if rules else adapter.validate_python(tuple(text.split(SEPARATOR)))
-        except ValidationError:
-            return False
-        return True
-
-    def check(column: pd.Series) -> pd.Series:
-        return column.map({text: valid(text) for text in column.unique()}).astype(bool)
-
-    return pa.Check(check, error="is a JSON list of rules" if rules else f"is a list of known codes joined by {SEPARATOR}")
-
-
-def _with_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    fields_ = ENTITIES[name].model_fields
-    unknown = [column for column in frame.columns if column not in fields_]
-    missing = [field for field, info in fields_.items() if info.is_required() and field not in frame.columns]
-    faults = [Fault(str(column), "is no column of this table") for column in unknown]
-    faults += [Fault(column, "column is missing") for column in missing]
-    if faults:
-        raise InputError(name, faults)
-    return frame.reindex(columns=list(fields_)).reset_index(drop=True)
-
-
-def _faults(error: pa.errors.SchemaErrors, frame: pd.DataFrame) -> list[Fault]:
-    faults = []
-    for case in error.failure_cases.drop_duplicates(["column", "index"]).itertuples():
-        rule = _rule_text(str(case.check))
-        row = None if pd.isna(case.index) else int(case.index) + 1
-        value = case.failure_case if row is None else frame[case.column].iloc[row - 1]
-        faults.append(Fault(str(case.column), f"{rule}, not {_short(value)}", row))
-    return faults
-
-
-def _rule_text(check: str) -> str:
-    if check == "not_nullable":
-        return "is present"
-    if check.startswith(("coerce_dtype", "dtype")):
-        kind = check.split("'")[1] if "'" in check else check
-        return {"Int64": "is a whole number", "datetime64[ns]": "is a date (YYYY-MM-DD)", "float64": "is a number"}.get(
-            kind, f"is {kind}"
-        )
-    return check
-
-
-def _short(value: object) -> str:
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _duplicates(name: str, frame: pd.DataFrame) -> list[Fault]:
-    key = KEYS[name]
-    twice = frame.index[frame.duplicated(key)]
-    return [Fault("+".join(key), f"is unique, not {_key_text(frame.loc[i, key])} again", int(i) + 1) for i in twice[:100]]
-
-
-def _key_text(row: Any) -> str:
-    return ", ".join(str(v.date()) if isinstance(v, pd.Timestamp) else str(v) for v in row)
 
 
 def _dangling(tables: Tables, table: str, column: str, target: str) -> list[Fault]:
     values = getattr(tables, table)[column]
     lost = values.index[~values.isin(getattr(tables, target)[column])]
-    return [Fault(f"{table}.{column}", f"exists in {target}, not {values[i]!r}", int(i) + 1) for i in lost[:100]]
+    rule = f"exists in {target}"
+    return [Fault(f"{table}.{column}", f"{rule}, not {values[i]!r}", int(i) + 1) for i in lost[:FAULTS_SHOWN]]
 
 
 def _out_of_time(tables: Tables) -> list[Fault]:
-    """Outcomes before their need was posted or their product was offered."""
-    outcomes = tables.outcomes
-    posted = outcomes["need_id"].map(tables.needs.set_index("need_id")["posted_at"])
-    offered = outcomes["product_id"].map(tables.products.groupby("product_id")["valid_from"].min())
-    faults = []
-    for floor, what in ((posted, "is not before its need was posted"), (offered, "is not before its product was offered")):
-        early = outcomes.index[(outcomes["at"] < floor).fillna(False)]
-        faults += [Fault("outcomes.at", what, int(i) + 1) for i in early[:100]]
-    return faults
+    """Needs before their enterprise's first facts, outcomes before their need was posted or their product offered.
+
+    Hence what `before` leaves of checked tables refers to nothing that it took away.
+    """
+    needs, outcomes = tables.needs, tables.outcomes
+    known = tables.enterprises.groupby("enterprise_id")["as_of"].min()
+    posted = needs.set_index("need_id")["posted_at"]
+    offered = tables.products.groupby("product_id")["valid_from"].min()
+    return [
+        *_early("needs.posted_at", needs["posted_at"], known, needs["enterprise_id"], "its enterprise's first facts"),
+        *_early("outcomes.at", outcomes["at"], posted, outcomes["need_id"], "its need was posted"),
+        *_early("outcomes.at", outcomes["at"], offered, outcomes["product_id"], "its product was offered"),
+    ]
+
+
+def _early(field: str, dates: pd.Series, floors: pd.Series, keys: pd.Series, what: str) -> list[Fault]:
+    early = dates.index[dates < floors.reindex(keys).to_numpy()]
+    return [Fault(field, f"is not before {what}", int(i) + 1) for i in early[:FAULTS_SHOWN]]
 
 
 def _crossed(products: pd.DataFrame) -> list[Fault]:
     faults = []
     for low, high in (("min_amount", "max_amount"), ("min_term", "max_term"), ("valid_from", "valid_to")):
         crossed = products.index[(products[low] > products[high]).fillna(False)]
-        faults += [Fault(f"products.{low}", f"is not above {high}", int(i) + 1) for i in crossed[:100]]
+        faults += [Fault(f"products.{low}", f"is not above {high}", int(i) + 1) for i in crossed[:FAULTS_SHOWN]]
     return faults
 
 
 def _before(name: str, frame: pd.DataFrame, until: date) -> pd.DataFrame:
-    if name not in DATED:
+    """Rows without a readable date stay, for the check to name them."""
+    if DATED.get(name) not in frame.columns:
         return frame
-    return frame[pd.to_datetime(frame[DATED[name]]) < pd.Timestamp(until)].reset_index(drop=True)
+    return frame[~(days(frame[DATED[name]]) >= pd.Timestamp(until))].reset_index(drop=True)
 
 
 def _read_about(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(str(path), [Fault("tables.json", "file is missing: is this a folder of tables?")])
     try:
-        about = json.loads(path.read_text())
+        about = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(str(path), [Fault("tables.json", f"is not JSON: {error}")]) from None
-    if about.pop("format", None) != FORMAT:
+        raise InputError(str(path), [Fault("tables.json", f"is JSON: {error}")]) from None
+    if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
         raise InputError(str(path), [Fault("format", f"is {FORMAT}: import or simulate the tables again")])
-    return dict(about)
+    unknown = [Fault(name, "is no fact of tables") for name in about if name not in ABOUT]
+    if unknown:
+        raise InputError(str(path), unknown)
+    return about
 
 
-def _read_frame(folder: Path, name: str, until: date | None) -> pd.DataFrame:
+def _read_frame(folder: Path, name: str) -> pd.DataFrame:
     parquet, csv = folder / f"{name}.parquet", folder / f"{name}.csv"
     try:
         if parquet.exists():
-            filters = [(DATED[name], "<", pd.Timestamp(until))] if until and name in DATED else None
-            return pd.read_parquet(parquet, filters=filters)
+            return pd.read_parquet(parquet)
         if csv.exists():
-            frame = pd.read_csv(csv, dtype=str, keep_default_na=False, na_values=[""])
-            return _before(name, frame, until) if until else frame
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+            return pd.read_csv(csv, dtype=str, keep_default_na=False, na_values=[""])
+    except (ValueError, OSError, pa.ArrowException) as error:
         raise InputError(str(folder / name), [Fault(name, f"file is readable: {error}")]) from None
     raise InputError(str(folder), [Fault(name, f"file is missing: {parquet.name} or {csv.name}")])

@@ -1,0 +1,263 @@
+"""The check of one frame against its entity: columns, types, ranges, codes and key, all derived from `domain`.
+
+In a checked frame a missing value is NA, a tuple of codes is one text joined by `|`, rules are a JSON text, and dates
+are `datetime64[ns]`. An empty text is a missing one, so that csv and parquet say the same.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from matching.domain import Coded, Enterprise, Entity, Institution, Need, Outcome, Product, Rule
+from matching.errors import Fault, InputError
+
+SEPARATOR: Final = "|"
+ENTITIES: Final[dict[str, type[Entity]]] = {
+    "enterprises": Enterprise,
+    "institutions": Institution,
+    "products": Product,
+    "needs": Need,
+    "outcomes": Outcome,
+}
+KEYS: Final = {
+    "enterprises": ["enterprise_id", "as_of"],
+    "institutions": ["institution_id"],
+    "products": ["product_id", "valid_from"],
+    "needs": ["need_id"],
+    "outcomes": ["need_id", "product_id", "stage"],
+}
+FAULTS_SHOWN: Final = 100
+_DTYPES: Final = {date: "datetime64[ns]", bool: "boolean", int: "Int64", float: "float64", str: "str"}
+_KINDS: Final = {
+    "datetime64[ns]": "is a date (YYYY-MM-DD)",
+    "boolean": "is true or false",
+    "Int64": "is a whole number",
+    "float64": "is a number",
+    "str": "is text",
+}
+
+
+def check_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` as table `name`: missing optional columns added, types coerced, rows in their given order.
+
+    Raises `InputError` naming each field and row (1-based) that breaks a rule.
+    """
+    given = _with_columns(name, frame)
+    coerced, faults = _coerced(name, given)
+    checked, broken = _validated(name, coerced, given)
+    told = {(fault.field, fault.row) for fault in faults}
+    faults += [fault for fault in broken if (fault.field, fault.row) not in told]
+    faults = faults or _duplicates(name, checked)
+    if faults:
+        raise InputError(name, faults)
+    return checked
+
+
+def schema(name: str) -> pa.DataFrameSchema:
+    """The pandera schema of table `name`, derived from its entity: columns, types, ranges and codes."""
+    columns = {field: _column(info) for field, info in ENTITIES[name].model_fields.items()}
+    return pa.DataFrameSchema(columns, strict=True, coerce=True, ordered=False)
+
+
+def is_list(info: FieldInfo) -> bool:
+    """Whether the field holds several values."""
+    return get_origin(_inner(info)[0]) is tuple
+
+
+def is_rules(info: FieldInfo) -> bool:
+    """Whether the field holds a product's own rules."""
+    return is_list(info) and get_args(_inner(info)[0])[0] is Rule
+
+
+def _inner(info: FieldInfo) -> tuple[Any, tuple[Any, ...]]:
+    """The annotation less its `None` and its `Annotated`, and all constraints on it."""
+    inner = info.annotation
+    if get_origin(inner) in (Union, UnionType):
+        inner = next(arg for arg in get_args(inner) if arg is not NoneType)
+    if get_origin(inner) is not Annotated:
+        return inner, tuple(info.metadata)
+    bare, *metadata = get_args(inner)
+    found = [part for meta in metadata for part in (meta.metadata if isinstance(meta, FieldInfo) else [meta])]
+    return bare, (*info.metadata, *found)
+
+
+def _dtype(info: FieldInfo) -> str:
+    inner, _ = _inner(info)
+    return "str" if get_origin(inner) is tuple or issubclass(inner, Enum) else _DTYPES[inner]
+
+
+def _column(info: FieldInfo) -> pa.Column:
+    inner, constraints = _inner(info)
+    if is_list(info):
+        checks = [_list_check(info)]
+    elif issubclass(inner, Enum):
+        codes = [member.value for member in inner]
+        checks = [pa.Check.isin(codes, error=f"is one of {', '.join(codes)}")]
+    else:
+        checks = [made for part in constraints for made in _checks(part)]
+        checks += [pa.Check(np.isfinite, error="is a finite number")] if inner is float else []
+    return pa.Column(_dtype(info), checks, nullable=not info.is_required(), coerce=True)
+
+
+def _checks(part: Any) -> list[pa.Check]:
+    match part:
+        case Ge():
+            return [pa.Check.ge(_limit(part.ge), error=f"is at least {part.ge}")]
+        case Gt():
+            return [pa.Check.gt(_limit(part.gt), error=f"is above {part.gt}")]
+        case Le():
+            return [pa.Check.le(_limit(part.le), error=f"is at most {part.le}")]
+        case Lt():
+            return [pa.Check.lt(_limit(part.lt), error=f"is below {part.lt}")]
+        case MinLen():
+            return [pa.Check.str_length(min_value=part.min_length, error="is not empty")]
+        case MaxLen():
+            return [pa.Check.str_length(max_value=part.max_length, error=f"has at most {part.max_length} characters")]
+    pattern = getattr(part, "pattern", None)
+    return [_by_value(lambda text: re.fullmatch(pattern, text) is not None, f"matches {pattern}")] if pattern else []
+
+
+def _limit(value: Any) -> Any:
+    return pd.Timestamp(value) if isinstance(value, date) else value
+
+
+def _by_value(holds: Callable[[str], bool], error: str) -> pa.Check:
+    """A check that asks of each distinct text once."""
+    return pa.Check(
+        lambda column: column.map({text: holds(text) for text in column.unique()}).astype(bool), error=error
+    )
+
+
+def _list_check(info: FieldInfo) -> pa.Check:
+    inner, constraints = _inner(info)
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(inner, *constraints)] if constraints else inner)
+    rules = is_rules(info)
+
+    def holds(text: str) -> bool:
+        try:
+            adapter.validate_json(text) if rules else adapter.validate_python(tuple(text.split(SEPARATOR)))
+        except ValidationError:
+            return False
+        return True
+
+    return _by_value(holds, "is a JSON list of rules" if rules else _list_rule(get_args(inner)[0]))
+
+
+def _list_rule(member: Any) -> str:
+    codes = ", ".join(member) if isinstance(member, type) and issubclass(member, Coded) else "values"
+    return f"is a list joined by {SEPARATOR} of {codes}"
+
+
+def _with_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    known = ENTITIES[name].model_fields
+    faults = [Fault(str(column), "is no column of this table") for column in frame.columns if column not in known]
+    faults += [Fault(str(column), "column is given once") for column in frame.columns[frame.columns.duplicated()]]
+    missing = [field for field, info in known.items() if info.is_required() and field not in frame.columns]
+    faults += [Fault(column, "column is missing") for column in missing]
+    if faults:
+        raise InputError(name, faults)
+    return frame.reindex(columns=list(known)).reset_index(drop=True)
+
+
+def _coerced(name: str, given: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]:
+    """Each column in its type; what does not convert becomes NA and a fault of its row."""
+    columns, faults = {}, []
+    for field, info in ENTITIES[name].model_fields.items():
+        dtype, column = _dtype(info), given[field]
+        columns[field] = column if column.dtype == dtype and dtype != "str" else _CONVERT[dtype](column)
+        lost = np.flatnonzero(column.notna() & columns[field].isna() & (column.astype(object) != ""))
+        faults += [
+            Fault(field, f"{_KINDS[dtype]}, not {_short(column.iloc[i])}", int(i) + 1) for i in lost[:FAULTS_SHOWN]
+        ]
+    return pd.DataFrame(columns), faults
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """Texts, and whole numbers as their digits: an id may have been read as a number."""
+    if column.dtype != "str":
+        values = column.astype(object)
+        texts = values.map(lambda v: isinstance(v, str | int | np.integer) and not isinstance(v, bool))
+        column = values.where(texts, None).astype("str")
+    return column.mask(column == "")
+
+
+def days(column: pd.Series) -> pd.Series:
+    """Dates as `datetime64[ns]`; what is no date, has a time of day or a time zone becomes NaT."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype) or pd.api.types.is_numeric_dtype(column.dtype):
+        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns]")
+    if column.dtype == object:
+        column = column.where(column.map(lambda value: isinstance(value, str | date | np.datetime64)), None)
+    read = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
+    inside = read.between(pd.Timestamp(1678, 1, 1), pd.Timestamp(2262, 1, 1)) & (read == read.dt.normalize())
+    return read.where(inside).astype("datetime64[ns]")
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        column = column.astype(object).map(_number, na_action="ignore")
+    return column.astype("float64")
+
+
+def _number(value: Any) -> float:
+    """A text or number as the nearest double (pandas' own reading of texts is off by a bit here and there)."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | np.number):
+        return np.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return np.nan
+
+
+def _wholes(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column.astype("Int64")
+    numbers = _numbers(column)
+    whole = (numbers == np.floor(numbers)) & (numbers.abs() < 2.0**63)
+    return numbers.where(whole).astype("Int64")
+
+
+def _flags(column: pd.Series) -> pd.Series:
+    words = column.map(lambda v: str(v).lower(), na_action="ignore")
+    return words.map({"true": True, "1": True, "false": False, "0": False}).astype("boolean")
+
+
+_CONVERT: Final = {"datetime64[ns]": days, "boolean": _flags, "Int64": _wholes, "float64": _numbers, "str": _texts}
+
+
+def _validated(name: str, frame: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]:
+    try:
+        return schema(name).validate(frame, lazy=True), []
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases.drop_duplicates(["column", "index"])
+    return frame, [_fault(case, given) for case in cases.itertuples()]
+
+
+def _fault(case: Any, given: pd.DataFrame) -> Fault:
+    rule = "is present" if case.check == "not_nullable" else str(case.check)
+    row = int(case.index)
+    return Fault(str(case.column), f"{rule}, not {_short(given[case.column].iloc[row])}", row + 1)
+
+
+def _short(value: object) -> str:
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _duplicates(name: str, frame: pd.DataFrame) -> list[Fault]:
+    key = KEYS[name]
+    twice = frame.index[frame.duplicated(key)][:FAULTS_SHOWN]
+    return [Fault("+".join(key), f"is unique, not {_key_text(frame.loc[i, key])} again", int(i) + 1) for i in twice]
+
+
+def _key_text(row: Any) -> str:
+    return ", ".join(str(v.date()) if isinstance(v, pd.Timestamp) else str(v) for v in row)

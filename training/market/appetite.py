@@ -1,4 +1,4 @@
-"""What truly decides: chances that an enterprise applies and that an institution grants, from facts and latent appetites.
+"""What truly decides: chances that an enterprise applies and an institution grants, from facts and latent appetites.
 
 Everything that varies between the products of one need is learnable from the record: observed facts times an
 institution's stable or slowly drifting inclinations. What an enterprise is like in general moves all its chances alike.
@@ -20,31 +20,30 @@ from training.market.types import TYPES
 Numbers = NDArray[np.float64]
 MONTHS: Final = 36
 # Log-odds. The two levels are set so that of those contacted about 57% are granted and about 50% drawn.
-GRANT_LEVEL: Final = 1.1
+GRANT_LEVEL: Final = 1.4
 APPLY_LEVEL: Final = -0.6
-INDUSTRY_SHARED, INDUSTRY_OWN, FACTORS = (
-    0.75,
-    0.8,
-    3,
-)  # appetite for industry groups: low rank, and the institution's own
+INDUSTRY_SHARED: Final = 1.2  # appetite for industry groups: a part of low rank, as trades go together ...
+FACTORS: Final = 3
+INDUSTRY_OWN: Final = 1.0  # ... and the institution's own part
 DRIFT_SD: Final = 0.08  # a month, of the appetite for an industry group: half a log-odd in three years
-SIZE_TILT_SD: Final = 0.55  # for each size class up or down, beside the class's own tilt
+SIZE_TILT_SD: Final = 0.7  # for each size class up or down, beside the class's own tilt
 SIZE_TILT: Final = {"big": 0.45, "joint": 0.15, "city": -0.15, "rural": -0.7, "lessor": 0.0, "underwriter": 0.6}
-ZONE_SD: Final = 0.5  # appetite for each of the four zones
+ZONE_SD: Final = 0.8  # appetite for each of the four zones
 NEAR_KM: Final = 60.0  # a local institution's log-odds fall by one for each of these from its home
 AMOUNT_CENTRE: Final = (0.3, 0.75)  # where in the log of its limits a product likes its amounts
-AMOUNT_WIDTH: Final = 0.25  # of that log range: one log-odd down at this distance, four at twice
+AMOUNT_WIDTH: Final = 0.22  # of that log range: one log-odd down at this distance, four at twice
 DEBT_SLOPE: Final = (3.0, 1.2)  # mean and spread between institutions, for one of debt ratio over the tolerance
 DEBT_TOLERANCE: Final = 0.5
 TAX_SLOPE: Final = (0.45, 0.2)
 TIER_SLOPE: Final = (0.25, 0.3)
-PRODUCT_SD: Final = 0.3  # a product's own ease: the part that popularity can learn
+PRODUCT_SD: Final = 0.2  # a product's own ease: the part that popularity can learn
 KNOWN_BEFORE: Final = 1.3  # granted by this institution before
 REFUSED_BEFORE: Final = -0.9
 UNSECURED: Final = -1.5  # it turns out that the security asked is not there
 RULE_BROKEN: Final = -2.5  # ... or that an own rule, unknown when shown, is broken
-PRICE_SLOPE: Final = -0.8  # of applying, for 100 basis points
-FIT_APPLY, FIT_GRANT = 1.5, 0.5  # how a type serves the purpose
+PRICE_SLOPE: Final = -0.9  # of applying, for 100 basis points
+FIT_APPLY: Final = 1.7  # how a type serves the purpose
+FIT_GRANT: Final = 0.5
 NEAR_APPLY: Final = 0.8  # share of the nearness that the enterprise feels
 LOYALTY: Final = 1.2  # of applying where it was granted before
 APPLY_CEILING: Final = 0.92  # contacted ones that apply
@@ -116,7 +115,7 @@ def appetite(rng: Generator, lenders: Institutions, products: Catalogue, where: 
 
 
 def grant_parts(has: Appetite, products: Catalogue, asked: Asked) -> dict[str, Numbers]:
-    """(need, version) log-odds of a grant by cause, before relations and broken rules; the names are decline reasons."""
+    """(need, version) log-odds of a grant by cause, before relations and broken rules; names are decline reasons."""
     k, t = products.institution, products.type
     fit = FIT_GRANT * (has.fit[t][:, asked.purpose].T - 0.5)
     return {

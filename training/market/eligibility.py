@@ -1,4 +1,4 @@
-"""The hard rules over many needs and all versions at once: the same answers as `matching.rules`, which a test compares."""
+"""The hard rules over many needs and all versions at once; a test holds them to the answers of `matching.rules`."""
 
 from typing import Final
 
@@ -51,7 +51,7 @@ def secured(products: Catalogue, needs: Needs, at: slice) -> Flags:
 
 def broken(facts: pd.DataFrame, missing_breaks: bool) -> NDArray[np.int64]:
     """(need, type): how many of the type's own rules these facts break; a missing fact breaks one only if so told."""
-    counts = [sum((_breaks(rule, facts[rule.field], missing_breaks) for rule in kind.rules)) for kind in TYPES]
+    counts = [sum(_breaks(rule, facts[rule.field], missing_breaks) for rule in kind.rules) for kind in TYPES]
     return np.stack([np.broadcast_to(count, len(facts)) for count in counts], axis=1).astype(int)
 
 
@@ -62,5 +62,5 @@ def _breaks(rule: Rule, values: pd.Series, missing_breaks: bool) -> NDArray[np.i
         held = [set() if gap else set(text.split("|")) for text, gap in zip(values, missing, strict=True)]
         met = np.array([wanted <= own if rule.operator is Operator.HAS else bool(wanted & own) for own in held])
     else:
-        met = COMPARE[rule.operator](values.astype(float).to_numpy(), float(rule.value))
+        met = COMPARE[rule.operator](values.to_numpy(float, na_value=np.nan), float(rule.value))
     return np.where(missing, missing_breaks, ~met).astype(int)

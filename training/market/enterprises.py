@@ -1,4 +1,4 @@
-"""Simulated enterprises: facts that hang together as real ones do, drifting by half-years, and what of them is recorded."""
+"""Simulated enterprises: facts that hang together as real ones do and drift by half-years; what of them is recorded."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,9 +17,10 @@ AS_OF: Final = pd.to_datetime(
 REVENUE_LOG_MEAN: Final = 17.1  # about 27 million yuan: a platform's enterprises are small, not micro
 REVENUE_LOG_SD: Final = 1.5  # one in forty above 500 million
 MISSING: Final = {  # share of rows without the fact for an average enterprise; small ones leave out more
-    "latitude": 0.10, "size": 0.04, "ownership": 0.10, "founded": 0.03, "employees": 0.08, "revenue": 0.10, "growth": 0.22,
-    "profit": 0.22, "assets": 0.16, "liabilities": 0.20, "rd_spend": 0.30, "patents": 0.15, "equipment": 0.25,
-    "receivables": 0.28, "tax_grade": 0.12, "tiers": 0.05, "cluster": 0.10, "first_loan": 0.12, "reserve_list": 0.15,
+    "latitude": 0.10, "size": 0.04, "ownership": 0.10, "founded": 0.03, "employees": 0.08, "revenue": 0.10,
+    "growth": 0.22, "profit": 0.22, "assets": 0.16, "liabilities": 0.20, "rd_spend": 0.30, "patents": 0.15,
+    "equipment": 0.25, "receivables": 0.28, "tax_grade": 0.12, "tiers": 0.05, "cluster": 0.10, "first_loan": 0.12,
+    "reserve_list": 0.15,
 }  # fmt: skip
 MISSING_BY_SIZE: Final = 0.5  # log-odds of a gap, for each standard deviation of log revenue below the mean
 MISSING_WHEN_BAD: Final = 0.9  # log-odds more where the fact would look bad: losses, tax grade C or D, heavy debt
@@ -37,7 +38,8 @@ Numbers = NDArray[np.float64]
 class Enterprises:
     """`facts` holds the truth and `recorded` the same rows with gaps, sorted by (`firm`, `as_of`); money is in yuan.
 
-    `facts` has columns beside the domain's: firm, trade, district, group (indices), and log_revenue, debt_ratio, margin, age.
+    `facts` has more columns than the domain: the indices firm, trade, district, group; log_revenue, debt_ratio,
+    margin, age.
     """
 
     facts: pd.DataFrame
@@ -171,7 +173,7 @@ def _money(values: Numbers) -> Numbers:
 
 
 def _gaps(rng: Generator, halves: list[pd.DataFrame]) -> list[NDArray[np.bool_]]:
-    """For each half-year, which facts of `MISSING` are not recorded: more for small ones, for bad facts, and stickily."""
+    """For each half-year, which facts of `MISSING` are not recorded: more for small ones and for bad facts."""
     rates = np.array(list(MISSING.values()))
     count = len(halves[0])
     habit = rng.normal(0, 0.8, (count, 1))
@@ -199,6 +201,7 @@ def _recorded(facts: pd.DataFrame, missing: NDArray[np.bool_]) -> pd.DataFrame:
     """The rows as the tables hold them."""
     recorded = facts.drop(columns=["firm", "trade", "district", "group", "log_revenue", "debt_ratio", "margin", "age"])
     for name, gap in zip(MISSING, missing.T, strict=True):
-        recorded[name] = recorded[name].astype(object).mask(gap, None)
-    recorded["longitude"] = recorded["longitude"].astype(object).mask(recorded["latitude"].isna(), None)
+        column = recorded[name].astype("boolean") if recorded[name].dtype == bool else recorded[name]
+        recorded[name] = column.mask(gap)
+    recorded["longitude"] = recorded["longitude"].mask(recorded["latitude"].isna())
     return recorded

@@ -1,4 +1,4 @@
-"""Simulated institutions: invented banks, lessors, underwriters, guarantors and insurers, each with a home and a reach."""
+"""Simulated institutions: invented banks, lessors, underwriters, guarantors and insurers, with home and reach."""
 
 from dataclasses import dataclass
 from typing import Final

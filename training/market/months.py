@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -82,8 +83,8 @@ def run(rng: Generator, made: World, position_bias: float, progress: Callable[[i
     past = _Past(np.full(made.firms.facts["firm"].max() + 1, NEVER))
     capacity = Capacity(made.products)
     starts = [(month - START).days for month in pd.date_range(START, periods=MONTHS + 1, freq="MS")]
-    outcomes, truths = [], []
-    for month, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
+    shown, truths = [], []
+    for month, (start, end) in enumerate(pairwise(starts)):
         at = slice(*np.searchsorted(made.needs.day, [start, end]))
         events = past.known(start)
         pairs = _pairs(made, past, events, at, month, start)
@@ -91,10 +92,11 @@ def run(rng: Generator, made: World, position_bias: float, progress: Callable[[i
         slate = _slate(rng, made, pairs, events, at, start)
         course = _follow(rng, made, pairs, slate, at, capacity, position_bias)
         _remember(past, made, slate, course, at)
-        outcomes.append(_outcomes(made, pairs, slate, course, at))
+        shown.append(_shown(made, pairs, slate, course, at))
         if progress:
             progress(month + 1, MONTHS)
-    return Record(_enterprises(made, past), _sorted(outcomes), _sorted(truths))
+    outcomes = _outcomes(pd.concat(shown, ignore_index=True))
+    return Record(_enterprises(made, past), _sorted(outcomes), _sorted(pd.concat(truths)))
 
 
 def _pairs(made: World, past: _Past, events: pd.DataFrame, at: slice, month: int, start: int) -> _Pairs:
@@ -210,36 +212,43 @@ def _remember(past: _Past, made: World, slate: Slate, course: Course, at: slice)
     np.minimum.at(past.borrowed, firm[credit], drawn[credit])
 
 
-def _outcomes(made: World, pairs: _Pairs, slate: Slate, course: Course, at: slice) -> pd.DataFrame:
-    """A row for each stage reached inside the window; amount and price stand from the application on."""
-    asked = made.needs.amount[at][slate.need]
-    rows = pd.DataFrame(
+def _shown(made: World, pairs: _Pairs, slate: Slate, course: Course, at: slice) -> pd.DataFrame:
+    """The month's shown pairs, a row each, with the day of every stage in a column of its name."""
+    need = at.start + slate.need
+    return pd.DataFrame(
         {
-            "need_id": made.needs.table["need_id"].to_numpy()[at][slate.need],
+            "need_id": made.needs.table["need_id"].to_numpy()[need],
             "product_id": made.products.table["product_id"].to_numpy()[slate.version],
             "position": slate.position,
             "propensity": slate.propensity,
+            "asked": made.needs.amount[need],
+            "granted_amount": course.granted_amount,
+            "rate_bp": pairs.rate_bp[slate.version],
+            "reason_code": course.reason,
         }
+        | {stage.value: days for stage, days in course.days.items()}
     )
-    frames = []
-    for stage, days in course.days.items():
-        reached = within(days)
-        amount = course.granted_amount if stage in (Stage.GRANTED, Stage.DRAWN) else asked
-        frames.append(
-            rows[reached].assign(
-                stage=stage.value,
-                at=START + pd.to_timedelta(days[reached], unit="D"),
-                amount=amount[reached] if stage in PRICED else None,
-                rate_bp=pairs.rate_bp[slate.version[reached]] if stage in PRICED else None,
-                reason_code=course.reason[reached] if stage is Stage.DECLINED else None,
-            )
-        )
-    return pd.concat(frames, ignore_index=True).astype({"reason_code": object})
 
 
-def _sorted(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """One frame in the order of its key, whatever the months held."""
-    frame = pd.concat(frames, ignore_index=True)
+def _outcomes(shown: pd.DataFrame) -> pd.DataFrame:
+    """A row for each stage reached inside the window; amount and price stand from the application on."""
+    return pd.concat([_reached(shown, stage) for stage in Stage], ignore_index=True)
+
+
+def _reached(shown: pd.DataFrame, stage: Stage) -> pd.DataFrame:
+    rows = shown[within(shown[stage.value].to_numpy())]
+    given = rows["granted_amount"] if stage in (Stage.GRANTED, Stage.DRAWN) else rows["asked"]
+    outcomes = rows[["need_id", "product_id", "position", "propensity"]].copy()
+    outcomes["stage"] = stage.value
+    outcomes["at"] = START + pd.to_timedelta(rows[stage.value], unit="D")
+    outcomes["amount"] = given if stage in PRICED else np.nan
+    outcomes["rate_bp"] = rows["rate_bp"] if stage in PRICED else np.nan
+    outcomes["reason_code"] = rows["reason_code"] if stage is Stage.DECLINED else None
+    return outcomes
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame in the order of its key, whatever order the months gave it."""
     return frame.sort_values([name for name in ORDER if name in frame], kind="stable", ignore_index=True)
 
 

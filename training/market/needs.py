@@ -1,4 +1,4 @@
-"""Simulated needs over three years: who asks, how much, how long, for what, with which security; and what is recorded."""
+"""Simulated needs over three years: who asks, how much, how long, for what, with which security; what is recorded."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -13,7 +13,7 @@ from matching.reference import CITY
 
 BEFORE: Final = date(2025, 11, 5)  # the last day of the old districts
 REFORM: Final = pd.Timestamp("2025-11-06")  # Jiangbei and Yubei become Liangjiang New Area
-# code: (share of enterprises, latitude, longitude); weights follow industrial output roughly, centres to a tenth of a degree
+# code: (share of enterprises, latitude, longitude): roughly by industrial output, centres to a tenth of a degree
 DISTRICTS: Final[dict[str, tuple[float, float, float]]] = {
     "500101": (4.0, 30.8, 108.4), "500102": (5.0, 29.7, 107.4), "500103": (0.4, 29.6, 106.6),
     "500104": (1.8, 29.5, 106.5), "500105": (3.5, 29.6, 106.6), "500106": (4.5, 29.5, 106.5),
@@ -44,9 +44,11 @@ INDUSTRIES: Final[dict[str, tuple[float, str, str, float]]] = {
     "C/30/302": (4.0, "materials", "advanced_materials", 80), "C/30/305": (1.5, "materials", "advanced_materials", 85),
     "C/31/313": (0.8, "materials", "advanced_materials", 220), "C/32/325": (2.0, "materials", "light_alloys", 190),
     "C/33/331": (4.0, "materials", "light_alloys", 75), "C/33/339": (3.0, "materials", "advanced_materials", 70),
-    "C/26/266": (1.8, "chemicals", "synthetic_materials", 130), "C/26/265": (1.2, "chemicals", "synthetic_materials", 150),
+    "C/26/266": (1.8, "chemicals", "synthetic_materials", 130), 
+    "C/26/265": (1.2, "chemicals", "synthetic_materials", 150),
     "C/29/292": (4.0, "chemicals", "synthetic_materials", 70), "C/28/282": (0.5, "chemicals", "fibres_composites", 120),
-    "C/13/135": (3.0, "food", "food", 110), "C/13/139": (2.0, "food", "food", 90), "C/14/146": (2.5, "food", "food", 75),
+    "C/13/135": (3.0, "food", "food", 110), "C/13/139": (2.0, "food", "food", 90),
+    "C/14/146": (2.5, "food", "food", 75),
     "C/15/152": (1.5, "food", "food", 95), "C/17/175": (1.0, "light", "light_textiles", 55),
     "C/18/181": (1.5, "light", "light_textiles", 40), "C/21/211": (1.5, "light", "smart_home", 50),
     "C/22/223": (1.5, "light", "light_textiles", 80), "C/23/231": (1.5, "light", "light_textiles", 60),
@@ -90,7 +92,7 @@ def places() -> Places:
 
 
 def industries() -> pd.DataFrame:
-    """The industries in one order: path, share of enterprises, group (index into `GROUPS`), cluster, revenue an employee."""
+    """The industries in one order: path, share of enterprises, group (index into `GROUPS`), cluster, productivity."""
     rows = [(path, *facts) for path, facts in INDUSTRIES.items()]
     table = pd.DataFrame(rows, columns=["path", "share", "group", "cluster", "productivity"])
     table["share"] /= table["share"].sum()

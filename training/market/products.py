@@ -1,4 +1,4 @@
-"""The simulated catalogue: each institution's products and their versions, and the same as arrays for the simulation."""
+"""The simulated catalogue: each institution's products and their versions, and the same as arrays."""
 
 import json
 from dataclasses import dataclass

@@ -20,11 +20,11 @@ from training.market.types import TYPES
 Numbers = NDArray[np.float64]
 MONTHS: Final = 36
 # Log-odds. The two levels are set so that of those contacted about 57% are granted and about 50% drawn.
-GRANT_LEVEL: Final = 1.4
-APPLY_LEVEL: Final = -0.6
-INDUSTRY_SHARED: Final = 1.2  # appetite for industry groups: a part of low rank, as trades go together ...
+GRANT_LEVEL: Final = 1.5
+APPLY_LEVEL: Final = -1.3
+INDUSTRY_SHARED: Final = 1.5  # appetite for industry groups: a part of low rank, as trades go together ...
 FACTORS: Final = 3
-INDUSTRY_OWN: Final = 1.0  # ... and the institution's own part
+INDUSTRY_OWN: Final = 1.1  # ... and the institution's own part
 DRIFT_SD: Final = 0.08  # a month, of the appetite for an industry group: half a log-odd in three years
 SIZE_TILT_SD: Final = 0.7  # for each size class up or down, beside the class's own tilt
 SIZE_TILT: Final = {"big": 0.45, "joint": 0.15, "city": -0.15, "rural": -0.7, "lessor": 0.0, "underwriter": 0.6}
@@ -41,10 +41,11 @@ KNOWN_BEFORE: Final = 1.3  # granted by this institution before
 REFUSED_BEFORE: Final = -0.9
 UNSECURED: Final = -1.5  # it turns out that the security asked is not there
 RULE_BROKEN: Final = -2.5  # ... or that an own rule, unknown when shown, is broken
-PRICE_SLOPE: Final = -0.9  # of applying, for 100 basis points
-FIT_APPLY: Final = 1.7  # how a type serves the purpose
+PRICE_SLOPE: Final = -1.1  # of applying, for 100 basis points
+FIT_APPLY: Final = 2.2  # how a type serves the purpose
 FIT_GRANT: Final = 0.5
 NEAR_APPLY: Final = 0.8  # share of the nearness that the enterprise feels
+CLASS_APPLY: Final = 0.8  # large enterprises turn to large banks, small ones to those nearby: share of the class's tilt
 LOYALTY: Final = 1.2  # of applying where it was granted before
 APPLY_CEILING: Final = 0.92  # contacted ones that apply
 BOND_SIZE: Final = 0.5  # of applying for a bond, for each e-fold of revenue over the next
@@ -60,7 +61,8 @@ class Appetite:
     industry: Numbers  # (month, institution, group)
     size: Numbers
     zone: Numbers  # (institution, district)
-    near: Numbers  # (institution, district), at most 0
+    near: Numbers  # (institution, district), at most 0.5
+    custom: Numbers  # (institution): the sizes that turn to its class
     debt: Numbers
     tax: Numbers
     tier: Numbers
@@ -99,10 +101,12 @@ def appetite(rng: Generator, lenders: Institutions, products: Catalogue, where: 
     local = np.isin(lenders.classes, LOCAL)[:, None]
     of_product = rng.normal(0, 1, (2, products.product.max() + 1)) * PRODUCT_SD
     centre = rng.uniform(*AMOUNT_CENTRE, products.product.max() + 1)
+    tilt = np.array([SIZE_TILT.get(str(name), 0) for name in lenders.classes])
     return Appetite(
         industry=start + walk,
-        size=np.array([SIZE_TILT.get(str(name), 0) for name in lenders.classes]) + rng.normal(0, SIZE_TILT_SD, count),
+        size=tilt + rng.normal(0, SIZE_TILT_SD, count),
         zone=zones,
+        custom=CLASS_APPLY * tilt,
         near=np.where(local, 0.5 - where.km[lenders.home] / NEAR_KM, 0.0).clip(-3, None),
         debt=rng.normal(*DEBT_SLOPE, count).clip(0.5, None),
         tax=rng.normal(*TAX_SLOPE, count).clip(0.05, None),
@@ -141,6 +145,7 @@ def apply_odds(has: Appetite, products: Catalogue, asked: Asked, rate_bp: Number
         + FIT_APPLY * has.fit[products.type][:, asked.purpose].T
         + PRICE_SLOPE * (rate_bp - 450) / 100
         + NEAR_APPLY * has.near[products.institution][:, asked.district].T
+        + has.custom[products.institution] * asked.size[:, None]
         + BOND_SIZE * bond * (asked.log_revenue[:, None] - BOND_REVENUE)
         + has.brand
     )

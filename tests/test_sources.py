@@ -113,6 +113,19 @@ def test_tables_name_their_source_currency_and_credit_line(crowds, source):
     assert ("ODbL" if source == "bndes" else "public domain") in tables.attribution
 
 
+@pytest.mark.parametrize(
+    ("source", "columns"),
+    [
+        ("sba504", ["BorrName", "CDC_Name", "ThirdPartyLender_Name", "ThirdPartyLender_City", "BusinessType"]),
+        ("us-exim", ["Primary Exporter", "Primary Lender", "Primary Exporter City", "Program", "Policy Type", "Term"]),
+        ("bndes", ["cliente", "instituicao_financeira_credenciada", "instrumento_financeiro", "natureza_do_cliente"]),
+    ],
+)
+def test_texts_longer_than_an_id_or_a_name_are_cut(tmp_path, source, columns):
+    tables, _ = imported(tmp_path, source, row(source, **dict.fromkeys(columns, "Acme / Söhne " * 50)))
+    assert tables.enterprises["enterprise_id"].tolist() == [("Acme Söhne " * 50)[:128].strip()]
+
+
 def test_sba504_gives_one_need_and_an_outcome_for_each_leg(tmp_path):
     tables, _ = imported(tmp_path, "sba504", row("sba504"))
     day = pd.Timestamp(2003, 5, 6)

@@ -50,7 +50,7 @@ def lender(text: str) -> str:
     name = re.sub(r"\([^)]*\)", " ", plain(text).upper().replace("&", " AND "))
     name = re.sub(r"[^A-Z0-9]+", " ", re.sub(r"[.']", "", name)).strip()
     name = _SPELLED.sub(r"\1", name)
-    name = _FORMS.sub("", name.removeprefix("THE "))[:80].strip()
+    name = _FORMS.sub("", name.removeprefix("THE "))[:72].strip()
     return "" if name in NO_LENDER else name
 
 
@@ -97,13 +97,13 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _legs(rows: pd.DataFrame) -> pd.DataFrame:
-    lenders, types = rows["Primary Lender"], mapped(rows["Program"], slug)
+    lenders, types = rows["Primary Lender"], mapped(rows["Program"], slug).str[:20]
     policies = mapped(rows["Policy Type"], lambda text: identifier(text, 16))
     terms = mapped(rows["Term"], slug).str[:16]
     names = lenders + ", " + rows["Program"].str[:30] + " " + policies + " " + rows["Term"].str[:30]
     return pd.DataFrame(
         {
-            "product_id": lenders + ":" + types.str[:20] + ":" + policies + ":" + terms,
+            "product_id": lenders + ":" + types + ":" + policies + ":" + terms,
             "product_name": names.str.replace(r"\s+", " ", regex=True).str.strip(),
             "kind": "credit",
             "type": types,

@@ -97,6 +97,7 @@ class Recommendation(Entity):
     catalogue_version: str
     candidates: int
     failed: dict[str, int] = Field(examples=[{"max_amount": 12, "region": 3}])
+    surprises: tuple[str, ...] = Field(description="Features that miss values here and never did in training")
     matches: tuple[RankedProduct, ...]
 
 

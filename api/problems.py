@@ -1,6 +1,7 @@
 """Every error as RFC 9457 problem JSON: what a client reads when something is wrong, and nothing of the inside."""
 
 from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse

@@ -89,6 +89,7 @@ def _answer(recommendation_id: str, asked: Asked, ranking: Ranking, catalogue: C
         catalogue_version=ranking.catalogue_version,
         candidates=len(ranking.rows),
         failed=ranking.failed,
+        surprises=ranking.surprises,
         matches=tuple(_ranked(match, catalogue, row_of[match.product_id]) for match in ranking.matches),
     )
 

@@ -9,7 +9,8 @@ from api.store import queries
 from api.store.database import Store
 from matching.bundles import champion
 from matching.catalogue import Catalogue
-from matching.errors import BundleError, MatchingError
+from matching.domain import Enterprise, Need
+from matching.errors import BundleError
 from matching.matcher import Matcher
 from matching.ranker import Ranker
 
@@ -60,11 +61,11 @@ class Serving:
                 return served
             try:
                 self._served = self._load(bundle, revision)
-            except MatchingError as error:
+            except Exception as error:
                 if served is None:
                     raise
                 self._refused = (bundle, revision)
-                _log.error("%s stays in service: %s", served.bundle.name, error)
+                _log.exception("%s stays in service: %s cannot replace it: %s", served.bundle.name, bundle.name, error)
                 return served
             _log.info("in service: %s over revision %s of the catalogue", bundle.name, revision)
             return self._served
@@ -76,4 +77,14 @@ class Serving:
             raise BundleError("the catalogue is empty: load tables with `python -m api load DATA`")
         served = self._served
         ranker = served.matcher.ranker if served is not None and served.bundle == bundle else Ranker.load(bundle)
-        return Served(bundle, revision, Matcher(catalogue, ranker))
+        matcher = Matcher(catalogue, ranker)
+        _rehearse(matcher)
+        return Served(bundle, revision, matcher)
+
+
+def _rehearse(matcher: Matcher) -> None:
+    """Rank once for nobody: compiled routines are ready, and model and catalogue fit, before a request needs them."""
+    as_of = max(product.valid_from for product in matcher.catalogue.products)
+    enterprise = Enterprise(enterprise_id="nobody", as_of=as_of)
+    need = Need(need_id="none", enterprise_id="nobody", posted_at=as_of, amount=1)
+    matcher.rank(enterprise, need, as_of=as_of)

@@ -1,0 +1,74 @@
+"""A small market with a past and a real ranker of it, fitted in a moment: for tests that serve rather than measure."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from matching.bundles import POINTER
+from matching.catalogue import Catalogue
+from matching.features import FEATURES, HEADS, Builder
+from matching.history import History
+from matching.memory import PARAMETERS, Kernel
+from matching.ranker import Ranker, fit, manifest
+from matching.tables import Tables, entities
+from tests import factories as make
+
+UNTIL = date(2025, 1, 1)
+ENTERPRISES = 8
+NEEDS = 24
+
+
+def market() -> Tables:
+    """Two institutions' seven products, of which P5 never suits, and two years of needs with what came of them."""
+    institutions = [make.institution(), make.institution(institution_id="I2", kind="lessor", name_en="Lessor Two")]
+    credits = [make.product(product_id=f"P{i}", spread_bp=50.0 * i) for i in range(4)]
+    lease = {"institution_id": "I2", "kind": "leasing", "type": "direct_lease"}
+    others = [
+        make.product(product_id="P4", **lease),
+        make.product(product_id="P5", max_amount=1, **lease),
+        make.product(product_id="P6", valid_from=date(2023, 1, 1), valid_to=date(2024, 1, 1)),
+    ]
+    enterprises = [make.enterprise(enterprise_id=f"E{i}", as_of=date(2022, 12, 31)) for i in range(ENTERPRISES)]
+    posted = [date(2023, 1, 1) + timedelta(days=25 * i) for i in range(NEEDS)]
+    needs = [
+        make.need(need_id=f"N{i}", enterprise_id=f"E{i % ENTERPRISES}", posted_at=day, amount=1_000_000 * (1 + i % 5))
+        for i, day in enumerate(posted)
+    ]
+    outcomes = [
+        make.outcome(need_id=f"N{i}", product_id=f"P{i % 5}", at=day + timedelta(days=10))
+        for i, day in enumerate(posted)
+    ]
+    return make.tables(
+        enterprises, institutions, [*credits, *others], needs, outcomes, source="made up", simulated=True
+    )
+
+
+def ranker(seed: int = 0) -> Ranker:
+    """A ranker of `market()` whose memory weighs all outcomes alike and whose forest learned from each need's own."""
+    tables = market()
+    history = History.of(tables)
+    kernels = tuple(Kernel(level, np.zeros(len(PARAMETERS))) for level in HEADS)
+    features, labels, groups = _groups(tables, history, kernels)
+    params = {"min_data_in_leaf": 2, "num_leaves": 4}
+    booster = fit(features, labels, groups, np.ones(len(labels)), seed=seed, rounds=5, params=params)
+    about = {"until": str(UNTIL), "seed": seed}
+    return Ranker(booster, history, kernels, manifest(booster, history, kernels, features, about))
+
+
+def promote(models: Path, model_id: str) -> None:
+    """Point at the champion."""
+    (models / POINTER).write_text(model_id + "\n")
+
+
+def _groups(tables: Tables, history: History, kernels: tuple[Kernel, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
+    builder = Builder.of(history, kernels, catalogue)
+    enterprises = {e.enterprise_id: e for e in entities("enterprises", tables.enterprises)}
+    needs = entities("needs", tables.needs)
+    rows = np.arange(5)
+    blocks = [builder.build(enterprises[need.enterprise_id], need, need.posted_at, rows) for need in needs]
+    labels = np.concatenate([(rows == i % 5).astype(np.int32) for i in range(len(needs))])
+    features = np.concatenate(blocks)
+    assert features.shape == (len(rows) * len(needs), len(FEATURES))
+    return features, labels, np.full(len(needs), len(rows), dtype=np.int32)

@@ -1,0 +1,206 @@
+"""The check of one frame: what it lets through, and the field, row and rule it names when it does not."""
+
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from matching.domain import Enterprise
+from matching.errors import InputError
+from matching.schemas import ENTITIES, check_table, schema
+from tests.factories import enterprise, institution, need, outcome, product
+
+ROWS = {
+    "enterprises": enterprise().model_dump(mode="json"),
+    "institutions": institution().model_dump(mode="json"),
+    "products": product().model_dump(mode="json"),
+    "needs": need().model_dump(mode="json"),
+    "outcomes": outcome().model_dump(mode="json"),
+}
+MEGABYTE = "9" * 10**6
+
+
+def frame(table, **facts):
+    """Two rows of a table, the second with these facts and an id of its own."""
+    key = next(iter(ROWS[table]))
+    second = ROWS[table] | {key: "second"} | facts
+    return pd.DataFrame([ROWS[table], second], dtype=object)
+
+
+def complaint(table, rows):
+    with pytest.raises(InputError) as caught:
+        check_table(table, rows)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "value", "rule"),
+    [
+        ("enterprises", "employees", "many", "is a whole number, not 'many'"),
+        ("enterprises", "employees", 1.5, "is a whole number, not 1.5"),
+        ("enterprises", "employees", True, "is a whole number, not True"),
+        ("enterprises", "employees", -1, "is at least 0, not -1"),
+        ("enterprises", "revenue", float("inf"), "is a whole number, not inf"),
+        ("enterprises", "revenue", 10**30, f"is a whole number, not {10**30}"),
+        ("enterprises", "growth", "fast", "is a number, not 'fast'"),
+        ("enterprises", "growth", float("inf"), "is at most 100, not inf"),
+        ("enterprises", "growth", {"a": 1}, "is a number, not {'a': 1}"),
+        ("enterprises", "latitude", float("-inf"), "is at least -90, not -inf"),
+        ("enterprises", "founded", "next year", "is a date (YYYY-MM-DD), not 'next year'"),
+        ("enterprises", "founded", "03/04/2020", "is a date (YYYY-MM-DD), not '03/04/2020'"),
+        ("enterprises", "founded", 20200304, "is a date (YYYY-MM-DD), not 20200304"),
+        ("enterprises", "founded", "2020-01-01 12:30", "is a date (YYYY-MM-DD), not '2020-01-01 12:30'"),
+        ("enterprises", "founded", "0200-01-01", "is a date (YYYY-MM-DD), not '0200-01-01'"),
+        ("enterprises", "founded", "1699-12-31", "is at least 1700-01-01, not '1699-12-31'"),
+        ("enterprises", "first_loan", "maybe", "is true or false, not 'maybe'"),
+        ("enterprises", "first_loan", 2, "is true or false, not 2"),
+        ("enterprises", "size", "huge", "is one of large, medium, small, micro, not 'huge'"),
+        ("enterprises", "tiers", "champion|genius", "chain_leader, not 'champion|genius'"),
+        ("enterprises", "name", ["A"], "is text, not ['A']"),
+        ("enterprises", "enterprise_id", 12.5, "is text, not 12.5"),
+        ("enterprises", "enterprise_id", None, "is present, not None"),
+        ("enterprises", "enterprise_id", "", "is present, not ''"),
+        ("enterprises", "enterprise_id", "E|1", "matches"),
+        ("enterprises", "enterprise_id", "E1\n", "matches"),
+        ("enterprises", "region", "CN//500000", "matches"),
+        ("needs", "amount", float("nan"), "is present, not nan"),
+        ("needs", "amount", 0, "is above 0, not 0"),
+        ("needs", "amount", 10**15 + 1, f"is at most {10**15}, not {10**15 + 1}"),
+        ("needs", "kinds", "credit|loan", "is a list joined by | of credit, bond, leasing, not 'credit|loan'"),
+        ("products", "kind", "loan", "is one of credit, bond, leasing, not 'loan'"),
+        ("products", "rules", "nonsense", "is a JSON list of rules, not 'nonsense'"),
+        ("products", "rules", '[{"rule_id": "r"}]', "is a JSON list of rules"),
+        ("outcomes", "stage", 3, "is one of shown, contacted"),
+        ("outcomes", "propensity", 1.5, "is at most 1, not 1.5"),
+    ],
+)
+def test_a_bad_cell_is_named_with_its_field_row_and_rule(table, field, value, rule):
+    message = complaint(table, frame(table, **{field: value}))
+    assert f"{table}: {field} (row 2): " in message
+    assert rule in message
+
+
+@pytest.mark.parametrize(
+    "field", ["enterprise_id", "name", "region", "employees", "growth", "founded", "size", "tiers"]
+)
+def test_a_text_of_a_megabyte_is_refused_in_a_short_message(field):
+    message = complaint("enterprises", frame("enterprises", **{field: MEGABYTE}))
+    assert f"{field} (row 2)" in message
+    assert len(message) < 300
+
+
+def test_a_list_of_a_megabyte_is_refused():
+    assert "regions (row 2): is a list" in complaint("products", frame("products", regions="|".join(["CN"] * 300_000)))
+
+
+def test_a_bad_cell_is_named_once():
+    with pytest.raises(InputError) as caught:
+        check_table("needs", frame("needs", amount="much"))
+    assert [(fault.field, fault.row) for fault in caught.value.faults] == [("amount", 2)]
+
+
+def test_all_bad_cells_are_named_together():
+    with pytest.raises(InputError) as caught:
+        check_table("needs", frame("needs", amount=-1, posted_at="soon", purpose="fun"))
+    assert {fault.field for fault in caught.value.faults} == {"amount", "posted_at", "purpose"}
+
+
+def test_rows_are_counted_from_one_whatever_the_index():
+    rows = frame("needs", amount=-1)
+    rows.index = ["a", "a"]
+    assert "amount (row 2)" in complaint("needs", rows)
+
+
+def test_a_missing_column_is_named():
+    assert complaint("needs", frame("needs").drop(columns="amount")) == "needs: amount: column is missing"
+
+
+def test_an_unknown_column_is_named():
+    assert complaint("needs", frame("needs").assign(colour="red")) == "needs: colour: is no column of this table"
+
+
+def test_a_column_given_twice_is_named():
+    rows = frame("needs")
+    assert "amount: column is given once" in complaint("needs", pd.concat([rows, rows[["amount"]]], axis=1))
+
+
+def test_a_duplicate_key_is_named_with_the_later_row():
+    assert complaint("needs", frame("needs", need_id="N1")) == "needs: need_id (row 2): is unique, not N1 again"
+
+
+def test_a_duplicate_key_of_several_columns_is_named_whole():
+    message = complaint("enterprises", frame("enterprises", enterprise_id="E1"))
+    assert message == "enterprises: enterprise_id+as_of (row 2): is unique, not E1, 2024-12-31 again"
+
+
+def test_one_enterprise_may_state_its_facts_on_several_days():
+    assert len(check_table("enterprises", frame("enterprises", enterprise_id="E1", as_of="2025-12-31"))) == 2
+
+
+def test_a_missing_optional_column_is_added_empty():
+    checked = check_table("needs", frame("needs").drop(columns="term_months"))
+    assert checked["term_months"].isna().all()
+    assert list(checked.columns) == list(ENTITIES["needs"].model_fields)
+
+
+@pytest.mark.parametrize(
+    ("field", "given_", "kept"),
+    [
+        ("employees", "15", 15),
+        ("employees", "15.0", 15),
+        ("employees", 15.0, 15),
+        ("employees", np.int32(15), 15),
+        ("growth", "0.1", 0.1),
+        ("first_loan", "True", True),
+        ("first_loan", "false", False),
+        ("first_loan", 1, True),
+        ("founded", date(2020, 2, 3), pd.Timestamp(2020, 2, 3)),
+        ("founded", datetime(2020, 2, 3), pd.Timestamp(2020, 2, 3)),
+        ("founded", "2020-02-03", pd.Timestamp(2020, 2, 3)),
+        ("enterprise_id", 12, "12"),
+    ],
+)
+def test_a_value_spelled_otherwise_is_coerced(field, given_, kept):
+    assert check_table("enterprises", frame("enterprises", **{field: given_}))[field].iloc[1] == kept
+
+
+def test_dates_with_a_time_zone_are_refused():
+    rows = frame("needs")
+    rows["posted_at"] = pd.to_datetime(rows["posted_at"]).dt.tz_localize("UTC")
+    assert "posted_at (row 1): is a date" in complaint("needs", rows)
+
+
+@pytest.mark.parametrize("table", ENTITIES)
+def test_a_checked_frame_stays_as_it_is(table):
+    once = check_table(table, frame(table))
+    pd.testing.assert_frame_equal(check_table(table, once), once)
+
+
+@pytest.mark.parametrize("table", ENTITIES)
+def test_an_empty_frame_has_the_types_of_a_full_one(table):
+    full = check_table(table, frame(table))
+    pd.testing.assert_series_equal(check_table(table, full.iloc[:0]).dtypes, full.dtypes)
+    assert set(schema(table).columns) == set(full.columns)
+
+
+@given(
+    st.sampled_from(["enterprise_id", "name", "region", "cluster"]),
+    st.text(st.sampled_from("aZ9名 \u3000\u00a0\t\n\r\x00\x1f/|.é\u2028"), min_size=1, max_size=5)
+    | st.text(min_size=1, max_size=250),
+)
+def test_a_frame_takes_the_texts_that_an_entity_takes(field, text):
+    try:
+        Enterprise.model_validate(ROWS["enterprises"] | {field: text})
+        entity_takes = True
+    except ValidationError:
+        entity_takes = False
+    try:
+        check_table("enterprises", pd.DataFrame([ROWS["enterprises"] | {field: text}], dtype=object))
+        frame_takes = True
+    except InputError:
+        frame_takes = False
+    assert frame_takes == entity_takes

@@ -35,13 +35,10 @@ def market() -> Tables:
         make.need(need_id=f"N{i}", enterprise_id=f"E{i % ENTERPRISES}", posted_at=day, amount=1_000_000 * (1 + i % 5))
         for i, day in enumerate(posted)
     ]
-    outcomes = [
-        make.outcome(need_id=f"N{i}", product_id=f"P{i % 5}", at=day + timedelta(days=10))
-        for i, day in enumerate(posted)
-    ]
-    return make.tables(
-        enterprises, institutions, [*credits, *others], needs, outcomes, source="made up", simulated=True
-    )
+    granted = [day + timedelta(days=10) for day in posted]
+    outcomes = [make.outcome(need_id=f"N{i}", product_id=f"P{i % 5}", at=day) for i, day in enumerate(granted)]
+    products = [*credits, *others]
+    return make.tables(enterprises, institutions, products, needs, outcomes, source="made up", simulated=True)
 
 
 def ranker(seed: int = 0) -> Ranker:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from api.messages import DayAsked
 from api.openapi import problems
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/enterprises", tags=["enterprises"])
 
 @router.get("/{enterprise_id}", response_model=Enterprise, responses=problems(404, 422))
 def get_enterprise(
-    enterprise_id: Id,
+    enterprise_id: Annotated[Id, Path(examples=["E-9"])],
     service: ServiceGiven,
     as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
 ) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from api.messages import DayAsked, ProductPage
 from api.openapi import problems
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/products", tags=["products"])
 def get_products(
     service: ServiceGiven,
     kind: Annotated[Kind | None, Query(examples=["credit"])] = None,
-    institution_id: Id | None = None,
+    institution_id: Annotated[Id | None, Query(examples=["I-3"])] = None,
     as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
@@ -31,7 +31,7 @@ def get_products(
 
 @router.get("/{product_id}", response_model=Product, responses=problems(404, 422))
 def get_product(
-    product_id: Id,
+    product_id: Annotated[Id, Path(examples=["P-12"])],
     service: ServiceGiven,
     as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
 ) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Path, Response
 
 from api.messages import EXAMPLE, EXAMPLE_BY_ID, Recommendation, RecommendationRequest, Record
 from api.openapi import body, problems
@@ -31,6 +31,10 @@ def post_recommendation(
 
 
 @router.get("/{recommendation_id}", response_model=Record, responses=problems(404, 422))
-def get_recommendation(recommendation_id: Id, service: ServiceGiven, features: bool = False) -> Response:
+def get_recommendation(
+    recommendation_id: Annotated[Id, Path(examples=["20260115T083000000000-9f3a1c2b5d6e7f80"])],
+    service: ServiceGiven,
+    features: bool = False,
+) -> Response:
     """The record of an answer; with `features=true`, what the ranker saw of every candidate."""
     return answer(recall(service, recommendation_id, features))

@@ -1,0 +1,187 @@
+"""Bad input at the API: a clear problem each, naming the field, and a service that stays up."""
+
+import json
+import math
+
+import pytest
+
+URL = "/v1/recommendations"
+MEGABYTE = "x" * 2**20
+GOOD = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
+BY_VALUE = {"enterprise": {"enterprise_id": "E1"}, "need": {"amount": 2_000_000}}
+
+
+def with_need(**facts):
+    return GOOD | {"need": GOOD["need"] | facts}
+
+
+def with_enterprise(**facts):
+    return BY_VALUE | {"enterprise": BY_VALUE["enterprise"] | facts}
+
+
+def problem(response, status):
+    """The problem in a response, small and without anything of the inside, whatever was sent."""
+    body = response.json()
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body["status"] == status
+    assert response.headers["x-request-id"] == body["request_id"]
+    assert len(response.content) < 8000
+    assert "Traceback" not in response.text
+    return body
+
+
+@pytest.fixture(autouse=True)
+def service_stays_up(client):
+    yield
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.post(URL, json=GOOD).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "rule"),
+    [
+        (with_need(amount="a lot"), "need.amount", "is a whole number, not 'a lot'"),
+        (with_need(amount="2000000"), "need.amount", "is a whole number, not '2000000'"),
+        (with_need(amount=True), "need.amount", "is a whole number, not true"),
+        (with_need(amount=1.5), "need.amount", "is a whole number, not 1.5"),
+        (with_need(amount=None), "need.amount", "is a whole number, not null"),
+        (with_need(amount=-5), "need.amount", "is above 0, not -5"),
+        (with_need(amount=0), "need.amount", "is above 0, not 0"),
+        (with_need(amount=10**15 + 1), "need.amount", "is at most 1000000000000000, not 1000000000000001"),
+        (with_need(term_months=601), "need.term_months", "is at most 600, not 601"),
+        (with_need(purpose="yacht"), "need.purpose", "is one of working_capital, fixed_asset,"),
+        (with_need(collateral="patents"), "need.collateral", "is a list, not 'patents'"),
+        (with_need(colour="red"), "need.colour", "is a known field"),
+        (with_need(enterprise_id="E2"), "need.enterprise_id", "is 'E1' as the enterprise, or absent"),
+        (with_need(posted_at="2025-01-11"), "need.posted_at", "is not after as_of (2025-01-10), not 2025-01-11"),
+        (with_need(posted_at="10/01/2025"), "need.posted_at", "is a date (YYYY-MM-DD), not '10/01/2025'"),
+        (with_need(posted_at=0), "need.posted_at", "is a date (YYYY-MM-DD), not 0"),
+        (with_enterprise(employees=-1), "enterprise.employees", "is at least 0, not -1"),
+        (with_enterprise(first_loan="yes"), "enterprise.first_loan", "is true or false, not 'yes'"),
+        (with_enterprise(tax_grade="Z"), "enterprise.tax_grade", "is one of A, B, M, C, D, not 'Z'"),
+        (with_enterprise(growth=math.nan), "enterprise.growth", "is a finite number, not NaN"),
+        (with_enterprise(growth=math.inf), "enterprise.growth", "is a finite number, not Infinity"),
+        (with_enterprise(revenue=math.nan), "enterprise.revenue", "is a whole number, not NaN"),
+        (with_enterprise(as_of="2025-02-01"), "enterprise.as_of", "is not after as_of (2025-01-10), not 2025-02-01"),
+        (with_enterprise(name="x" * 201), "enterprise.name", "has at most 200 characters, not 'xxx"),
+        (with_enterprise(region="CN//500103"), "enterprise.region", "matches "),
+        (GOOD | {"top_k": 0}, "top_k", "is at least 1, not 0"),
+        (GOOD | {"top_k": 101}, "top_k", "is at most 100, not 101"),
+        (GOOD | {"kinds": []}, "kinds", "has at least 1 items"),
+        (GOOD | {"as_of": "tomorrow"}, "as_of", "is a date (YYYY-MM-DD), not 'tomorrow'"),
+        (GOOD | {"enterprise_id": ""}, "enterprise_id", "has at least 1 characters, not ''"),
+        (GOOD | {"enterprise": {"enterprise_id": "E1"}}, "enterprise_id", "is absent where enterprise is given"),
+        ({"need": {"amount": 1}}, "enterprise_id", "is present, or enterprise is"),
+        ({"enterprise_id": "E1"}, "need", "is present"),
+        ([], "body", "is an object"),
+        (None, "body", "is an object, not null"),
+    ],
+)
+def test_a_fault_in_the_request_is_named_by_field_and_rule(client, body, field, rule):
+    found = problem(client.post(URL, content=json.dumps(body)), 422)
+    assert [error["field"] for error in found["errors"]] == [field]
+    assert found["errors"][0]["rule"].startswith(rule)
+    assert f"{field}: {rule}" in found["detail"]
+
+
+def test_an_item_of_a_list_is_named_by_its_number(client):
+    found = problem(client.post(URL, json=with_need(collateral=["patents", "patience"])), 422)
+    assert [(error["field"], error["row"]) for error in found["errors"]] == [("need.collateral", 2)]
+
+
+def test_all_faults_are_named_at_once_up_to_twenty(client):
+    found = problem(client.post(URL, json=with_need(amount=-1, term_months=0) | {"top_k": 0}), 422)
+    assert [error["field"] for error in found["errors"]] == ["need.amount", "need.term_months", "top_k"]
+    crowd = problem(client.post(URL, json=GOOD | {f"k{i}": 1 for i in range(5000)}), 422)
+    assert len(crowd["errors"]) == 20
+    assert "and 4995 more" in crowd["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ("", "EOF while parsing a value at line 1 column 0"),
+        ("{bad", "key must be a string at line 1 column 2"),
+        ('{"need": {"amount": 1}', "EOF while parsing an object at line 1 column 22"),
+        (b"\xff\xfe", "expected value at line 1 column 1"),
+        ("[" * 100_000, "recursion limit exceeded"),
+        ('{"top_k": ' + "9" * 6000 + "}", "number out of range at line 1 column"),
+    ],
+)
+def test_a_body_that_is_no_json_is_refused_with_its_position(client, body, where):
+    found = problem(client.post(URL, content=body), 422)
+    assert found["errors"][0]["field"] == "body"
+    assert found["errors"][0]["rule"].startswith(f"is JSON: {where}")
+
+
+def test_a_text_of_a_megabyte_is_refused_by_size_and_not_echoed(client):
+    found = problem(client.post(URL, json=with_enterprise(name=MEGABYTE)), 413)
+    assert found["detail"] == "The body is larger than 262144 bytes."
+
+
+def test_a_large_body_sent_piece_by_piece_is_refused_too(client):
+    pieces = (b"x" * 65536 for _ in range(8))
+    assert problem(client.post(URL, content=pieces), 413)["title"] == "Request Entity Too Large"
+
+
+def test_a_body_that_claims_to_be_endless_is_not_read(client):
+    headers = {"content-length": str(2**40)}
+    problem(client.post(URL, content=b"{}", headers=headers), 413)
+
+
+def test_a_long_text_within_the_limit_is_cut_in_the_answer(client):
+    for body in (GOOD | {"enterprise_id": "x" * 200_000}, GOOD | {"x" * 200_000: 1}):
+        assert "xxx..." in problem(client.post(URL, json=body), 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("url", "detail"),
+    [
+        ("/v1/enterprises/E-none", "enterprise known by 2025-01-10 'E-none' does not exist"),
+        ("/v1/enterprises/E1?as_of=2022-12-30", "enterprise known by 2022-12-30 'E1' does not exist"),
+        ("/v1/products/P-none", "product offered by 2025-01-10 'P-none' does not exist"),
+        ("/v1/recommendations/R-none", "recommendation 'R-none' does not exist"),
+        ("/v2/anything", "GET /v2/anything: Not Found"),
+    ],
+)
+def test_what_does_not_exist_is_not_found(client, url, detail):
+    assert problem(client.get(url), 404)["detail"] == detail
+
+
+def test_an_unknown_enterprise_in_a_request_is_not_found(client):
+    found = problem(client.post(URL, json=GOOD | {"enterprise_id": "E-none"}), 404)
+    assert found["detail"] == "enterprise known by 2025-01-10 'E-none' does not exist"
+
+
+@pytest.mark.parametrize(
+    ("url", "field", "rule"),
+    [
+        ("/v1/products?kind=gift", "kind", "is one of credit, bond, leasing, not 'gift'"),
+        ("/v1/products?limit=0", "limit", "is at least 1, not '0'"),
+        ("/v1/products?limit=501", "limit", "is at most 500, not '501'"),
+        ("/v1/products?offset=-1", "offset", "is at least 0, not '-1'"),
+        ("/v1/products?offset=99999999999999999999", "offset", "is at most 1000000000"),
+        ("/v1/products?as_of=0", "as_of", "is a date (YYYY-MM-DD)"),
+        ("/v1/products?as_of=2025-13-45", "as_of", "is a date (YYYY-MM-DD), not '2025-13-45'"),
+        (f"/v1/products/{'x' * 1000}", "product_id", "has at most 128 characters, not 'xxx"),
+        ("/v1/products/P%00", "product_id", "matches "),
+        ("/v1/recommendations/R1?features=maybe", "features", "is true or false, not 'maybe'"),
+    ],
+)
+def test_a_fault_in_the_address_is_named(client, url, field, rule):
+    found = problem(client.get(url), 422)
+    assert [error["field"] for error in found["errors"]] == [field]
+    assert found["errors"][0]["rule"].startswith(rule)
+
+
+def test_another_method_is_refused_with_those_that_are_allowed(client):
+    response = client.put("/v1/products")
+    assert problem(response, 405)["detail"] == "PUT /v1/products: Method Not Allowed"
+    assert response.headers["allow"] == "GET"
+
+
+def test_a_plain_request_id_is_kept_and_a_strange_one_replaced(client):
+    assert client.get("/healthz", headers={"x-request-id": "trace-7.a"}).headers["x-request-id"] == "trace-7.a"
+    strange = client.get("/healthz", headers={"x-request-id": "a b" * 100}).headers["x-request-id"]
+    assert len(strange) == 16

@@ -1,0 +1,109 @@
+"""`python -m api`: its commands, and that a killed service has lost nothing it answered."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from api.__main__ import main
+from api.store import queries
+from api.store.database import Store
+
+
+def environment(settings):
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MATCHING_")}
+    return plain | {"MATCHING_DATABASE_URL": settings.database_url, "MATCHING_MODELS": str(settings.models)}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def fetch(url, body=None):
+    request = urllib.request.Request(url, data=body and json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
+
+
+def wait_until_alive(url, process):
+    for _ in range(600):
+        assert process.poll() is None, process.stderr.read()
+        try:
+            return fetch(f"{url}/healthz")
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise AssertionError("the service did not come up")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command line here; gives back what it printed."""
+
+    def call(settings, *arguments):
+        monkeypatch.setattr("sys.argv", ["api", *arguments])
+        for name, value in environment(settings).items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code, ended.value.code
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_tables_are_loaded_once(run, deploy, market_folder):
+    settings = deploy(loaded=False)
+    assert run(settings, "load", str(market_folder)) == "Loaded 2 institutions, 7 products, 8 enterprises, 24 needs.\n"
+    assert run(settings, "load", str(market_folder)) == "These tables are in the store already.\n"
+
+
+def test_a_mistake_is_one_line_and_a_bad_exit_code(monkeypatch):
+    monkeypatch.setenv("MATCHING_PORT", "eighty")
+    monkeypatch.setattr("sys.argv", ["api", "migrate"])
+    with pytest.raises(SystemExit, match=r"^error: environment: MATCHING_PORT: is a whole number, not 'eighty'$"):
+        main()
+
+
+def test_migrate_brings_a_new_store_up_to_date(run, deploy, tmp_path):
+    settings = deploy(loaded=False).model_copy(update={"database_url": f"sqlite:///{tmp_path}/new.db"})
+    assert run(settings, "migrate") == "The store is up to date.\n"
+    store = Store(settings.database_url)
+    with store.reading() as session:
+        assert queries.revision(session) == 0
+    store.close()
+
+
+@pytest.mark.parametrize(("arguments", "port"), [([], 8000), (["serve"], 8000), (["--port", "7"], 7)])
+def test_serving_is_what_happens_without_a_command(run, deploy, monkeypatch, arguments, port):
+    served = []
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: served.append((app.title, options)))
+    run(deploy(), *arguments)
+    assert served == [("Bank-enterprise matching", {"host": "127.0.0.1", "port": port, "log_level": "info"})]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system cannot kill a process at once")
+def test_a_killed_service_has_lost_nothing_it_answered(deploy):
+    settings, port = deploy(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "api", "--port", str(port)]
+    with subprocess.Popen(command, env=environment(settings), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until_alive(url, process)
+            body = {"enterprise_id": "E1", "need": {"amount": 2_000_000}, "as_of": "2025-01-10"}
+            answers = [fetch(f"{url}/v1/recommendations", body) for _ in range(5)]
+        finally:
+            process.kill()
+    store = Store(settings.database_url)
+    with store.reading() as session:
+        records = [queries.recommendation(session, answer["id"], features=True) for answer in answers]
+    store.close()
+    assert [row.answer for row in records] == answers

@@ -1,0 +1,144 @@
+"""What is served: the champion over the catalogue, swapped whole, and never for something that does not work."""
+
+import shutil
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.loading import load
+from api.store import queries
+from matching import tables
+from matching.domain import Product
+from tests import bundles
+from tests.conftest import NOON
+
+GOOD = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
+
+
+@pytest.fixture(scope="module")
+def challenger(tmp_path_factory):
+    return bundles.ranker(seed=1).save(tmp_path_factory.mktemp("challenger"))
+
+
+@pytest.fixture
+def serve(deploy):
+    clients = []
+
+    def make(**changes):
+        client = TestClient(create_app(deploy(**changes), now=lambda: NOON))
+        clients.append(client.__enter__())
+        return client
+
+    yield make
+    for client in clients:
+        client.__exit__()
+
+
+def models(client):
+    return client.app.state.service.settings.models
+
+
+def promote(client, bundle):
+    if not (models(client) / bundle.name).exists():
+        shutil.copytree(bundle, models(client) / bundle.name)
+    bundles.promote(models(client), bundle.name)
+
+
+def test_ready_tells_the_model_the_catalogue_and_where_its_rows_come_from(serve, bundle):
+    ready = serve().get("/readyz")
+    assert ready.status_code == 200
+    assert len(ready.json().pop("catalogue_version")) == 16
+    assert {name: value for name, value in ready.json().items() if name != "catalogue_version"} == {
+        "status": "ready",
+        "model_id": bundle.name,
+        "products": 7,
+        "institutions": 2,
+        "source": "made up",
+        "currency": "CNY",
+        "attribution": "",
+        "simulated": True,
+    }
+
+
+def test_without_a_champion_the_service_is_alive_but_not_ready(serve):
+    client = serve(promoted=False)
+    for response in (client.get("/readyz"), client.post("/v1/recommendations", json=GOOD)):
+        assert response.status_code == 503
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["detail"].startswith("no champion in ")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_without_a_catalogue_the_service_is_alive_but_not_ready(serve):
+    client = serve(loaded=False)
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert ready.json()["detail"] == "the catalogue is empty: load tables with `python -m api load DATA`"
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_champion_promoted_later_is_served_by_the_next_request(serve, bundle):
+    client = serve(promoted=False)
+    promote(client, bundle)
+    assert client.post("/v1/recommendations", json=GOOD).json()["model_id"] == bundle.name
+
+
+def test_another_champion_is_served_by_the_next_request_and_old_records_keep_theirs(serve, bundle, challenger):
+    client = serve()
+    before = client.post("/v1/recommendations", json=GOOD).json()
+    promote(client, challenger)
+    assert client.post("/v1/recommendations", json=GOOD).json()["model_id"] == challenger.name
+    assert client.get(f"/v1/recommendations/{before['id']}").json()["model_id"] == bundle.name
+    promote(client, bundle)
+    assert client.post("/v1/recommendations", json=GOOD).json()["model_id"] == bundle.name
+
+
+def test_a_damaged_champion_does_not_replace_the_one_in_service(serve, bundle, challenger, caplog):
+    client = serve()
+    promote(client, challenger)
+    forest = models(client) / challenger.name / "forest.txt"
+    forest.write_text(forest.read_text() + " ")
+    for _ in range(3):
+        assert client.get("/readyz").json()["model_id"] == bundle.name
+    assert caplog.text.count("forest.txt was altered since training") == 2  # once in words, once in the traceback
+    promote(client, bundle)
+    assert client.get("/readyz").json()["model_id"] == bundle.name
+
+
+def test_a_damaged_first_champion_is_a_problem_that_says_what_to_do(serve, bundle):
+    client = serve(promoted=False)
+    (models(client) / bundle.name / "history.npz").unlink()
+    promote(client, bundle)
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["detail"].endswith("history.npz is missing; copy the whole bundle again")
+
+
+@pytest.mark.parametrize("pointer", ["20990101-nowhere", "../elsewhere", ""])
+def test_an_unknown_model_as_champion_leaves_the_old_one_in_service(serve, bundle, pointer):
+    client = serve()
+    bundles.promote(models(client), pointer)
+    assert client.get("/readyz").json()["model_id"] == bundle.name
+
+
+def test_a_changed_catalogue_is_served_by_the_next_request(serve, tmp_path):
+    client = serve()
+    before = client.get("/readyz").json()
+    market = bundles.market()
+    products = [Product.model_validate(row) for row in tables.records("products", market.products)]
+    more = [product.model_copy(update={"product_id": f"Q{i}"}) for i, product in enumerate(products)]
+    changed = {**dict(market), "products": tables.frame_of("products", [*products, *more])}
+    tables.write(tables.Tables(**changed, currency="CNY"), tmp_path / "data")
+    load(client.app.state.service.store, tmp_path / "data", NOON)
+    after = client.get("/readyz").json()
+    assert (before["products"], after["products"]) == (7, 14)
+    assert before["catalogue_version"] != after["catalogue_version"]
+    assert "Q0" in {match["product_id"] for match in client.post("/v1/recommendations", json=GOOD).json()["matches"]}
+
+
+def test_an_unchanged_champion_and_catalogue_are_read_once(serve, monkeypatch):
+    client = serve()
+    client.get("/readyz")
+    monkeypatch.setattr(queries, "catalogue", lambda _: pytest.fail("the catalogue was read again"))
+    assert client.post("/v1/recommendations", json=GOOD).status_code == 201

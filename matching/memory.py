@@ -56,7 +56,10 @@ _N: Final = len(PARAMETERS)
 _REGION: Final = CODES.index("region_1")
 _INDUSTRY: Final = CODES.index("industry_2")
 _SIZE: Final = CODES.index("size")
-_FAST, _MID, _SLOW = 0.3, 1.2, 4.0  # e-folding times in years: a quarter's momentum, last year, the long run
+_WINDOW: Final = int(WINDOW_YEARS * YEAR)
+_YEARS: Final = np.arange(_WINDOW + 1) / YEAR
+_AGES: Final = np.column_stack([-_YEARS, -np.log1p(12 * _YEARS)])  # by age in days: the logs cost more than the rest
+_FADES: Final = np.exp(-_YEARS[:, None] / np.array([0.3, 1.2, 4.0]))  # a quarter's momentum, last year, the long run
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Recall:
 
 def recall(history: History, context: Context, kernels: tuple[Kernel, ...]) -> Recall:
     """One pass over the events that `context` may know, at most `WINDOW_YEARS` old."""
-    start = history.until(context.day - int(WINDOW_YEARS * YEAR))
+    start = history.until(context.day - _WINDOW)
     weights = np.array([kernel.weights for kernel in kernels]).reshape(len(kernels), _N)
     size = len(history.products)
     columns = (history.codes, history.numbers, history.day, history.product, history.taken)
@@ -102,7 +105,7 @@ def fit_kernel(
     """
     labels = _labels(history, level)
     wanted = labels[products]
-    starts = np.array([history.until(c.day - int(WINDOW_YEARS * YEAR)) for c in contexts])
+    starts = np.array([history.until(c.day - _WINDOW) for c in contexts])
     untils = np.array([c.until for c in contexts])
     data = (
         np.array([c.codes for c in contexts]),
@@ -127,7 +130,7 @@ def fit_kernel(
         penalty = ridge / max(len(contexts), 1)
         return float(-(share @ value) + penalty * pull @ pull), -(share @ slope) + 2 * penalty * pull
 
-    found = minimize(loss, _start(), jac=True, method="L-BFGS-B", options={"maxiter": 60})
+    found = minimize(loss, _start(), jac=True, method="L-BFGS-B", options={"maxiter": 40})
     return Kernel(level, np.asarray(found.x, dtype=np.float64))
 
 
@@ -170,10 +173,9 @@ def _similarity(
         distance = abs(numbers[m] - amounts[m])
         phi[_N_CODES + m] = -min(distance, FAR) if distance == distance else 0.0  # NaN: one of them does not know
         total += theta[_N_CODES + m] * phi[_N_CODES + m]
-    years = (day - past_day) / YEAR
     k = _N_CODES + _N_NUMBERS
-    phi[k] = -years
-    phi[k + 1] = -np.log1p(12 * years)
+    phi[k] = _AGES[day - past_day, 0]
+    phi[k + 1] = _AGES[day - past_day, 1]
     phi[k + 2] = phi[k] * phi[0]
     phi[k + 3] = phi[k + 1] * phi[0]
     for a in range(k, k + 4):
@@ -222,14 +224,12 @@ def _recall(
     phi = np.empty(_N)
     for j in range(start, until):
         p = product[j]
-        years = (today - past_day[j]) / YEAR
-        slow = np.exp(-years / _SLOW)
+        fast, mid, slow = _FADES[today - past_day[j]]
         own = codes[0] >= 0 and codes[0] == past[j, 0]
         near = codes[_REGION] >= 0 and codes[_REGION] == past[j, _REGION]
         trade = codes[_INDUSTRY] >= 0 and codes[_INDUSTRY] == past[j, _INDUSTRY]
         alike = codes[_SIZE] >= 0 and codes[_SIZE] == past[j, _SIZE]
         if was_taken[j]:
-            fast, mid = np.exp(-years / _FAST), np.exp(-years / _MID)
             counts[p, 0] += fast
             counts[p, 1] += mid
             counts[p, 2] += slow

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
@@ -53,16 +54,16 @@ def check_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     Raises `InputError` naming each field and row (1-based) that breaks a rule.
     """
     given = _with_columns(name, frame)
-    coerced, faults = _coerced(name, given)
-    checked, broken = _validated(name, coerced, given)
+    checked, faults = _coerced(name, given)
     told = {(fault.field, fault.row) for fault in faults}
-    faults += [fault for fault in broken if (fault.field, fault.row) not in told]
+    faults += [fault for fault in _broken(name, checked, given) if (fault.field, fault.row) not in told]
     faults = faults or _duplicates(name, checked)
     if faults:
         raise InputError(name, faults)
     return checked
 
 
+@cache
 def schema(name: str) -> pa.DataFrameSchema:
     """The pandera schema of table `name`, derived from its entity: columns, types, ranges and codes."""
     columns = {field: _column(info) for field, info in ENTITIES[name].model_fields.items()}
@@ -234,12 +235,16 @@ def _flags(column: pd.Series) -> pd.Series:
 _CONVERT: Final = {"datetime64[ns]": days, "boolean": _flags, "Int64": _wholes, "float64": _numbers, "str": _texts}
 
 
-def _validated(name: str, frame: pd.DataFrame, given: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]:
+def _broken(name: str, frame: pd.DataFrame, given: pd.DataFrame) -> list[Fault]:
+    """The rules that a coerced frame breaks; a column that may be empty and is has none to break."""
+    full = schema(name)
+    asked = [field for field, column in full.columns.items() if not column.nullable or frame[field].notna().any()]
     try:
-        return schema(name).validate(frame, lazy=True), []
+        full.select_columns(asked).validate(frame[asked], lazy=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases.drop_duplicates(["column", "index"])
-    return frame, [_fault(case, given) for case in cases.itertuples()]
+        return [_fault(case, given) for case in cases.itertuples()]
+    return []
 
 
 def _fault(case: Any, given: pd.DataFrame) -> Fault:

@@ -74,7 +74,7 @@ class Tables:
         return self.map(lambda name, frame: _before(name, frame, until))
 
 
-ABOUT: Final = [field.name for field in fields(Tables) if field.name not in ENTITIES]
+ABOUT: Final = {field.name: type(field.default) for field in fields(Tables) if field.name not in ENTITIES}
 
 
 def check(tables: Tables) -> Tables:
@@ -212,9 +212,13 @@ def _read_about(path: Path) -> dict[str, Any]:
         raise InputError(str(path), [Fault("tables.json", f"is JSON: {error}")]) from None
     if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
         raise InputError(str(path), [Fault("format", f"is {FORMAT}: import or simulate the tables again")])
-    unknown = [Fault(name, "is no fact of tables") for name in about if name not in ABOUT]
-    if unknown:
-        raise InputError(str(path), unknown)
+    faults = [Fault(name, "is no fact of tables") for name in about if name not in ABOUT]
+    kinds = {str: "is text", bool: "is true or false"}
+    faults += [
+        Fault(name, kinds[kind]) for name, kind in ABOUT.items() if not isinstance(about.get(name, kind()), kind)
+    ]
+    if faults:
+        raise InputError(str(path), faults)
     return about
 
 
@@ -224,7 +228,15 @@ def _read_frame(folder: Path, name: str) -> pd.DataFrame:
         if parquet.exists():
             return pd.read_parquet(parquet)
         if csv.exists():
-            return pd.read_csv(csv, dtype=str, keep_default_na=False, na_values=[""])
+            return _read_csv(csv)
     except (ValueError, OSError, pa.ArrowException) as error:
         raise InputError(str(folder / name), [Fault(name, f"file is readable: {error}")]) from None
     raise InputError(str(folder), [Fault(name, f"file is missing: {parquet.name} or {csv.name}")])
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """All cells as texts; pandas takes the first cells of rows that are all too long as their index."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise pd.errors.ParserError("rows have more cells than the header")
+    return frame

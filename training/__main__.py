@@ -1,0 +1,218 @@
+"""`python -m training …`: simulate, import, train, evaluate, rank, promote."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from matching import tables as gate
+from matching.bundles import bundle, champion
+from matching.errors import Fault, InputError, MatchingError
+from matching.ranker import Ranker
+from training import batch, market, sources
+from training.evaluate import METRICS, evaluate, write_json
+from training.promote import promote
+from training.train import train
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+notes = Console(stderr=True)
+
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of tables.")]
+Models = Annotated[Path, typer.Option(metavar="MODELS", help="The folder of bundles.")]
+Since = Annotated[str, typer.Option("--from", metavar="DATE", help="The first day of the test, YYYY-MM-DD.")]
+Day = Annotated[str | None, typer.Option(metavar="DATE", help="YYYY-MM-DD.")]
+Filter = Annotated[
+    list[str] | None, typer.Option("--where", metavar="COLUMN=VALUE[,VALUE]", help="Keep only these products.")
+]
+Everyone = Annotated[bool, typer.Option("--all-industries", help="Not only manufacturing enterprises.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
+Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="By default the champion, else the latest.")]
+
+
+@app.command("simulate")
+def simulate_command(
+    out: Annotated[Path, typer.Option(metavar="DATA", help="Where the tables go.")],
+    seed: Seed = 0,
+    enterprises: Annotated[int, typer.Option(min=10, help="How many enterprises.")] = 3000,
+    position_bias: Annotated[float, typer.Option(min=0, help="0: every position is looked at.")] = 1.0,
+) -> None:
+    """Write the simulated market's tables, and its truth apart."""
+    with _progress() as progress:
+        made = market.simulate(seed, enterprises, position_bias, lambda done, months: progress("market", done / months))
+    market.write(made, out)
+    _print_sizes(made.tables, out)
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=", ".join(sources.SOURCES))],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The public release, plain or gzipped.")],
+    out: Annotated[Path, typer.Option(metavar="DATA", help="Where the tables go.")],
+) -> None:
+    """Turn a public release into tables, and say what was left out and why."""
+    tables, summary = sources.read(source, file)
+    tables = gate.check(tables)
+    gate.write(tables, out)
+    notes.print(str(summary))
+    _print_sizes(tables, out)
+
+
+@app.command("train")
+def train_command(
+    data: Data,
+    models: Models,
+    until: Day = None,
+    where: Filter = None,
+    all_industries: Everyone = False,
+    seed: Seed = 0,
+) -> None:
+    """Train a ranker on rows before a date; the last line printed is the model's id."""
+    end = _date("--until", until) if until else None
+    tables = gate.read(data, end)
+    with _progress() as progress:
+        ranker = train(tables, models, end, _where(where), all_industries, seed, progress=progress)
+    about = ranker.manifest
+    notes.print(
+        f"{about['queries']} needs from {about['since']} to before {about['until']}, {about['events']} outcomes"
+    )
+    print(ranker.model_id)
+
+
+@app.command("evaluate")
+def evaluate_command(
+    data: Data,
+    models: Models,
+    since: Since,
+    to: Day = None,
+    model: Model = None,
+    where: Filter = None,
+    all_industries: Everyone = False,
+    truth: Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure a model and the baselines on needs from a date on."""
+    ranker = _ranker(models, model)
+    tables = gate.read(data)
+    chances = None if truth is None else pd.read_parquet(truth)
+    start, end = _date("--from", since), _date("--to", to) if to else None
+    with _progress() as progress:
+        found = evaluate(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
+    if json_file:
+        write_json(found, json_file)
+    _print_report(found)
+
+
+@app.command("rank")
+def rank_command(
+    data: Data,
+    models: Models,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="A .parquet or .csv file.")],
+    model: Model = None,
+    as_of: Day = None,
+    top_k: Annotated[int, typer.Option(min=1, max=1000, help="How many products a need.")] = 10,
+) -> None:
+    """Rank the products for every open need."""
+    batch.check_name(out)
+    ranker = _ranker(models, model)
+    tables = gate.read(data)
+    day = _date("--as-of", as_of) if as_of else None
+    with _progress() as progress:
+        ranked = batch.rank_open(tables, ranker, day, top_k, progress)
+    batch.write(ranked, out)
+    print(f"{len(ranked)} matches for {ranked['need_id'].nunique()} needs in {out}")
+
+
+@app.command("promote")
+def promote_command(
+    model_id: Annotated[str, typer.Argument(metavar="ID", help="The model's id.")],
+    models: Models,
+) -> None:
+    """Make a model the champion, in one step; promote the earlier one to roll back."""
+    promote(models, model_id, datetime.now(UTC))
+    print(f"{model_id} is the champion of {models}")
+
+
+def _ranker(models: Path, model_id: str | None) -> Ranker:
+    if model_id:
+        return Ranker.load(bundle(models, model_id))
+    if (models / "champion").exists():
+        return Ranker.load(champion(models))
+    found = sorted(models.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InputError(str(models), [Fault("--models", "holds at least one model")])
+    return Ranker.load(found[-1].parent)
+
+
+def _where(filters: list[str] | None) -> dict[str, list[str]]:
+    found = {}
+    for text in filters or []:
+        column, equals, values = text.partition("=")
+        if not (column and equals and values):
+            raise InputError("--where", [Fault("--where", f"is COLUMN=VALUE[,VALUE], not {text!r}")])
+        found[column] = values.split(",")
+    return found
+
+
+def _date(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(option, [Fault(option, f"is a date (YYYY-MM-DD), not {text!r}")]) from None
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A bar a step on a terminal; without one, a line a step."""
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=notes, disable=not notes.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(step: str, share: float) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=1.0)
+                if not notes.is_terminal:
+                    notes.print(f"{step} …")
+            bars.update(tasks[step], completed=share)
+
+        yield show
+
+
+def _print_sizes(tables: gate.Tables, out: Path) -> None:
+    sizes = ", ".join(f"{len(frame)} {name}" for name, frame in tables)
+    print(f"{out}: {sizes}")
+
+
+def _print_report(found: dict[str, Any]) -> None:
+    print(
+        f"{found['queries']} needs of {found['enterprises']} enterprises, {found['candidates']:.0f} candidates on "
+        f"average, {found['reachable']:.3f} reachable; gain: {found['gain']}"
+    )
+    for part in ("all", "cold"):
+        table = Table("system", *METRICS, title=f"{part} enterprises, 95% interval")
+        for name, slices in found["systems"].items():
+            if part in slices:
+                cells = (slices[part][metric] for metric in METRICS)
+                table.add_row(name, *(f"{c['value']:.3f} [{c['low']:.3f}, {c['high']:.3f}]" for c in cells))
+        Console(width=120).print(table)
+
+
+def main() -> None:
+    """Run; an error that the caller can mend is one line and exit code 2."""
+    try:
+        app()
+    except MatchingError as error:
+        notes.print(f"error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""Outcomes → queries → ranking groups. Facts and history come from before a need's month, targets from after.
+
+A query is a need of which something was taken; its candidates are the products in force that day, that no rule fails,
+with an outcome in the three years before the first day of its month. Where a service recorded what it showed, a
+training group holds only that: what was never shown was never refused.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, Final, Self
+
+import numpy as np
+import pandas as pd
+
+from matching import tables as gate
+from matching.catalogue import Catalogue, Rows
+from matching.domain import Enterprise, Need, Stage
+from matching.errors import Fault, InputError
+from matching.features import FEATURES, Builder, Roster
+from matching.history import TAKEN, Codes, Context, History, Numbers, cutoff, day_of
+from matching.reference import is_manufacturing
+from matching.rules import Rulebook
+from matching.tables import Tables
+
+ACTIVE_YEARS: Final = 3
+GRADES: Final = {Stage.APPLIED: 1, Stage.DECLINED: 1, Stage.GRANTED: 3, Stage.DRAWN: 3}
+MOST_CANDIDATES: Final = 200
+_RANKED_FIRST: Final = FEATURES.index("product_memory_product")
+
+Where = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A need to rank for: candidate `rows` of the catalogue, their codes in the history, and what each was worth.
+
+    `gains` is 1 for a product taken, else 0; `grades` by `GRADES`; `shown` marks what the service showed (none where
+    that is not recorded).
+    """
+
+    need: Need
+    enterprise: Enterprise
+    context: Context
+    rows: Rows
+    candidates: Codes
+    gains: Numbers
+    grades: Codes
+    shown: np.ndarray
+
+    @property
+    def need_id(self) -> str:
+        """The need's id."""
+        return self.need.need_id
+
+    @property
+    def as_of(self) -> date:
+        """The day of ranking: when the need was posted."""
+        return self.need.posted_at
+
+
+@dataclass(frozen=True)
+class Group:
+    """One query's rows for training: features [n, FEATURES], grades [n], and whose they are."""
+
+    enterprise_id: str
+    features: Numbers
+    grades: Codes
+
+
+@dataclass(frozen=True)
+class World:
+    """Checked tables as the ranker sees them: history, catalogue and rules."""
+
+    tables: Tables
+    history: History
+    catalogue: Catalogue
+
+    @classmethod
+    def of(cls, tables: Tables) -> Self:
+        """Everything made once from `tables`."""
+        products = gate.entities("products", tables.products)
+        institutions = gate.entities("institutions", tables.institutions)
+        return cls(tables, History.of(tables), Catalogue.of(products, institutions))  # type: ignore[arg-type]  # Entity
+
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The catalogue's rules."""
+        return Rulebook(self.catalogue)
+
+    @cached_property
+    def roster(self) -> Roster:
+        """The catalogue in the history's codes."""
+        return Roster.of(self.catalogue, self.history)
+
+    def active(self, as_of: date) -> Rows:
+        """The rows in force on `as_of` whose product had an outcome in the three years before its month."""
+        last = cutoff(as_of)
+        first = last.replace(year=last.year - ACTIVE_YEARS)
+        events = slice(self.history.until(day_of(first)), self.history.until(day_of(last)))
+        alive = np.zeros(len(self.history.products) + 1, dtype=bool)
+        alive[self.history.product[events]] = True
+        rows = self.catalogue.index_as_of(as_of)
+        return rows[alive[self.roster.product[rows]]]
+
+
+def narrowed(tables: Tables, where: Where) -> Tables:
+    """The tables with only those products whose columns hold one of the values, and their outcomes."""
+    products = tables.products
+    for column, values in where.items():
+        if column not in products:
+            raise InputError("--where", [Fault(column, f"is a product column, one of {', '.join(products.columns)}")])
+        products = products[products[column].astype(str).isin(values)]
+    if products.empty:
+        raise InputError("--where", [Fault("+".join(where), "keeps at least one product")])
+    kept = tables.outcomes["product_id"].isin(products["product_id"])
+
+    def narrow(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+        return {"products": products, "outcomes": tables.outcomes[kept]}.get(name, frame).reset_index(drop=True)
+
+    return tables.map(narrow) if where else tables
+
+
+def queries(
+    world: World, since: date | None = None, until: date | None = None, all_industries: bool = False, most: int = 0
+) -> list[Query]:
+    """The queries of needs posted from `since` to before `until`, in time order; the `most` latest where given."""
+    taken = _grades(world.tables.outcomes)
+    needs = world.tables.needs.sort_values(["posted_at", "need_id"], kind="stable")
+    needs = needs[needs["need_id"].isin([need_id for need_id, grades in taken.items() if _any_taken(grades)])]
+    needs = needs[_between(needs["posted_at"], since, until)]
+    pairs = list(with_enterprises(world.tables, needs))
+    if not all_industries:
+        pairs = [(need, firm) for need, firm in pairs if is_manufacturing(firm.industry)]
+    return [query(world, need, firm, taken[need.need_id]) for need, firm in pairs[-most:]]
+
+
+def with_enterprises(tables: Tables, needs: pd.DataFrame) -> Iterable[tuple[Need, Enterprise]]:
+    """Each need and its enterprise's facts as last known when it was posted."""
+    facts = tables.enterprises.assign(row=range(len(tables.enterprises))).sort_values("as_of", kind="stable")
+    keys = needs[["need_id", "enterprise_id", "posted_at"]].sort_values("posted_at", kind="stable")
+    found = pd.merge_asof(
+        keys, facts[["enterprise_id", "as_of", "row"]], left_on="posted_at", right_on="as_of", by="enterprise_id"
+    ).set_index("need_id")["row"]
+    rows = found.reindex(needs["need_id"])
+    known = iter(gate.entities("enterprises", tables.enterprises.iloc[rows.dropna().astype(int)]))
+    for need, row in zip(gate.entities("needs", needs), rows, strict=True):
+        assert isinstance(need, Need)
+        firm = Enterprise(enterprise_id=need.enterprise_id, as_of=need.posted_at) if pd.isna(row) else next(known)
+        assert isinstance(firm, Enterprise)
+        yield need, firm
+
+
+def query(world: World, need: Need, enterprise: Enterprise, grades: Mapping[str, tuple[int, bool]]) -> Query:
+    """One need's query; `grades` gives (grade, shown) by product id."""
+    verdicts = world.rulebook.judge(enterprise, need, need.posted_at, world.active(need.posted_at))
+    rows = verdicts.rows[verdicts.eligible]
+    found = [grades.get(str(product_id), (0, False)) for product_id in world.catalogue.ids[rows]]
+    grade = np.array([g for g, _ in found], dtype=np.int32)
+    return Query(
+        need=need,
+        enterprise=enterprise,
+        context=world.history.context(enterprise, need, need.posted_at),
+        rows=rows,
+        candidates=world.roster.product[rows],
+        gains=(grade >= GRADES[Stage.GRANTED]).astype(np.float64),
+        grades=grade,
+        shown=np.array([s for _, s in found], dtype=bool),
+    )
+
+
+def group(builder: Builder, asked: Query, seed: int = 0) -> Group | None:
+    """The query's training rows, or None where nothing among them was taken.
+
+    Of more than `MOST_CANDIDATES` unshown candidates, half are those that the memory ranks first and half are drawn at
+    random, so that the forest meets both what it must tell apart and what it must keep down.
+    """
+    keep = np.flatnonzero(asked.shown) if asked.shown.any() else np.arange(len(asked.rows))
+    if not asked.grades[keep].any():
+        return None
+    features = builder.build(asked.enterprise, asked.need, asked.as_of, asked.rows)
+    if len(keep) > MOST_CANDIDATES:
+        keep = _thinned(features, asked.grades, seed)
+    return Group(asked.enterprise.enterprise_id, features[keep], asked.grades[keep])
+
+
+def _thinned(features: Numbers, grades: Codes, seed: int) -> Rows:
+    half = MOST_CANDIDATES // 2
+    hard = np.argsort(-features[:, _RANKED_FIRST], kind="stable")[:half]
+    easy = np.random.default_rng(seed).choice(len(features), half, replace=False)
+    return np.unique(np.concatenate([hard, easy, np.flatnonzero(grades)]))
+
+
+def _grades(outcomes: pd.DataFrame) -> dict[str, dict[str, tuple[int, bool]]]:
+    """By need, each product's best grade and whether it was shown."""
+    found: dict[str, dict[str, tuple[int, bool]]] = {}
+    columns: list[Any] = [outcomes[name].tolist() for name in ("need_id", "product_id", "stage")]
+    for need_id, product_id, stage in zip(*columns, strict=True):
+        best, shown = found.setdefault(need_id, {}).get(product_id, (0, False))
+        found[need_id][product_id] = (max(best, GRADES.get(stage, 0)), shown or stage == Stage.SHOWN)
+    return found
+
+
+def _any_taken(grades: Mapping[str, tuple[int, bool]]) -> bool:
+    return any(grade >= GRADES[TAKEN[0]] for grade, _ in grades.values())
+
+
+def _between(moments: pd.Series, since: date | None, until: date | None) -> pd.Series:
+    mask = pd.Series(True, index=moments.index)
+    if since is not None:
+        mask &= moments >= pd.Timestamp(since)
+    if until is not None:
+        mask &= moments < pd.Timestamp(until)
+    return mask

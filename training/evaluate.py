@@ -1,0 +1,156 @@
+"""How good a ranking is: the model and the baselines on the same queries and candidates, with intervals.
+
+The protocol: manufacturing enterprises' needs from a date on; the history up to the first day of the need's month, the
+model's weights as trained; candidates with an outcome in the three years before; each enterprise counts once. The model
+ranks through `Matcher.rank`, the code that the service runs.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from matching.errors import Fault, InputError
+from matching.history import Numbers
+from matching.matcher import Matcher
+from matching.ranker import Ranker
+from matching.tables import Tables
+from training.baselines import BackOff, Baseline, OwnThenRegion, Popularity, Random, RecentInRegion
+from training.dataset import Query, Where, World, narrowed, queries
+from training.metrics import bootstrap, measures
+from training.train import Progress, silent
+
+METRICS: Final = ("ndcg@10", "mrr", "recall@1", "recall@5")
+TUNING_YEARS: Final = 2
+MODEL: Final = "model"
+ORACLE: Final = "oracle"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What each system says of one query's candidates, and what they were worth."""
+
+    query: Query
+    cold: bool
+    gains: Numbers
+    scores: Mapping[str, Numbers]
+
+
+def evaluate(
+    tables: Tables,
+    ranker: Ranker,
+    since: date,
+    until: date | None = None,
+    where: Where | None = None,
+    all_industries: bool = False,
+    truth: pd.DataFrame | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """The report: `queries`, `enterprises`, `candidates` (mean), `reachable` (share) and `systems`.
+
+    `systems[NAME][SLICE][METRIC]` is {value, low, high}. With `truth` (need_id, product_id, chance) the gain of a
+    candidate is its true chance, and the oracle that knows it is among the systems.
+    """
+    progress("history", 0.0)
+    world = World.of(narrowed(tables, where or {}))
+    asked = queries(world, since, until, all_industries)
+    if not asked:
+        raise InputError("evaluate", [Fault("--from", f"leaves at least one query, not none from {since} on")])
+    scored = score(world, ranker, asked, fitted_baselines(world, since, all_industries, seed), progress)
+    if truth is not None:
+        scored = _with_truth(world, scored, truth)
+    return report(scored, seed) | {
+        "model_id": ranker.model_id,
+        "source": tables.source,
+        "from": str(since),
+        "to": str(until) if until else None,
+        "where": {column: list(values) for column, values in (where or {}).items()},
+        "all_industries": all_industries,
+        "gain": "taken" if truth is None else "true chance",
+    }
+
+
+def fitted_baselines(world: World, since: date, all_industries: bool, seed: int) -> list[Baseline]:
+    """The baselines, tuned on queries of the last years before `since` and on nothing later."""
+    known = queries(world, since.replace(year=since.year - TUNING_YEARS), since, all_industries)
+    systems = (Random(seed), Popularity(), RecentInRegion(), OwnThenRegion(), BackOff(seed))
+    return [system.fit(world.history, known) for system in systems]
+
+
+def score(
+    world: World, ranker: Ranker, asked: Sequence[Query], baselines: Sequence[Baseline], progress: Progress = silent
+) -> list[Scored]:
+    """Every system's scores for every query; the model's memory reads this world's history, its weights stay."""
+    matcher = Matcher(world.catalogue, replace(ranker, history=world.history))
+
+    def one(query: Query) -> Scored:
+        ranking = matcher.rank(query.enterprise, query.need, as_of=query.as_of, top_k=0, among=query.rows)
+        scores = {MODEL: ranking.scores} | {b.name: np.asarray(b.scores(query), dtype=np.float64) for b in baselines}
+        return Scored(query, _is_cold(world, query), query.gains, scores)
+
+    found = []
+    for done, item in enumerate(
+        Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(one)(query) for query in asked), start=1
+    ):
+        found.append(item)
+        progress("ranking", done / len(asked))
+    return found
+
+
+def report(scored: Sequence[Scored], seed: int = 0) -> dict[str, Any]:
+    """Counts and each system's metrics on all queries and on those of enterprises never seen before."""
+    cold = np.array([item.cold for item in scored])
+    firms = np.array([item.query.enterprise.enterprise_id for item in scored])
+    slices = {"all": np.ones(len(scored), dtype=bool), "cold": cold}
+    systems = {}
+    for name in scored[0].scores:
+        values = [measures(item.scores[name], item.gains) for item in scored]
+        systems[name] = {
+            slice_name: {metric: _interval(values, metric, firms, mask, seed) for metric in METRICS}
+            for slice_name, mask in slices.items()
+            if mask.any()
+        }
+    return {
+        "queries": len(scored),
+        "enterprises": len(np.unique(firms)),
+        "cold_enterprises": len(np.unique(firms[cold])),
+        "candidates": float(np.mean([len(item.gains) for item in scored])),
+        "reachable": float(np.mean([bool(item.query.gains.any()) for item in scored])),
+        "systems": systems,
+    }
+
+
+def write_json(found: Mapping[str, Any], path: Path) -> None:
+    """The report as JSON."""
+    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+
+
+def _interval(
+    values: Sequence[Mapping[str, float]], metric: str, firms: np.ndarray, mask: np.ndarray, seed: int
+) -> dict[str, float]:
+    column = np.array([value[metric] for value in values])[mask]
+    return bootstrap(column, firms[mask], seed)._asdict()
+
+
+def _is_cold(world: World, query: Query) -> bool:
+    """Whether the enterprise had no outcome before the first day of the need's month."""
+    past = world.history.codes[: query.context.until, 0]
+    return not bool(np.any(past == query.context.codes[0])) or query.context.codes[0] < 0
+
+
+def _with_truth(world: World, scored: Sequence[Scored], truth: pd.DataFrame) -> list[Scored]:
+    """Gains from the true chances; an oracle that ranks by them."""
+    chances = truth.set_index(["need_id", "product_id"])["chance"].sort_index()
+    found = []
+    for item in scored:
+        mine = chances.loc[item.query.need_id]
+        gains = mine.reindex(world.catalogue.ids[item.query.rows]).fillna(0.0).to_numpy(dtype=np.float64)
+        found.append(replace(item, gains=gains, scores={**item.scores, ORACLE: gains}))
+    return found

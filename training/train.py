@@ -1,0 +1,122 @@
+"""Tables → bundle: fit the memory's kernels, build the groups, fit the forest, save it under its id."""
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from matching.errors import Fault, InputError
+from matching.features import HEADS, Builder
+from matching.history import Codes, Numbers, cutoff
+from matching.memory import Kernel, fit_kernel
+from matching.ranker import Ranker, fit, manifest
+from matching.tables import Tables
+from training.dataset import Group, Query, Where, World, group, narrowed, queries
+
+MOST_QUERIES: Final = 4000  # the latest; older ones tell of another market and cost time
+KERNEL_PAIRS: Final = 6_000_000  # (query, event) pairs that a kernel is fitted on: what its time goes with
+KERNEL_QUERIES: Final = (300, 1200)  # but at least and at most so many queries
+FEWEST_QUERIES: Final = 20
+WARM_UP_DAYS: Final = 365  # a query in the first year of the data has next to no history
+ROUNDS: Final = 200
+
+Progress = Callable[[str, float], None]
+
+
+def silent(_step: str, _share: float) -> None:
+    """A `Progress` that shows nothing: (step, share done)."""
+
+
+def train(
+    tables: Tables,
+    models: Path,
+    until: date | None = None,
+    where: Where | None = None,
+    all_industries: bool = False,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+    progress: Progress = silent,
+) -> Ranker:
+    """A ranker fitted on what `tables` knew before `until` (all of it by default), saved under `models`."""
+    where = where or {}
+    end = until or _day_after(tables)
+    progress("history", 0.0)
+    world = World.of(narrowed(tables.before(end), where))
+    asked = _learnable(world, all_industries)
+    kernels = tuple(_kernels(world, asked, progress))
+    builder = Builder(world.history, kernels, world.catalogue, world.roster)
+    groups = build_groups(builder, asked, seed, progress)
+    features, labels, sizes, weights = stacked(groups)
+    booster = fit(features, labels, sizes, weights, seed, rounds, [_reporting(progress, rounds)])
+    about = {
+        "until": str(end),
+        "since": str(asked[0].as_of),
+        "source": tables.source,
+        "currency": tables.currency,
+        "where": {column: list(values) for column, values in where.items()},
+        "all_industries": all_industries,
+        "seed": seed,
+        "rounds": rounds,
+        "queries": len(groups),
+        "events": len(world.history),
+        "data": world.history.digest(),
+    }
+    ranker = Ranker(booster, world.history, kernels, manifest(booster, world.history, kernels, features, about))
+    ranker.save(models)
+    return ranker
+
+
+def stacked(groups: Sequence[Group]) -> tuple[Numbers, Codes, Codes, Numbers]:
+    """Groups as one matrix: features, labels, group sizes, and weights by which enterprises count by √needs."""
+    sizes = np.array([len(g.grades) for g in groups], dtype=np.int32)
+    _, inverse, count = np.unique([g.enterprise_id for g in groups], return_inverse=True, return_counts=True)
+    share = 1 / np.sqrt(count[inverse])
+    weights = np.repeat(share / share.mean(), sizes)
+    return np.concatenate([g.features for g in groups]), np.concatenate([g.grades for g in groups]), sizes, weights
+
+
+def build_groups(builder: Builder, asked: Sequence[Query], seed: int, progress: Progress = silent) -> list[Group]:
+    """The groups of all queries of which something can be learned, on all cores."""
+    groups: list[Group] = []
+    work = (delayed(group)(builder, query, seed + i) for i, query in enumerate(asked))
+    for done, found in enumerate(Parallel(n_jobs=-1, prefer="threads", return_as="generator")(work), start=1):
+        progress("features", done / len(asked))
+        if found is not None:
+            groups.append(found)
+    return groups
+
+
+def _learnable(world: World, all_industries: bool) -> list[Query]:
+    if len(world.history) == 0:
+        raise InputError("train", [Fault("outcomes", "has at least one row before the split")])
+    first = date(1970, 1, 1) + timedelta(days=int(world.history.day[0]) + WARM_UP_DAYS)
+    asked = queries(world, since=cutoff(first), all_industries=all_industries, most=MOST_QUERIES)
+    asked = [query for query in asked if query.gains.any()]
+    if len(asked) < FEWEST_QUERIES:
+        rule = f"holds at least {FEWEST_QUERIES} needs with a taken candidate after a first year, not {len(asked)}"
+        raise InputError("train", [Fault("outcomes", rule)])
+    return asked
+
+
+def _kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[Kernel]:
+    events = np.mean([query.context.until for query in asked])
+    step = max(len(asked) // int(np.clip(KERNEL_PAIRS / max(events, 1), *KERNEL_QUERIES)), 1)
+    chosen = list(asked)[::-step][::-1]
+    taken = np.array([query.candidates[np.argmax(query.grades)] for query in chosen], dtype=np.int32)
+    kernels = []
+    for i, head in enumerate(HEADS):
+        progress("memory", i / len(HEADS))
+        kernels.append(fit_kernel(world.history, head, [query.context for query in chosen], taken))
+    return kernels
+
+
+def _reporting(progress: Progress, rounds: int) -> Callable[[Any], None]:
+    return lambda env: progress("forest", (env.iteration + 1) / rounds)
+
+
+def _day_after(tables: Tables) -> date:
+    last = max(tables.outcomes["at"].max(), tables.needs["posted_at"].max())
+    return last.date() + timedelta(days=1)

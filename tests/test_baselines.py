@@ -112,7 +112,6 @@ def test_what_was_only_shown_or_declined_is_no_outcome(system):
 
 def test_every_baseline_has_a_name_of_its_own():
     assert len({system.name for system in EVERY}) == len(EVERY)
-    assert [type(system) for system in baselines.all_baselines(seed=1)] == list(EVERY)
 
 
 # the simple ones

@@ -22,7 +22,7 @@ BANDS: Final = ("amount by 2", "amount by 6")
 COLUMNS: Final = (*CODES, *BANDS)
 ENTERPRISE: Final = COLUMNS.index("enterprise")
 REGION: Final = COLUMNS.index("region_1")
-LADDER: Final[tuple[tuple[str, ...], ...]] = (
+LADDER: Final[tuple[tuple[str, ...], ...]] = (  # at most two columns each
     ("enterprise",),
     ("region_4",),
     ("region_3",),
@@ -46,12 +46,13 @@ LADDER: Final[tuple[tuple[str, ...], ...]] = (
     ("region_1", "amount by 6"),
     (),
 )
-HALF_LIVES: Final = (120, 365, 1095, 3650)
+HALF_LIVES: Final = (120, 365, 1095, 3650)  # days
 STRENGTHS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 STEPS: Final = (0.0, 1 / 3, 2 / 3, 3 / 2, 3.0)
+BACK: Final = 0.3  # the weight at which a rung once dropped is tried again
 SWEEPS: Final = 6
-MOST: Final = 1000
-UNIFORM: Final = 1e-3
+MOST: Final = 1000  # queries to tune on
+UNIFORM: Final = 1e-3  # chance left to what the history gives none
 
 
 class Query(Protocol):
@@ -87,7 +88,7 @@ class Baseline(ABC):
     def _shares(self, query: Query, events: slice, where: NDArray[np.bool_] | None = None) -> Floats:
         """Each candidate's share of the taken `events` (those `where`); 0 where there are none."""
         products = self._product[events] if where is None else self._product[events][where]
-        counts = np.bincount(products, minlength=self._products + 1)
+        counts = np.bincount(products, minlength=self._products + 1)  # the last, at -1, stays 0
         return counts[query.candidates] / max(products.size, 1)
 
     def _before(self, query: Query, days: int | None = None) -> slice:
@@ -140,7 +141,7 @@ class OwnThenRegion(RecentInRegion):
         last = np.zeros(self._products + 1)
         recency = np.unique(self._day[own], return_inverse=True)[1]
         np.maximum.at(last, self._product[own], 1.0 + recency)
-        return 2 * last[query.candidates] + super().scores(query)
+        return 2 * last[query.candidates] + super().scores(query)  # a region's score is below 2
 
 
 class Rung(NamedTuple):
@@ -201,11 +202,6 @@ class BackOff(Baseline):
         return _Evidence(*(np.stack(column, axis=-1) for column in zip(*rows, strict=True)))
 
 
-def all_baselines(seed: int = 0) -> list[Baseline]:
-    """One of each, unfitted, from the weakest on."""
-    return [Random(seed), Popularity(), RecentInRegion(), OwnThenRegion(), BackOff(seed)]
-
-
 class _Evidence(NamedTuple):
     """Of each taken candidate [.., t]: its decayed counts, all candidates', all products'; its weight and floor."""
 
@@ -243,7 +239,7 @@ def _tuned(evidence: _Evidence, seed: int) -> list[Rung]:
 
 def _changes(rung: Rung) -> list[Rung]:
     """The rung itself first, so that it stays where nothing is better."""
-    weights = [rung.weight * step for step in STEPS] if rung.weight else [0.3]
+    weights = [rung.weight * step for step in STEPS] if rung.weight else [BACK]
     return [
         rung,
         *(rung._replace(weight=weight) for weight in weights),
@@ -274,7 +270,7 @@ _PLACES: Final = np.array([([COLUMNS.index(name) for name in rung] + [_ALWAYS] *
 _FADES: Final = np.stack([0.5 ** (np.arange(50 * YEAR) / days) for days in HALF_LIVES], axis=1)
 
 
-@njit
+@njit(nogil=True)
 def _count(events: Codes, slots: Codes, ages: Codes, context: Codes, counts: Floats, totals: Floats) -> None:
     """Adds each event, faded by its age, to the rungs whose columns it has in common with the context."""
     same = np.ones(context.size + 1, np.bool_)
@@ -287,7 +283,7 @@ def _count(events: Codes, slots: Codes, ages: Codes, context: Codes, counts: Flo
                 _add(fades, rung, slots[event], counts, totals)
 
 
-@njit
+@njit(nogil=True)
 def _add(fades: Floats, rung: int, slot: int, counts: Floats, totals: Floats) -> None:
     for h in range(fades.size):
         totals[rung, h] += fades[h]

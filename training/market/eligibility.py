@@ -60,7 +60,7 @@ def _breaks(rule: Rule, values: pd.Series, missing_breaks: bool) -> NDArray[np.i
     if isinstance(rule.value, tuple):
         wanted = set(rule.value)
         held = [set() if gap else set(text.split("|")) for text, gap in zip(values, missing, strict=True)]
-        met = np.array([wanted <= own if rule.operator is Operator.HAS else bool(wanted & own) for own in held])
+        met = np.array([wanted <= own if rule.operator is Operator.HAS else bool(wanted & own) for own in held], bool)
     else:
         met = COMPARE[rule.operator](values.to_numpy(float, na_value=np.nan), float(rule.value))
     return np.where(missing, missing_breaks, ~met).astype(int)

@@ -74,7 +74,9 @@ class Tables:
         return self.map(lambda name, frame: _before(name, frame, until))
 
 
-ABOUT: Final = {field.name: type(field.default) for field in fields(Tables) if field.name not in ENTITIES}
+ABOUT: Final[dict[str, type]] = {
+    field.name: type(field.default) for field in fields(Tables) if field.name not in ENTITIES
+}
 
 
 def check(tables: Tables) -> Tables:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -187,20 +187,28 @@ def test_an_empty_frame_has_the_types_of_a_full_one(table):
     assert set(schema(table).columns) == set(full.columns)
 
 
+@settings(max_examples=10)
 @given(
     st.sampled_from(["enterprise_id", "name", "region", "cluster"]),
-    st.text(st.sampled_from("aZ9名 \u3000\u00a0\t\n\r\x00\x1f/|.é\u2028"), min_size=1, max_size=5)
-    | st.text(min_size=1, max_size=250),
+    st.lists(
+        st.text(st.sampled_from("aZ9名 \u3000\u00a0\t\n\r\x00\x1f/|.é\u2028"), min_size=1, max_size=5)
+        | st.text(min_size=1, max_size=250),
+        min_size=1,
+        max_size=20,
+        unique=True,
+    ),
 )
-def test_a_frame_takes_the_texts_that_an_entity_takes(field, text):
+def test_a_frame_takes_the_texts_that_an_entity_takes(field, texts):
+    rows = [ROWS["enterprises"] | {"enterprise_id": f"E{i}", field: text} for i, text in enumerate(texts)]
+    refused = set()
+    for number, row in enumerate(rows, start=1):
+        try:
+            Enterprise.model_validate(row)
+        except ValidationError:
+            refused.add((field, number))
     try:
-        Enterprise.model_validate(ROWS["enterprises"] | {field: text})
-        entity_takes = True
-    except ValidationError:
-        entity_takes = False
-    try:
-        check_table("enterprises", pd.DataFrame([ROWS["enterprises"] | {field: text}], dtype=object))
-        frame_takes = True
-    except InputError:
-        frame_takes = False
-    assert frame_takes == entity_takes
+        check_table("enterprises", pd.DataFrame(rows, dtype=object))
+        faults = set()
+    except InputError as error:
+        faults = {(fault.field, fault.row) for fault in error.faults}
+    assert faults == refused

@@ -25,8 +25,14 @@ def market() -> Market:
 
 
 @pytest.fixture(scope="module")
-def unbiased() -> Market:
-    return simulate(seed=8, enterprises=200, position_bias=0)
+def told() -> list[tuple[int, int]]:
+    """What `progress` was told while `unbiased` was made."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def unbiased(told: list[tuple[int, int]]) -> Market:
+    return simulate(8, 200, position_bias=0, progress=lambda done, total: told.append((done, total)))
 
 
 def stage(market: Market, name: Stage) -> pd.DataFrame:
@@ -64,9 +70,8 @@ def test_every_need_has_facts_from_before_it_was_posted(market: Market) -> None:
     assert (needs["enterprise_id"].map(first) <= needs["posted_at"]).all()
 
 
-def test_progress_is_told_of_every_month() -> None:
-    told: list[tuple[int, int]] = []
-    simulate(seed=1, enterprises=20, progress=lambda done, total: told.append((done, total)))
+def test_progress_is_told_of_every_month(unbiased: Market, told: list[tuple[int, int]]) -> None:
+    assert len(unbiased.tables.needs)
     assert told == [(month, 36) for month in range(1, 37)]
 
 

@@ -23,7 +23,7 @@ CLASSES: Final = {
 }
 LOCAL: Final = ("city", "rural", "lessor")  # these lend best near home
 RURAL_REACH: Final = (3, 7)  # districts that a rural bank serves beside its own
-# invented pairs of characters: none is the name of a licensed institution known to the authors
+# invented pairs of characters, meant to be no real institution's name
 STEMS: Final = (
     ("澜岫", "Lanxiu"), ("衡汐", "Hengxi"), ("朔岚", "Shuolan"), ("云砚", "Yunyan"), ("青舸", "Qingge"),
     ("墨峤", "Moqiao"), ("砺川", "Lichuan"), ("昭屿", "Zhaoyu"), ("桐漪", "Tongyi"), ("霁岭", "Jiling"),

@@ -1,0 +1,148 @@
+"""The house: who may import whom, in which order, and who may look at the environment and the clock."""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("matching", "training", "api")
+ORDER = [
+    "errors",
+    "domain",
+    "reference",
+    "schemas",
+    "tables",
+    "catalogue",
+    "facts",
+    "conditions",
+    "rules",
+    "history",
+    "memory",
+    "features",
+    "bundles",
+    "ranker",
+    "matcher",
+]
+WEB_AND_STORE = {
+    "alembic",
+    "fastapi",
+    "http",
+    "httpx2",
+    "os",
+    "requests",
+    "socket",
+    "sqlalchemy",
+    "starlette",
+    "time",
+    "urllib",
+    "uvicorn",
+}
+CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}
+ENVIRONMENT = {"environ", "environb", "getenv"}
+
+
+def name_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    name_of(path): ast.parse(path.read_text(encoding="utf-8"))
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def imports(name):
+    """Every module that a module imports, at its top or inside a function, by full name."""
+    found = set()
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports by a relative name"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = inner & MODULES.keys()
+            found |= modules if len(modules) == len(inner) else modules | {node.module}
+    return found
+
+
+def package(name):
+    return name.split(".")[0]
+
+
+def room(name):
+    """A module's place in matching: its name, or its folder's."""
+    return name.split(".")[1]
+
+
+def uses(name, attributes):
+    """The attributes of these names that a module uses, with their lines."""
+    nodes = ast.walk(MODULES[name])
+    return [f"{n.attr} (line {n.lineno})" for n in nodes if isinstance(n, ast.Attribute) and n.attr in attributes]
+
+
+INSIDE = [name for name in MODULES if package(name) == "matching" and name != "matching"]
+
+
+def test_the_house_has_its_three_packages():
+    assert {package(name) for name in MODULES} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_matching_imports_neither_training_nor_api(name):
+    assert {package(other) for other in imports(name)}.isdisjoint({"training", "api"})
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if package(name) == "training"])
+def test_training_does_not_import_api(name):
+    assert "api" not in {package(other) for other in imports(name)}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if package(name) == "api"])
+def test_api_does_not_import_training(name):
+    assert "training" not in {package(other) for other in imports(name)}
+
+
+def test_every_module_of_matching_has_its_place_in_the_order():
+    assert {room(name) for name in INSIDE} == set(ORDER)
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_module_of_matching_imports_only_those_above_it(name):
+    above = ORDER[: ORDER.index(room(name))]
+    rooms = {room(other) for other in imports(name) if other.startswith("matching.")} - {room(name)}
+    assert rooms <= set(above)
+    assert "matching" not in imports(name), "the package's own names are for its users"
+
+
+def test_no_module_imports_itself_through_others():
+    graph = {name: (imports(name) & MODULES.keys()) - {name} for name in MODULES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_matching_knows_no_web_and_no_store(name):
+    assert {package(other) for other in imports(name)}.isdisjoint(WEB_AND_STORE)
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_matching_knows_no_clock(name):
+    assert uses(name, CLOCKS) == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "api.settings"])
+def test_only_the_settings_read_the_environment(name):
+    assert uses(name, ENVIRONMENT) == []
+
+
+def test_no_module_unpickles():
+    for name in MODULES:
+        assert {package(other) for other in imports(name)}.isdisjoint(
+            {"pickle", "dill", "cloudpickle", "marshal", "shelve"}
+        )

@@ -1,0 +1,57 @@
+"""What `import matching` offers: every name there, each explained, none by accident."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import matching
+
+OFFERED = sorted(getattr(matching, "__all__", []))
+
+
+def defined():
+    """The public names that matching/__init__.py imports or assigns."""
+    names = set()
+    for node in ast.parse(Path(matching.__file__).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_all_names_what_the_package_defines_and_nothing_else():
+    assert set(OFFERED) - {"__version__"} == defined()
+
+
+def test_all_is_sorted_and_names_nothing_twice():
+    given = list(getattr(matching, "__all__", []))
+    assert given == sorted(set(given))
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_an_offered_name_is_there(name):
+    assert hasattr(matching, name)
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_an_offered_class_or_function_says_what_it_is(name):
+    offered = getattr(matching, name)
+    if inspect.isclass(offered) or inspect.isroutine(offered):
+        own = offered.__dict__.get("__doc__") if inspect.isclass(offered) else offered.__doc__
+        assert own
+        assert own.strip()
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_the_methods_of_an_offered_class_say_what_they_do(name):
+    offered = getattr(matching, name)
+    methods = vars(offered) if inspect.isclass(offered) else {}
+    silent = [
+        key
+        for key, value in methods.items()
+        if not key.startswith("_") and inspect.isfunction(value) and not value.__doc__
+    ]
+    assert silent == []

@@ -1,0 +1,66 @@
+"""What is tracked: nothing of one machine, no registry's host, nothing large, no row of the real data."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LARGEST = 2**20
+# Written in pieces, so that this file does not find itself.
+HOSTS = "|".join(["py" + "pi", "python" + "hosted", "ana" + "conda", "con" + "da-forge", "npm" + "js"])
+HOST = re.compile(rf"({HOSTS})\.(org|com|io)|{'index' + '-url'}|--find" + "-links", re.IGNORECASE)
+MACHINE = re.compile(r"(?<![\w.:/-])/(home|root|work|Users|farm|mnt)/|[A-Z]:\\\\Users")
+
+
+def tracked():
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [path for path in listed.split("\0") if path and (ROOT / path).is_file()]
+
+
+FILES = tracked()
+pytestmark = pytest.mark.skipif(not FILES, reason="this is no git repository: what is tracked cannot be told")
+
+
+def lines_that(pattern):
+    found = []
+    for path in FILES:
+        text = (ROOT / path).read_bytes().decode("utf-8", errors="ignore")
+        found += [f"{path}:{i}: {line[:100]}" for i, line in enumerate(text.splitlines(), 1) if pattern.search(line)]
+    return found
+
+
+def test_no_tracked_file_names_a_package_registry():
+    assert lines_that(HOST) == []
+
+
+def test_no_tracked_file_holds_a_path_of_one_machine():
+    assert lines_that(MACHINE) == []
+
+
+def test_no_tracked_file_is_larger_than_a_mebibyte():
+    assert [path for path in FILES if (ROOT / path).stat().st_size > LARGEST] == []
+
+
+def test_no_table_of_data_is_tracked():
+    data = (".parquet", ".csv.gz", ".sqlite", ".db", ".pkl", ".pickle", ".joblib")
+    assert [path for path in FILES if path.endswith(data)] == []
+
+
+@pytest.mark.parametrize("text", ["see /" + "home/me/x", "cd /" + "work/main", 'open("/' + 'root/a")'])
+def test_a_path_of_one_machine_is_recognised(text):
+    assert MACHINE.search(text)
+
+
+@pytest.mark.parametrize("text", ["https://example.org/work/x", "region/work/x", "./work/", "CN/root/1"])
+def test_another_path_is_not_taken_for_one(text):
+    assert not MACHINE.search(text)
+
+
+def test_the_lock_pins_every_line_to_one_version():
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)] == []

@@ -2,6 +2,8 @@
 
 The policy orders eligible products by their grants of the last year, a little by price, and by chance; `propensity` is
 the exact chance of a product at its position given those above it (the order is drawn from a Plackett-Luce model).
+The chance looks at one place only: how often a product is shown at all is higher.
+
 An enterprise looks at position p with chance (1 / p) ** position_bias, each position by itself.
 """
 

@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.market.places import CITY, Places
+from matching.reference import CITY
+from training.market.places import Places
 
 # class: (institution kind, how many, form in zh, form in en); the class says how far and how large it lends
 CLASSES: Final = {

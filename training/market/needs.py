@@ -1,6 +1,6 @@
 """Simulated needs over three years: who asks, how much, how long, for what, with which security; what is recorded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -79,7 +79,7 @@ def needs(rng: Generator, firms: Enterprises) -> Needs:
     said_purpose = np.where(rng.random(len(day)) < MISSING_PURPOSE, -1, purpose)
     says_offers = (rng.random(len(day)) >= MISSING_COLLATERAL) & offers.any(axis=1)
     found = Needs(pd.DataFrame(), row, day, amount, purpose, said_purpose, said_term, kinds, offers, says_offers)
-    return Needs(**{**vars(found), "table": _table(found, facts)})
+    return replace(found, table=_table(found, facts))
 
 
 def _rows_known(facts: pd.DataFrame, firm: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:

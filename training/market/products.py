@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from matching import reference
 from matching.domain import Benchmark, Collateral, Purpose, Rule
+from matching.reference import CITY
 from training.market.institutions import Institutions
-from training.market.places import BEFORE, CITY, INDUSTRIES, REFORM, Places
+from training.market.places import BEFORE, INDUSTRIES, REFORM, Places
 from training.market.types import MILLION, TYPES, ProductType
 
 START: Final = pd.Timestamp("2023-07-01")

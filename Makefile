@@ -10,8 +10,20 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PY := .venv/bin/python
 
+define TRY
+Serving on http://127.0.0.1:$(PORT) until Ctrl-C. The market is simulated: no enterprise in it is real.
+In another terminal, ask for an enterprise's three best products:
+
+  curl -s http://127.0.0.1:$(PORT)/v1/recommendations -H 'Content-Type: application/json' \
+    -d '{"enterprise_id": "E00001", "need": {"amount": 2000000, "term_months": 12, "purpose": "working_capital"}, "top_k": 3}'
+
+Every request, with examples: http://127.0.0.1:$(PORT)/docs
+
+endef
+export TRY
+
 serve: var/loaded  ## install, build the simulated market and its model where there are none, serve on PORT (8000)
-	@echo "Serving on http://127.0.0.1:$(PORT)"
+	@echo "$$TRY"
 	@exec $(PY) -m api --port $(PORT)
 
 test: .venv/installed  ## install and run the test suite on two cores

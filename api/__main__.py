@@ -34,6 +34,7 @@ def serve(host: Host = None, port: Port = None) -> None:
 
     settings = Settings.from_environment()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     uvicorn.run(
         create_app(settings),
         host=host or settings.host,
@@ -52,7 +53,7 @@ def migrate() -> None:
 @app.command()
 def load(data: Annotated[Path, typer.Argument(help="A folder of tables.")]) -> None:
     """Add enterprises, institutions, products and needs to the store, or bring them up to date."""
-    from api.loading import load as load_folder  # here: it brings pandas, which serving does without
+    from api.loading import load as load_folder  # here, so that the other commands do without pandas
     from api.service import utc_now
 
     loaded = load_folder(_store(), data, utc_now())

@@ -14,8 +14,7 @@ define TRY
 Serving on http://127.0.0.1:$(PORT) until Ctrl-C. The market is simulated: no enterprise in it is real.
 In another terminal, ask for an enterprise's three best products:
 
-  curl -s http://127.0.0.1:$(PORT)/v1/recommendations -H 'Content-Type: application/json' \
-    -d '{"enterprise_id": "E00001", "need": {"amount": 2000000, "term_months": 12, "purpose": "working_capital"}, "top_k": 3}'
+  curl -s http://127.0.0.1:$(PORT)/v1/recommendations -H 'Content-Type: application/json' -d '{"enterprise_id": "E00001", "need": {"amount": 2000000, "term_months": 12, "purpose": "working_capital"}, "top_k": 3}'
 
 Every request, with examples: http://127.0.0.1:$(PORT)/docs
 

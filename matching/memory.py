@@ -20,6 +20,7 @@ WINDOW_YEARS: Final = 8.0
 FAR: Final = 3.0  # a distance beyond e^3 times says no more than e^3 times
 PARAMETERS: Final = (*CODES, *NUMBERS, "age", "log_age", "own_age", "own_log_age")
 YEAR: Final = 365.25
+STEPS: Final = 25
 
 COUNTS: Final = (
     "all_fast",
@@ -96,9 +97,15 @@ def recall(history: History, context: Context, kernels: tuple[Kernel, ...]) -> R
 
 
 def fit_kernel(
-    history: History, level: str, contexts: list[Context], products: Codes, floor: float = 0.02, ridge: float = 0.01
+    history: History,
+    level: str,
+    contexts: list[Context],
+    products: Codes,
+    begin: Kernel | None = None,
+    floor: float = 0.02,
+    ridge: float = 0.01,
 ) -> Kernel:
-    """The kernel under which what each context took (`products`, codes) was most likely.
+    """The kernel under which what each context took (`products`, codes) was most likely; sought from `begin` on.
 
     Every enterprise counts by the square root of its needs; `floor` is the chance of a product without a past, and
     `ridge` pulls θ towards a plain memory with a slow decay. Deterministic.
@@ -130,7 +137,8 @@ def fit_kernel(
         penalty = ridge / max(len(contexts), 1)
         return float(-(share @ value) + penalty * pull @ pull), -(share @ slope) + 2 * penalty * pull
 
-    found = minimize(loss, _start(), jac=True, method="L-BFGS-B", options={"maxiter": 40})
+    first = _start() if begin is None else begin.weights
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-5})
     return Kernel(level, np.asarray(found.x, dtype=np.float64))
 
 

@@ -106,10 +106,11 @@ def _kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[K
     step = max(len(asked) // int(np.clip(KERNEL_PAIRS / max(events, 1), *KERNEL_QUERIES)), 1)
     chosen = list(asked)[::-step][::-1]
     taken = np.array([query.candidates[np.argmax(query.grades)] for query in chosen], dtype=np.int32)
-    kernels = []
+    kernels: list[Kernel] = []
     for i, head in enumerate(HEADS):
         progress("memory", i / len(HEADS))
-        kernels.append(fit_kernel(world.history, head, [query.context for query in chosen], taken))
+        contexts = [query.context for query in chosen]
+        kernels.append(fit_kernel(world.history, head, contexts, taken, kernels[-1] if kernels else None))
     return kernels
 
 

@@ -18,7 +18,7 @@ from matching.history import CODES, NUMBERS, Codes, Context, History, Numbers
 
 WINDOW_YEARS: Final = 8.0
 FAR: Final = 3.0  # a distance beyond e^3 times says no more than e^3 times
-PARAMETERS: Final = (*CODES, *NUMBERS, "age", "log_age", "own_age", "own_log_age")
+PARAMETERS: Final = (*CODES, *(f"{name}_distance" for name in NUMBERS), "age", "log_age", "own_age", "own_log_age")
 YEAR: Final = 365.25
 STEPS: Final = 25
 

@@ -18,7 +18,7 @@ from matching.bundles import bundle, champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.ranker import Ranker
 from training import batch, market, sources
-from training.evaluate import METRICS, evaluate, write_json
+from training.evaluate import METRICS, measure, write_json
 from training.promote import promote
 from training.train import train
 
@@ -97,6 +97,9 @@ def evaluate_command(
     all_industries: Everyone = False,
     truth: Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The report as a page; by default beside the JSON.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Measure a model and the baselines on needs from a date on."""
@@ -105,10 +108,15 @@ def evaluate_command(
     chances = None if truth is None else pd.read_parquet(truth)
     start, end = _date("--from", since), _date("--to", to) if to else None
     with _progress() as progress:
-        found = evaluate(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
+        found = measure(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
+    page = html or (json_file and json_file.with_suffix(".html"))
     if json_file:
-        write_json(found, json_file)
-    _print_report(found)
+        write_json(found.report, json_file)
+    if page:
+        from training.report import write_html  # the charts' library takes a second to load: only who draws waits
+
+        write_html(found, page)
+    _print_report(found.report)
 
 
 @app.command("rank")

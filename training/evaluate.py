@@ -7,7 +7,7 @@ ranks through `Matcher.rank`, the code that the service runs.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,23 @@ class Scored:
     scores: Mapping[str, Numbers]
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """The report and what it was made from: every query's scores, the tables, the gain of each feature in the forest.
+
+    `chances` holds what a calibrated model promised and what came of it (kind, chance, granted), a row an application;
+    None where the model states no chance.
+    """
+
+    report: dict[str, Any]
+    scored: Sequence[Scored]
+    world: World
+    importance: Mapping[str, float] = field(default_factory=dict)
+    trained_until: str | None = None
+    seed: int = 0
+    chances: pd.DataFrame | None = None
+
+
 def evaluate(
     tables: Tables,
     ranker: Ranker,
@@ -58,6 +75,21 @@ def evaluate(
     `systems[NAME][SLICE][METRIC]` is {value, low, high}. With `truth` (need_id, product_id, chance) the gain of a
     candidate is its true chance, and the oracle that knows it is among the systems.
     """
+    return measure(tables, ranker, since, until, where, all_industries, truth, seed, progress).report
+
+
+def measure(
+    tables: Tables,
+    ranker: Ranker,
+    since: date,
+    until: date | None = None,
+    where: Where | None = None,
+    all_industries: bool = False,
+    truth: pd.DataFrame | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Evaluation:
+    """The report as `evaluate` gives it, with all that a page about it shows."""
     progress("history", 0.0)
     world = World.of(narrowed(tables, where or {}))
     asked = queries(world, since, until, all_industries)
@@ -66,7 +98,7 @@ def evaluate(
     scored = score(world, ranker, asked, fitted_baselines(world, since, all_industries, seed), progress)
     if truth is not None:
         scored = _with_truth(world, scored, truth)
-    return report(scored, seed) | {
+    found = report(scored, seed) | {
         "model_id": ranker.model_id,
         "source": tables.source,
         "from": str(since),
@@ -75,6 +107,7 @@ def evaluate(
         "all_industries": all_industries,
         "gain": "taken" if truth is None else "true chance",
     }
+    return Evaluation(found, scored, world, _importance(ranker), ranker.manifest.get("until"), seed)
 
 
 def fitted_baselines(world: World, since: date, all_industries: bool, seed: int) -> list[Baseline]:
@@ -137,6 +170,11 @@ def _interval(
 ) -> dict[str, float]:
     column = np.array([value[metric] for value in values])[mask]
     return bootstrap(column, firms[mask], seed)._asdict()
+
+
+def _importance(ranker: Ranker) -> dict[str, float]:
+    gains = ranker.booster.feature_importance("gain")
+    return dict(zip(ranker.booster.feature_name(), gains.tolist(), strict=True))
 
 
 def _is_cold(world: World, query: Query) -> bool:

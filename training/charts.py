@@ -1,0 +1,191 @@
+"""The charts of an evaluation, each a function from a frame (`breakdown`) to an Altair chart.
+
+A notebook shows the chart as it is; a page takes its `svg`. Colours are few and named here, so that a page can turn
+each into its counterpart on a dark ground (`DARK`).
+"""
+
+import io
+from typing import Any, Final
+
+import altair as alt
+import pandas as pd
+
+from training.evaluate import MODEL, ORACLE
+
+WIDTH: Final = 420
+INK: Final = "#22262b"
+MUTED: Final = "#5c636b"
+LINE: Final = "#d9dce0"
+PAPER: Final = "#ffffff"
+BLUE: Final = "#1f5fa8"
+GREY: Final = "#83898f"
+AMBER: Final = "#b3661a"
+GREEN: Final = "#2f7d57"
+DARK: Final = {
+    INK: "#e8e8e6",
+    MUTED: "#a9afb6",
+    LINE: "#3a3f45",
+    BLUE: "#7fb4ef",
+    GREY: "#9aa0a7",
+    AMBER: "#e3a35c",
+    GREEN: "#74c69d",
+}
+_LABEL_LIMIT: Final = 170
+_NAMESPACES: Final = (' xmlns="http://www.w3.org/2000/svg"', ' xmlns:xlink="http://www.w3.org/1999/xlink"')
+_INTERVAL: Final = "isValid(datum.low)"
+_FONT: Final = "Arial, Helvetica, Liberation Sans, sans-serif"  # of one width everywhere, so that labels fit
+_MONTH: Final = alt.X("yearmonth(month):T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True))
+
+Chart = alt.Chart | alt.LayerChart
+
+
+def systems(frame: pd.DataFrame, metric: str) -> Chart:
+    """A dot and its interval a system (system, value, low, high): the model, the baselines and the oracle."""
+    order = list(frame["system"])
+    colour = alt.Color("system:N", legend=None, scale=alt.Scale(domain=order, range=[_role(name) for name in order]))
+    base = alt.Chart(frame).encode(y=alt.Y("system:N", sort=order, title=None), color=colour)
+    text = base.mark_text(align="left", dx=7, fontSize=12).encode(x="high:Q", text=alt.Text("value:Q", format=".3f"))
+    low, high = float(frame["low"].min()), float(frame["high"].max())
+    room = alt.Scale(domain=[low, high + 0.2 * (high - low)])  # for the figure beside the highest
+    marks = _rule(base, _value(metric, room)) + _dot(base) + text
+    return _dressed(marks, f"{metric} of each system with its 95% interval", 26)
+
+
+def slices(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
+    """A dot and its interval for each label and system (label, system, value, low, high, needs)."""
+    frame = frame.assign(label=frame["label"] + " (" + frame["needs"].map("{:,}".format) + ")")
+    base = alt.Chart(frame).encode(
+        y=alt.Y("label:N", sort=list(frame["label"].unique()), title=None),
+        yOffset=alt.YOffset("system:N", sort=_names(frame)),
+        color=_by_system(frame),
+    )
+    marks = _rule(base, _value(metric, alt.Scale(zero=False))) + _dot(base)
+    return _dressed(marks, f"{metric} of each slice with its 95% interval", 30)
+
+
+def months(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
+    """A line a system over the months (month, system, value, low, high), the interval as a band."""
+    base = alt.Chart(frame).encode(x=_MONTH, color=_by_system(frame))
+    band = base.transform_filter(_INTERVAL).mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=metric), y2="high:Q")
+    line = base.mark_line(point=True, strokeWidth=2).encode(y=alt.Y("value:Q", scale=alt.Scale(zero=False)))
+    return _dressed(band + line, f"{metric} of each month's needs", height=240)
+
+
+def lead(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
+    """A dot and its interval a month (month, value, low, high): how far the model is ahead; the line is a tie."""
+    base = alt.Chart(frame).encode(x=_MONTH, color=alt.value(BLUE))
+    y = alt.Y("low:Q", title=f"lead in {metric}")
+    rule = base.transform_filter(_INTERVAL).mark_rule(strokeWidth=2).encode(y=y, y2="high:Q")
+    dot = base.mark_point(filled=True, size=60, opacity=1).encode(y="value:Q")
+    tie = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[3, 3]).encode(y="zero:Q")
+    return _dressed(tie + rule + dot, f"The model's {metric} less the best baseline's, month by month", height=240)
+
+
+def importance(frame: pd.DataFrame) -> Chart:
+    """A bar a label (label, share of the gain)."""
+    base = alt.Chart(frame).encode(
+        x=alt.X("share:Q", title="share of gain", axis=alt.Axis(format="%", tickCount=5)),
+        y=alt.Y("label:N", sort=list(frame["label"]), title=None),
+    )
+    text = base.mark_text(align="left", dx=4, color=MUTED).encode(text=alt.Text("share:Q", format=".1%"))
+    return _dressed(base.mark_bar(color=BLUE) + text, "Share of the forest's gain", 20)
+
+
+def exposure(frame: pd.DataFrame) -> Chart:
+    """Two dots an institution (label, eligible, shown), joined: its share of candidates and of the first ten places."""
+    order = list(frame["label"])
+    names = {"eligible": "of eligible products", "shown": "of the first ten places"}
+    long = frame.melt("label", list(names), "share", "value").replace({"share": names})
+    y = alt.Y("label:N", sort=order, title=None)
+    scale = alt.Scale(domain=list(names.values()), range=[GREY, BLUE])
+    link = alt.Chart(frame).mark_rule(color=LINE, strokeWidth=3).encode(y=y, x="eligible:Q", x2="shown:Q")
+    dots = (
+        alt.Chart(long)
+        .mark_point(filled=True, size=60, opacity=1)
+        .encode(
+            y=y,
+            x=alt.X("value:Q", title="share", axis=alt.Axis(format="%", tickCount=5)),
+            color=alt.Color("share:N", scale=scale, title=None),
+        )
+    )
+    return _dressed(link + dots, "Share of eligible products and of the first ten places, by institution", 22)
+
+
+def reliability(frame: pd.DataFrame) -> Chart:
+    """A line a kind through bins of applications (kind, chance, granted, n); on the dashed line what is said is so."""
+    kinds = list(frame["kind"].unique())
+    share = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%", tickCount=5)}
+    base = alt.Chart(frame).encode(
+        x=alt.X("chance:Q", title="chance stated", **share),
+        y=alt.Y("granted:Q", title="share granted", **share),
+        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[BLUE, AMBER, GREEN, GREY])),
+    )
+    ends = alt.Chart(pd.DataFrame({"chance": [0.0, 1.0], "granted": [0.0, 1.0]}))
+    ideal = ends.mark_line(color=INK, strokeDash=[3, 3]).encode(x="chance:Q", y="granted:Q")
+    return _dressed(ideal + base.mark_line(point=True), "Share granted against the chance stated", height=320)
+
+
+def svg(chart: Chart) -> str:
+    """The chart as SVG to stand inside a page: as wide as its place, without a namespace's address."""
+    held = io.StringIO()
+    chart.save(held, format="svg")
+    text = held.getvalue()
+    for name in _NAMESPACES:
+        text = text.replace(name, "", 1)
+    return text
+
+
+def _rule(base: alt.Chart, x: alt.X) -> alt.Chart:
+    return base.transform_filter(_INTERVAL).mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
+
+
+def _dot(base: alt.Chart) -> alt.Chart:
+    return base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q")
+
+
+def _value(metric: str, scale: alt.Scale) -> alt.X:
+    return alt.X("low:Q", title=metric, scale=scale, axis=alt.Axis(tickCount=5))
+
+
+def _by_system(frame: pd.DataFrame) -> alt.Color:
+    order = _names(frame)
+    return alt.Color(
+        "system:N", title=None, sort=order, scale=alt.Scale(domain=order, range=[_role(name) for name in order])
+    )
+
+
+def _names(frame: pd.DataFrame) -> list[str]:
+    return list(frame["system"].unique())
+
+
+def _role(system: str) -> str:
+    return {MODEL: BLUE, ORACLE: AMBER}.get(system, GREY)
+
+
+def _dressed(chart: Chart, description: str, step: int = 0, height: int = 0) -> Chart:
+    """The house's dress: one width with all labels in it, quiet lines, sizes that can be read on a phone."""
+    size: Any = height or alt.Step(step, **{"for": "position"})
+    axis: dict[str, Any] = {
+        "labelColor": INK,
+        "titleColor": MUTED,
+        "gridColor": LINE,
+        "domainColor": LINE,
+        "tickColor": LINE,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+    return (
+        chart.properties(width=WIDTH, height=size, description=description)
+        .configure(
+            autosize=alt.AutoSizeParams(type="fit-x" if step else "fit", contains="padding"),
+            aria=False,
+            background=PAPER,
+            font=_FONT,
+            padding=4,
+        )
+        .configure_axis(**axis)
+        .configure_axisY(labelLimit=_LABEL_LIMIT)
+        .configure_view(stroke=None)
+        .configure_legend(orient="top", labelColor=INK, labelFontSize=12, symbolOpacity=1, labelLimit=_LABEL_LIMIT)
+    )

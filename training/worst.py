@@ -1,0 +1,102 @@
+"""The needs that the model ranked worst, put into words: what was asked, by whom, what was taken, what stood above."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+
+from matching.domain import Coded, Entity
+from training.breakdown import first_places, institution_labels, rank_taken
+from training.dataset import World
+from training.evaluate import MODEL, Evaluation, Scored
+
+MOST: Final = 20
+ABOVE: Final = 3
+_IDS: Final = ("enterprise_id", "need_id", "name")
+
+Facts = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Worst:
+    """One need to read: labelled facts, the product taken with its rank among `candidates`, the model's first three."""
+
+    need_id: str
+    enterprise: str
+    cold: bool
+    rank: float
+    candidates: int
+    need: Facts
+    facts: Facts
+    taken: str
+    first: tuple[str, ...]
+
+
+def worst(found: Evaluation, most: int = MOST) -> list[Worst]:
+    """The `most` needs whose taken product ranked lowest, of those where it was a candidate; the lowest first."""
+    ranks = np.array([rank_taken(item) for item in found.scored])
+    order = np.argsort(-ranks, kind="stable")  # NaN, where nothing taken was a candidate, sorts last
+    labels = institution_labels(found.world)
+    chosen = [i for i in order[:most] if not np.isnan(ranks[i])]
+    return [_worst(found.scored[i], float(ranks[i]), found.world, labels) for i in chosen]
+
+
+def unreachable(found: Evaluation) -> int:
+    """How many needs took a product that was no candidate."""
+    return sum(not item.query.gains.any() for item in found.scored)
+
+
+def facts(entity: Entity, currency: str) -> Facts:
+    """The known facts of an entity, its ids and name apart, with English labels and units; money in `currency`."""
+    known = []
+    for name, info in type(entity).model_fields.items():
+        value = getattr(entity, name)
+        extra = info.json_schema_extra
+        if value is not None and name not in _IDS and isinstance(extra, dict):
+            known.append((str(info.title), _text(value, str(extra["unit"]), currency)))
+    return tuple(known)
+
+
+def _worst(item: Scored, rank: float, world: World, labels: Mapping[str, str]) -> Worst:
+    query, scores = item.query, item.scores[MODEL]
+    taken = np.flatnonzero(query.gains > 0)
+    best = taken[np.argmax(scores[taken])]
+    return Worst(
+        need_id=query.need_id,
+        enterprise=query.enterprise.name or query.enterprise.enterprise_id,
+        cold=item.cold,
+        rank=rank,
+        candidates=len(query.rows),
+        need=facts(query.need, world.tables.currency),
+        facts=facts(query.enterprise, world.tables.currency),
+        taken=_name(world, int(query.rows[best]), labels),
+        first=tuple(_name(world, int(query.rows[i]), labels) for i in first_places(item, ABOVE)),
+    )
+
+
+def _name(world: World, row: int, labels: Mapping[str, str]) -> str:
+    """Institution and product; the releases' products are named after their institution already."""
+    product = world.catalogue.products[row]
+    institution = world.catalogue.institutions[int(world.catalogue.institution_code[row])].name_en
+    own = product.name_en.removeprefix(institution).lstrip(", ")
+    return ": ".join(part for part in (labels[product.institution_id], own) if part)
+
+
+def _text(value: Any, unit: str, currency: str) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case Coded():
+            return value.en
+        case date():
+            return value.isoformat()
+        case tuple():
+            return ", ".join(_text(one, unit, currency) for one in value)
+        case float() if unit == "share":
+            return f"{value:.0%}"
+        case int() | float():
+            return f"{value:,.10g} {unit.replace('yuan', currency)}".strip()
+        case _:
+            return str(value)

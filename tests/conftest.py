@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,19 @@ from api.app import create_app
 from api.loading import load
 from api.settings import Settings
 from matching import tables
+from matching.ranker import Ranker
+from matching.tables import Tables
 from tests import bundles
+from training.dataset import World
+from training.market import simulate
+from training.train import train
 
 property_settings.register_profile("house", deadline=None, derandomize=True, database=None, max_examples=50)
 property_settings.load_profile("house")
 
 NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
+SPLIT = date(2026, 1, 1)
+ROUNDS = 5
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +67,28 @@ def client(deploy: Callable[..., Settings]) -> Iterator[TestClient]:
     """A service over the market, asked from within; it is always noon of 2025-01-10."""
     with TestClient(create_app(deploy(), now=lambda: NOON)) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Tables:
+    """A simulated market of a few hundred needs."""
+    return simulate(0, 120).tables
+
+
+@pytest.fixture(scope="session")
+def world(simulated: Tables) -> World:
+    """The simulated market as the ranker sees it."""
+    return World.of(simulated)
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory, simulated: Tables) -> Path:
+    """The folder of a bundle trained in a few rounds on the simulated market before `SPLIT`; leave it as it is."""
+    models = tmp_path_factory.mktemp("models")
+    return models / train(simulated, models, SPLIT, rounds=ROUNDS).model_id
+
+
+@pytest.fixture(scope="session")
+def trained(trained_folder: Path) -> Ranker:
+    """That bundle's ranker, as loaded."""
+    return Ranker.load(trained_folder)

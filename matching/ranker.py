@@ -27,6 +27,7 @@ HISTORY: Final = "history.npz"
 KERNELS: Final = "kernels.json"
 MANIFEST: Final = "manifest.json"
 FILES: Final = (FOREST, HISTORY, KERNELS)
+NEEDED: Final = ("id", "missing_rates", "sha256")  # entries of the manifest, beside those checked by value
 LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
 
 PARAMS: Final[dict[str, Any]] = {
@@ -100,7 +101,7 @@ class Ranker:
         for name in FILES:
             if not (folder / name).is_file():
                 raise BundleError(f"{folder.name}: {name} is missing; copy the whole bundle again")
-            if _sha256(folder / name) != manifest["sha256"][name]:
+            if _sha256(folder / name) != manifest["sha256"].get(name):
                 raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")
         kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text()))
         booster = lgb.Booster(model_file=str(folder / FOREST))
@@ -167,11 +168,16 @@ def _manifest(folder: Path) -> dict[str, Any]:
         found = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError) as error:
         raise BundleError(f"{folder.name}: the manifest cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise BundleError(f"{folder.name}: the manifest cannot be read: it is no object")
     if found.get("format") != FORMAT:
         raise BundleError(f"{folder.name}: bundle format {found.get('format')}, not {FORMAT}; train it again")
     if found.get("features") != list(FEATURES):
         raise BundleError(f"{folder.name}: made for other features than this version builds; train it again")
-    return dict(found)
+    lost = [name for name in NEEDED if name not in found]
+    if lost:
+        raise BundleError(f"{folder.name}: the manifest cannot be read: it lacks {', '.join(lost)}")
+    return found
 
 
 def _kernel(entry: Mapping[str, Any], folder: Path) -> Kernel:

@@ -17,7 +17,7 @@ NONE = np.array([], dtype=np.str_)
 
 
 def history(events, products=3):
-    """Events (age in days, product, taken, codes, numbers) as a history; its products share one institution and type."""
+    """Events (age in days, product, taken, codes, numbers) as a history of one institution's products."""
     events = sorted(events, key=lambda event: -event[0])
     day, product, taken, codes, numbers = zip(*events, strict=True) if events else ((),) * 5
     names = np.array([f"P{i}" for i in range(products)])
@@ -211,7 +211,7 @@ def test_a_distance_beyond_the_farthest_says_no_more():
 
 
 def loyal(enterprises=12, deals=5, products=4):
-    """A history of enterprises that only ever repeat their own product, and who took what when it was not their first."""
+    """A history of enterprises that only repeat their own product; who took what whenever it was not their first."""
     rng = np.random.default_rng(0)
     ages = np.sort(rng.integers(1, 2000, (enterprises, deals)))[:, ::-1].tolist()
     events = [

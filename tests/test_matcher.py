@@ -1,0 +1,139 @@
+"""The use case: eligible products only, the best first, and everything that was known kept beside them."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from matching.catalogue import Catalogue
+from matching.domain import Kind
+from matching.matcher import Matcher
+from matching.ranker import Ranker
+from matching.tables import entities
+from tests import bundles
+from tests import factories as make
+
+TODAY = date(2025, 1, 10)
+ELIGIBLE = ["P0", "P1", "P2", "P3", "P4"]
+
+
+@pytest.fixture(scope="module")
+def matcher(bundle):
+    tables = bundles.market()
+    catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
+    return Matcher(catalogue, Ranker.load(bundle))
+
+
+class Scorer:
+    """Stands in for a ranker's forest: scores by a rule of the test's own."""
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def predict(self, features, **_):
+        return np.array(self.scores[: len(features)], dtype=np.float64)
+
+
+def scoring(matcher, *scores):
+    """A matcher whose candidates score so, in the catalogue's order."""
+    return Matcher(matcher.catalogue, replace(matcher.ranker, booster=Scorer(scores)))
+
+
+def rank(matcher, *, as_of=TODAY, enterprise=None, need=None, **options):
+    return matcher.rank(enterprise or make.enterprise(), need or make.need(), as_of=as_of, **options)
+
+
+def ids(ranking):
+    return [match.product_id for match in ranking.matches]
+
+
+def candidates(matcher, ranking):
+    return matcher.catalogue.ids[ranking.rows].tolist()
+
+
+def test_only_products_that_no_rule_fails_are_candidates(matcher):
+    ranking = rank(matcher)
+    assert candidates(matcher, ranking) == ELIGIBLE  # P5 lends one yuan at most, P6 is no longer offered
+    assert set(ids(ranking)) == set(ELIGIBLE)
+    assert all(verdict.result != "fail" for match in ranking.matches for verdict in match.verdicts)
+
+
+def test_what_failed_is_counted_by_rule(matcher):
+    assert rank(matcher).failed == {"dates": 1, "amount": 1}
+
+
+def test_features_and_scores_stand_beside_the_rows(matcher):
+    ranking = rank(matcher)
+    built = matcher.builder.build(make.enterprise(), make.need(), TODAY, ranking.rows)
+    assert ranking.features.tobytes() == built.tobytes()
+    assert ranking.scores.tobytes() == matcher.ranker.score(built).tobytes()
+
+
+def test_matches_descend_by_score_and_are_numbered_from_one(matcher):
+    ranking = rank(scoring(matcher, 0.1, 0.5, -0.3, 0.9, 0.2))
+    assert ids(ranking) == ["P3", "P1", "P4", "P0", "P2"]
+    assert [match.rank for match in ranking.matches] == [1, 2, 3, 4, 5]
+    assert [match.score for match in ranking.matches] == [0.9, 0.5, 0.2, 0.1, -0.3]
+
+
+def test_equal_scores_rank_by_product_id(matcher):
+    assert ids(rank(scoring(matcher, 0.1, 0.5, 0.1, 0.5, 0.1))) == ["P1", "P3", "P0", "P2", "P4"]
+
+
+@pytest.mark.parametrize("top_k", [0, 1, 3, 5, 99])
+def test_top_k_cuts_the_matches_and_nothing_else(matcher, top_k):
+    whole, cut = rank(matcher), rank(matcher, top_k=top_k)
+    assert cut.matches == whole.matches[:top_k]
+    assert cut.scores.tobytes() == whole.scores.tobytes()
+
+
+def test_kinds_asked_for_go_before_those_of_the_need(matcher):
+    need = make.need(kinds=("credit",))
+    assert candidates(matcher, rank(matcher, need=need)) == ELIGIBLE[:4]
+    ranking = rank(matcher, need=need, kinds=[Kind.LEASING])
+    assert candidates(matcher, ranking) == ["P4"]
+    assert ranking.failed["kind"] == 4 + 1
+
+
+def test_among_limits_what_is_considered_and_counted(matcher):
+    rows = np.flatnonzero(np.isin(matcher.catalogue.ids, ["P1", "P4", "P5"]))
+    ranking = rank(matcher, among=rows)
+    assert candidates(matcher, ranking) == ["P1", "P4"]
+    assert ranking.failed == {"amount": 1}
+
+
+def test_without_an_eligible_product_the_ranking_is_empty(matcher):
+    ranking = rank(matcher, kinds=[Kind.BOND])
+    assert ranking.matches == ()
+    assert len(ranking.rows) == len(ranking.scores) == len(ranking.features) == 0
+    assert ranking.surprises == ()
+
+
+def test_verdicts_belong_to_their_product(matcher):
+    kinds = {match.product_id: match.verdicts[1].threshold for match in rank(matcher).matches}
+    assert kinds == dict.fromkeys(ELIGIBLE[:4], "credit") | {"P4": "leasing"}
+
+
+def test_a_ranking_names_its_model_catalogue_and_day(matcher):
+    ranking = rank(matcher)
+    assert ranking.model_id == matcher.ranker.model_id
+    assert ranking.catalogue_version == matcher.catalogue.version
+    assert ranking.as_of == TODAY
+
+
+def test_a_product_is_ranked_while_it_is_offered(matcher):
+    assert "P6" in candidates(matcher, rank(matcher, as_of=date(2023, 12, 31)))
+    assert "P6" not in candidates(matcher, rank(matcher, as_of=date(2024, 1, 1)))
+
+
+def test_a_fact_that_never_lacked_in_training_and_lacks_now_is_named(matcher):
+    bare = make.enterprise(founded=None, employees=None, revenue=None)
+    assert rank(matcher).surprises == ()
+    assert any("revenue" in name for name in rank(matcher, enterprise=bare).surprises)
+
+
+def test_ranking_again_gives_the_same(matcher):
+    one, other = rank(matcher), rank(matcher)
+    assert one.matches == other.matches
+    assert one.features.tobytes() == other.features.tobytes()

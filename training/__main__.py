@@ -1,4 +1,4 @@
-"""`python -m training …`: simulate, import, train, evaluate, rank, promote."""
+"""`python -m training …`: simulate, import, train, evaluate, benchmark, rank, promote."""
 
 import sys
 from collections.abc import Iterator
@@ -18,6 +18,8 @@ from matching.bundles import bundle, champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.ranker import Ranker
 from training import batch, market, sources
+from training.benchmark import benchmark
+from training.benchmark.table import show
 from training.evaluate import METRICS, measure, write_json
 from training.promote import promote
 from training.train import train
@@ -117,6 +119,29 @@ def evaluate_command(
 
         write_html(found, page)
     _print_report(found.report)
+
+
+@app.command("benchmark")
+def benchmark_command(
+    data: Data,
+    since: Since,
+    to: Day = None,
+    models: Annotated[Path | None, typer.Option(metavar="MODELS", help="Bundles; without, a model is trained.")] = None,
+    model: Model = None,
+    where: Filter = None,
+    all_industries: Everyone = False,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Compare a model with its peers (extra [benchmark]) on needs from a date on."""
+    ranker = _ranker(models, model) if models else None
+    start, end = _date("--from", since), _date("--to", to) if to else None
+    tables = gate.read(data)
+    with _progress() as progress:
+        found = benchmark(tables, start, end, _where(where), all_industries, ranker, seed, progress=progress)
+    if json_file:
+        write_json(found, json_file)
+    show(found)
 
 
 @app.command("rank")

@@ -1,0 +1,175 @@
+"""The benchmark: our model and its peers on the same queries and candidates, as `training.evaluate` has them.
+
+A system's weights are learned from what was known at the split; what it keeps of past outcomes grows with each month
+of the test, for our model and the peers alike. A peer whose library is not installed is named with the reason.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any, Final, NamedTuple, TypeVar
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from matching.errors import Fault, InputError
+from matching.history import Numbers
+from matching.ranker import Ranker
+from matching.tables import Tables
+from training.benchmark.collaborative import Ease, LeastSquares, Neighbours, Pairwise
+from training.benchmark.hybrid import Hybrid
+from training.benchmark.ours import Xgboost, Yeti
+from training.benchmark.peer import THREADS, Past, Peer
+from training.benchmark.raw import RawColumns
+from training.benchmark.shares import BackOffShares
+from training.dataset import Query, Where, World, narrowed, queries
+from training.evaluate import METRICS, MODEL, Scored, report, score
+from training.metrics import measures, paired
+from training.train import Progress, silent, train
+
+PEERS: Final[tuple[type[Peer], ...]] = (
+    BackOffShares,
+    Neighbours,
+    LeastSquares,
+    Pairwise,
+    Ease,
+    Hybrid,
+    RawColumns,
+    Xgboost,
+    Yeti,
+)
+T = TypeVar("T")
+
+
+class Seconds(NamedTuple):
+    """What a system took to learn (None: it was there already), each month's refit included, and to score."""
+
+    fit: float | None
+    score: float
+
+
+def benchmark(
+    tables: Tables,
+    since: date,
+    until: date | None = None,
+    where: Where | None = None,
+    all_industries: bool = False,
+    ranker: Ranker | None = None,
+    seed: int = 0,
+    peers: Sequence[type[Peer]] = PEERS,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """`evaluate`'s report on our model and the peers, with `lead`, `seconds` and `not_installed`, each by system.
+
+    `lead[NAME][SLICE][METRIC]` is our model less the peer, {value, low, high} over enterprises; `seconds[NAME]` is
+    {fit, score}. Without a `ranker`, one is trained on the rows before `since`.
+    """
+    world = World.of(narrowed(tables, where or {}))
+    asked = queries(world, since, until, all_industries)
+    if not asked:
+        raise InputError("benchmark", [Fault("--from", f"leaves at least one query, not none from {since} on")])
+    seconds: dict[str, Seconds] = {}
+    fitted, fit = _ranker(ranker, tables, since, where, all_industries, seed, progress)
+    scored, took = _timed(lambda: score(world, fitted, asked, [], progress))
+    seconds[MODEL] = Seconds(fit, took)
+    past, took = _timed(lambda: Past.of(world, fitted, since, all_industries, seed, progress))
+    scored, not_installed = _with_peers(scored, past, [peer(seed) for peer in peers], seconds, progress)
+    return report(scored, seed) | {
+        "lead": {name: _lead(scored, name, seed) for name in scored[0].scores if name != MODEL},
+        "seconds": {name: each._asdict() for name, each in seconds.items()},
+        "feature_seconds": took,
+        "not_installed": not_installed,
+        "model_id": fitted.model_id,
+        "source": tables.source,
+        "from": str(since),
+        "to": str(until) if until else None,
+        "where": {column: list(values) for column, values in (where or {}).items()},
+        "all_industries": all_industries,
+        "gain": "taken",
+    }
+
+
+def _ranker(
+    given: Ranker | None,
+    tables: Tables,
+    since: date,
+    where: Where | None,
+    all_industries: bool,
+    seed: int,
+    progress: Progress,
+) -> tuple[Ranker, float | None]:
+    """The ranker given, or one trained on the rows before `since`, and the seconds that took."""
+    if given is None:
+        with TemporaryDirectory() as folder:
+            models = Path(folder)
+            return _timed(lambda: train(tables, models, since, where, all_industries, seed, progress=progress))
+    until = given.manifest["until"]
+    if until > str(since):
+        raise InputError("benchmark", [Fault("--model", f"is trained on rows before {since}, not before {until}")])
+    return given, None
+
+
+def _with_peers(
+    scored: Sequence[Scored], past: Past, peers: Sequence[Peer], seconds: dict[str, Seconds], progress: Progress
+) -> tuple[list[Scored], dict[str, str]]:
+    """The peers' scores beside our model's, and why a peer has none; adds to `seconds`."""
+    found, not_installed = list(scored), {}
+    asked = [item.query for item in scored]
+    for done, peer in enumerate(peers):
+        progress("peers", done / len(peers))
+        try:
+            columns, seconds[peer.name] = _run(peer, past, asked)
+        except ImportError as error:
+            not_installed[peer.name] = str(error)
+            continue
+        found = [
+            replace(item, scores={**item.scores, peer.name: column})
+            for item, column in zip(found, columns, strict=True)
+        ]
+    progress("peers", 1.0)
+    return found, not_installed
+
+
+def _run(peer: Peer, past: Past, asked: Sequence[Query]) -> tuple[list[Numbers], Seconds]:
+    """The peer's scores of each query, and what it took."""
+    _, fit = _timed(lambda: peer.fit(past))
+    columns: list[Numbers] = []
+    scoring = 0.0
+    with Parallel(n_jobs=THREADS, prefer="threads") as threads:
+        for day, month in groupby(asked, key=lambda query: query.context.day):
+            fit += _timed(partial(peer.refit, day))[1]
+            found, took = _timed(partial(threads, [delayed(peer.scores)(query) for query in month]))
+            columns += found
+            scoring += took
+    return columns, Seconds(fit, scoring)
+
+
+def _lead(scored: Sequence[Scored], name: str, seed: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Our model less the peer, by slice and metric."""
+    firms = np.array([item.query.enterprise.enterprise_id for item in scored])
+    cold = np.array([item.cold for item in scored])
+    ours, theirs = (_measured(scored, system) for system in (MODEL, name))
+    return {
+        part: {
+            metric: paired(ours[metric][mask], theirs[metric][mask], firms[mask], seed)._asdict() for metric in METRICS
+        }
+        for part, mask in {"all": np.ones(len(scored), dtype=bool), "cold": cold}.items()
+        if mask.any()
+    }
+
+
+def _measured(scored: Sequence[Scored], system: str) -> dict[str, Numbers]:
+    values = [measures(item.scores[system], item.gains) for item in scored]
+    return {metric: np.array([value[metric] for value in values]) for metric in METRICS}
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What `work` gives, and the seconds it took."""
+    begun = perf_counter()
+    found = work()
+    return found, perf_counter() - begun

@@ -1,0 +1,80 @@
+"""What a peer is: a system by its name, fitted on what was known at the split, then asked query by query."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import ClassVar, Final, Self
+
+from matching.features import Builder
+from matching.history import EPOCH, Numbers, cutoff
+from matching.ranker import Ranker
+from training.dataset import Group, Query, World, queries
+from training.train import MOST_QUERIES, WARM_UP_DAYS, Progress, build_groups, silent
+
+THREADS: Final = 2
+
+
+@dataclass(frozen=True)
+class Past:
+    """What peers learn from.
+
+    `known` holds the rows before `since` and nothing else; `queries` and `groups` are its needs, those that our model
+    learns from, the groups in our features. `world` is what the test queries are coded in: of its history a peer reads
+    the events before a query's month. `builder` makes our features of a test query.
+    """
+
+    world: World
+    known: World
+    since: date
+    all_industries: bool
+    queries: Sequence[Query]
+    groups: Sequence[Group]
+    builder: Builder
+
+    @classmethod
+    def of(
+        cls,
+        world: World,
+        ranker: Ranker,
+        since: date,
+        all_industries: bool = False,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Self:
+        """The past of `world` at a split; the features use the ranker's kernels."""
+        known = World.of(world.tables.before(since))
+        asked = _learnable(known, all_industries)
+        groups = build_groups(_builder(known, ranker), asked, seed, progress)
+        return cls(world, known, since, all_industries, asked, groups, _builder(world, ranker))
+
+
+class Peer(ABC):
+    """A system to compare with: `fit` once, `refit` as the history grows, `scores` for each query."""
+
+    name: ClassVar[str]
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+
+    @abstractmethod
+    def fit(self, past: Past) -> Self:
+        """Ready to be asked; raises `ImportError` where its library is not installed."""
+
+    def refit(self, day: int) -> None:  # noqa: B027 - most peers have nothing to do
+        """Called before the queries of each month with its first day (days since 1970): learn from what came before."""
+
+    @abstractmethod
+    def scores(self, query: Query) -> Numbers:
+        """A score for each of the query's candidates; called from several threads."""
+
+
+def _builder(world: World, ranker: Ranker) -> Builder:
+    return Builder.of(world.history, ranker.kernels, world.catalogue)
+
+
+def _learnable(known: World, all_industries: bool) -> list[Query]:
+    """The queries that `training.train` learns from."""
+    first = EPOCH + timedelta(days=int(known.history.day[0]) + WARM_UP_DAYS)
+    asked = queries(known, since=cutoff(first), all_industries=all_industries, most=MOST_QUERIES)
+    return [query for query in asked if query.gains.any()]

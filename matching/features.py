@@ -169,7 +169,7 @@ def _level(level: str, history: History, recalled: Recall, context: Context, cod
     picked = {name: column[codes] for name, column in value.items()}
     for h, head in enumerate(HEADS):
         mass = held.taken[:, h]
-        picked[f"memory_{head}"] = np.log(mass[codes] / max(mass.sum(), 1e-300) + UNSEEN)
+        picked[f"memory_{head}"] = np.log(mass[codes] / max(_total(mass), 1e-300) + UNSEEN)
     for name in ("back_off", *(f"memory_{head}" for head in HEADS)):
         picked[f"{name}_gap"] = _gap(picked[name])
     return np.stack([picked[name] for name, _, _ in _LEVEL_FEATURES], axis=1)
@@ -214,7 +214,7 @@ def _shrunk(counts: Numbers, total: Numbers, name: str, towards: Numbers, pull: 
 
 
 def _popularity(value: dict[str, Numbers], counts: Numbers, total: Numbers) -> Numbers:
-    size = len(counts)
+    size = 1 + np.count_nonzero(counts[:, _C["all_slow"]])  # not those that the history only meets later
     slow = np.log((counts[:, _C["all_slow"]] + 0.5) / (total[_C["all_slow"]] + 0.5 * size))
     mid = _shrunk(counts, total, "all_mid", slow, 2.0)
     fast = _shrunk(counts, total, "all_fast", mid, 2.0)
@@ -280,13 +280,18 @@ def _rates(value: dict[str, Numbers], held: Recall, total: Numbers) -> None:
 
 def _rate(taken: Numbers, seen: Numbers) -> Numbers:
     """Taken as a share of taken and seen, shrunk to the mean rate."""
-    everything = taken.sum() + seen.sum()
-    if seen.sum() == 0:
+    everything = _total(taken) + _total(seen)
+    if not seen.any():
         return np.full(len(taken), np.nan)
-    mean = taken.sum() / everything
-    pull = 5.0 * everything / max(np.count_nonzero(taken + seen), 1) / 100
+    mean = _total(taken) / everything
+    pull = 5.0 * everything / max(int(np.count_nonzero(taken + seen)), 1) / 100
     rate: Numbers = (taken + pull * mean) / (taken + seen + pull)
     return rate
+
+
+def _total(column: Numbers) -> float:
+    """The sum row by row: rows of zeros, products yet to come, change no bit of it as they would of a pairwise sum."""
+    return float(np.cumsum(column)[-1])
 
 
 def _gap(column: Numbers) -> Numbers:

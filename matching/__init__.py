@@ -1,1 +1,47 @@
-"""Bank-enterprise matching: what a match is and how it is ranked."""
+"""Bank-enterprise matching: what a match is and how it is ranked.
+
+    catalogue = Catalogue.of(products, institutions)
+    matcher = Matcher(catalogue, Ranker.load(champion(Path("var/models"))))
+    ranking = matcher.rank(enterprise, need, as_of=date(2026, 6, 30), top_k=10)
+"""
+
+from matching.bundles import bundle, champion
+from matching.catalogue import Catalogue
+from matching.domain import Enterprise, Institution, Kind, Match, Need, Outcome, Product, Rule, Stage, Verdict
+from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
+from matching.features import FEATURES, Builder
+from matching.history import History
+from matching.matcher import Matcher, Ranking
+from matching.ranker import Ranker
+from matching.rules import Rulebook, Verdicts
+from matching.tables import Tables
+
+__all__ = [
+    "FEATURES",
+    "Builder",
+    "BundleError",
+    "Catalogue",
+    "Enterprise",
+    "Fault",
+    "History",
+    "InputError",
+    "Institution",
+    "Kind",
+    "Match",
+    "Matcher",
+    "MatchingError",
+    "Need",
+    "NotFoundError",
+    "Outcome",
+    "Product",
+    "Ranker",
+    "Ranking",
+    "Rule",
+    "Rulebook",
+    "Stage",
+    "Tables",
+    "Verdict",
+    "Verdicts",
+    "bundle",
+    "champion",
+]

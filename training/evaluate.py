@@ -17,7 +17,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from matching.errors import Fault, InputError
-from matching.history import Numbers
+from matching.history import Numbers, cutoff
 from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.tables import Tables
@@ -112,7 +112,8 @@ def measure(
 
 def fitted_baselines(world: World, since: date, all_industries: bool, seed: int) -> list[Baseline]:
     """The baselines, tuned on queries of the last years before `since` and on nothing later."""
-    known = queries(world, since.replace(year=since.year - TUNING_YEARS), since, all_industries)
+    begin = cutoff(since)
+    known = queries(world, begin.replace(year=begin.year - TUNING_YEARS), since, all_industries)
     systems = (Random(seed), Popularity(), RecentInRegion(), OwnThenRegion(), BackOff(seed))
     return [system.fit(world.history, known) for system in systems]
 

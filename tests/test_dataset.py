@@ -1,0 +1,230 @@
+"""Outcomes to queries to groups: who is a candidate, what it was worth, and whose facts are read."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from matching.errors import InputError
+from matching.features import HEADS, Builder
+from matching.memory import PARAMETERS, Kernel
+from matching.tables import frame_of
+from tests import factories as make
+from training import dataset
+from training.dataset import World, group, narrowed, queries
+
+POSTED = date(2025, 1, 10)
+LONG_AGO = date(2018, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def base():
+    """`E1`, who takes `P1` and `P2` now, and `E2`, of whom all is history; P1 to P5, of which `P5` is a lease."""
+    products = [make.product(product_id=f"P{i}", valid_from=LONG_AGO) for i in range(1, 5)]
+    products.append(make.product(product_id="P5", valid_from=LONG_AGO, kind="leasing", type="direct_lease"))
+    enterprises = [make.enterprise(enterprise_id=name, as_of=LONG_AGO) for name in ("E1", "E2")]
+    needs = [make.need(), make.need(need_id="N0", enterprise_id="E2", posted_at=LONG_AGO)]
+    return make.tables(enterprises, products=products, needs=needs, outcomes=[])
+
+
+def past(**days):
+    """Deals of `N0` by product and day."""
+    return [make.outcome(need_id="N0", product_id=name, at=day) for name, day in days.items()]
+
+
+def world(base, *outcomes, **frames):
+    rows = {"outcomes": list(outcomes), **frames}
+    return World.of(replace(base, **{name: frame_of(name, entities) for name, entities in rows.items()}))
+
+
+def ask(made, **options):
+    """The one query from 2025 on."""
+    (found,) = queries(made, date(2025, 1, 1), **options)
+    return found
+
+
+def ids(made, query):
+    return made.catalogue.ids[query.rows].tolist()
+
+
+LATELY = {"P1": date(2024, 12, 31), "P2": date(2024, 5, 1), "P3": date(2024, 6, 1), "P4": date(2024, 7, 1)}
+
+
+# candidates
+
+
+def test_candidates_had_an_outcome_in_the_three_years_before_the_month(base):
+    days = {
+        "P1": date(2024, 12, 31),
+        "P2": date(2022, 1, 1),
+        "P3": date(2021, 12, 31),  # a day too early
+        "P4": date(2025, 1, 1),  # the month itself
+    }
+    made = world(base, make.outcome(), *past(**days))
+    assert ids(made, ask(made)) == ["P1", "P2"]
+
+
+def test_an_outcome_is_one_too_where_nothing_was_taken(base):
+    declined = make.outcome(need_id="N0", product_id="P2", at=date(2024, 5, 1), stage="declined")
+    made = world(base, make.outcome(), declined)
+    assert ids(made, ask(made)) == ["P2"]
+
+
+def test_candidates_are_in_force_on_the_day(base):
+    gone = {"valid_from": LONG_AGO, "valid_to": POSTED}
+    products = [
+        make.product(product_id="P1", **gone),
+        make.product(product_id="P2", **gone | {"valid_to": date(2025, 1, 11)}),
+        make.product(product_id="P3", valid_from=LONG_AGO),
+        make.product(product_id="P3", valid_from=POSTED, spread_bp=1.0),
+        make.product(product_id="P4", valid_from=LONG_AGO),
+    ]
+    made = world(base, make.outcome(product_id="P4"), *past(**LATELY), products=products)
+    query = ask(made)
+    assert ids(made, query) == ["P2", "P3", "P4"]
+    assert made.catalogue.products[query.rows[1]].spread_bp == 1.0
+
+
+def test_candidates_are_eligible(base):
+    products = [
+        make.product(product_id="P1", valid_from=LONG_AGO, max_amount=1_999_999),
+        make.product(product_id="P2", valid_from=LONG_AGO, max_amount=2_000_000),
+        make.product(product_id="P3", valid_from=LONG_AGO, kind="bond", type="debenture"),
+        make.product(product_id="P4", valid_from=LONG_AGO, industries=("C/35",)),
+    ]
+    made = world(base, make.outcome(product_id="P2"), *past(**LATELY), products=products)
+    assert ids(made, ask(made)) == ["P2", "P3"]
+    credit = world(
+        base,
+        make.outcome(product_id="P2"),
+        *past(**LATELY),
+        products=products,
+        needs=[make.need(kinds=("credit",)), make.need(need_id="N0", enterprise_id="E2", posted_at=LONG_AGO)],
+    )
+    assert ids(credit, ask(credit)) == ["P2"]
+
+
+# what came of it
+
+
+def test_gains_and_grades_follow_what_came_of_each_candidate(base):
+    stages = {"P1": "declined", "P2": "granted", "P3": "shown", "P4": "drawn"}
+    outcomes = [make.outcome(product_id=name, stage=stage) for name, stage in stages.items()]
+    outcomes.append(make.outcome(product_id="P2", stage="applied"))
+    made = world(base, *outcomes, *past(**LATELY))
+    query = ask(made)
+    assert query.gains.tolist() == [0, 1, 0, 1]
+    assert query.grades.tolist() == [1, 3, 0, 3]
+    assert query.shown.tolist() == [False, False, True, False]
+
+
+def test_a_product_taken_that_is_no_candidate_leaves_no_gain(base):
+    made = world(base, make.outcome(product_id="P5"), *past(**LATELY))
+    assert ask(made).gains.tolist() == [0, 0, 0, 0]
+
+
+def test_a_need_of_which_nothing_was_taken_is_no_query(base):
+    made = world(base, make.outcome(stage="applied"), *past(**LATELY))
+    assert queries(made, date(2025, 1, 1)) == []
+
+
+def test_candidates_codes_are_the_historys(base):
+    made = world(base, make.outcome(), *past(**LATELY))
+    query = ask(made)
+    assert made.history.products[query.candidates].tolist() == ids(made, query)
+
+
+# which queries
+
+
+def test_queries_lie_between_the_dates_in_time_order(base):
+    days = [date(2025, 1, 31), date(2025, 1, 1), date(2025, 2, 1), date(2024, 12, 31)]
+    needs = [make.need(need_id=f"M{i}", posted_at=day) for i, day in enumerate(days)]
+    made = world(base, *(make.outcome(need_id=f"M{i}", at=days[0]) for i in range(4)), needs=needs)
+    assert [q.need_id for q in queries(made)] == ["M3", "M1", "M0", "M2"]
+    assert [q.need_id for q in queries(made, date(2025, 1, 1), date(2025, 2, 1))] == ["M1", "M0"]
+    assert [q.need_id for q in queries(made, most=2)] == ["M0", "M2"]
+
+
+def test_only_manufacturing_enterprises_ask_unless_all_may(base):
+    others = [make.enterprise(as_of=LONG_AGO, industry="F/51"), make.enterprise(enterprise_id="E2", as_of=LONG_AGO)]
+    made = world(base, make.outcome(), *past(**LATELY), enterprises=others)
+    assert queries(made, date(2025, 1, 1)) == []
+    assert ask(made, all_industries=True).enterprise.industry == "F/51"
+
+
+def test_an_enterprises_facts_are_those_of_the_day_of_posting(base):
+    facts = [make.enterprise(as_of=day, revenue=day.day) for day in (LONG_AGO, date(2025, 1, 10), date(2025, 1, 11))]
+    made = world(base, make.outcome(), *past(**LATELY), enterprises=[*facts, make.enterprise(enterprise_id="E2")])
+    assert ask(made).enterprise.revenue == 10
+
+
+# groups
+
+
+@pytest.fixture(scope="module")
+def builder(base):
+    made = world(base, make.outcome(), *past(**LATELY))
+    return Builder.of(
+        made.history, tuple(Kernel(head, np.zeros(len(PARAMETERS))) for head in HEADS), made.catalogue
+    ), ask(made)
+
+
+def test_a_group_holds_the_queries_rows(builder):
+    build, query = builder
+    found = group(build, query)
+    assert found.enterprise_id == "E1"
+    assert found.grades.tolist() == query.grades.tolist()
+    assert found.features.tobytes() == build.build(query.enterprise, query.need, query.as_of, query.rows).tobytes()
+
+
+def test_where_it_was_recorded_what_was_shown_a_group_holds_only_that(builder):
+    build, query = builder
+    found = group(build, replace(query, shown=np.array([True, False, False, True])))
+    whole = group(build, query)
+    assert found.grades.tolist() == query.grades[[0, 3]].tolist()
+    assert found.features.tobytes() == whole.features[[0, 3]].tobytes()
+
+
+@pytest.mark.parametrize("shown", [[False] * 4, [False, True, True, True]], ids=["unreachable", "not among the shown"])
+def test_a_query_that_teaches_nothing_has_no_group(builder, shown):
+    build, query = builder
+    grades = query.grades if any(shown) else np.zeros(4, np.int32)
+    assert group(build, replace(query, grades=grades, shown=np.array(shown))) is None
+
+
+def test_of_too_many_candidates_the_taken_and_a_seeded_sample_stay(builder, monkeypatch):
+    monkeypatch.setattr(dataset, "MOST_CANDIDATES", 2)
+    build, query = builder
+    grades = np.array([0, 0, 0, 3], np.int32)
+    found, again = (group(build, replace(query, grades=grades), seed=1) for _ in range(2))
+    assert 2 <= len(found.grades) <= 3
+    assert found.grades.max() == 3
+    assert found.features.tobytes() == again.features.tobytes()
+
+
+# narrowed
+
+
+def test_narrowed_tables_hold_only_the_products_asked_for_and_their_outcomes(base):
+    tables = replace(base, outcomes=frame_of("outcomes", [make.outcome(), make.outcome(product_id="P5")]))
+    kept = narrowed(tables, {"kind": ["leasing", "bond"]})
+    assert kept.products["product_id"].tolist() == kept.outcomes["product_id"].tolist() == ["P5"]
+    assert len(kept.needs) == len(tables.needs)
+    both = narrowed(tables, {"kind": ["credit"], "product_id": ["P1", "P5"]})
+    assert both.products["product_id"].tolist() == ["P1"]
+
+
+def test_narrowed_by_nothing_is_everything(base):
+    assert narrowed(base, {}) is base
+
+
+def test_a_filter_on_an_unknown_column_names_the_columns(base):
+    with pytest.raises(InputError, match="colour: is a product column, one of product_id, "):
+        narrowed(base, {"colour": ["red"]})
+
+
+def test_a_filter_that_keeps_nothing_is_refused(base):
+    with pytest.raises(InputError, match="kind: keeps at least one product"):
+        narrowed(base, {"kind": ["gold"]})

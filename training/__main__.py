@@ -133,7 +133,7 @@ def benchmark_command(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Compare a model with its peers (extra [benchmark]) on needs from a date on."""
+    """Compare a model with its peers, installed by the extra `benchmark`, on needs from a date on."""
     ranker = _ranker(models, model) if models else None
     start, end = _date("--from", since), _date("--to", to) if to else None
     tables = gate.read(data)

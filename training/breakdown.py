@@ -193,7 +193,7 @@ def _facts(item: Scored, world: World) -> dict[str, Any]:
         "need_id": query.need_id,
         "enterprise_id": query.enterprise.enterprise_id,
         "month": pd.Timestamp(query.as_of).replace(day=1),
-        "known": "never seen before (cold)" if item.cold else "seen before (warm)",
+        "known": "new (cold)" if item.cold else "seen before (warm)",
         "size": _size(query, world.tables.currency),
         "zone": zone and zone.en,
         "region": _part(query.enterprise.region, 2),

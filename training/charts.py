@@ -30,11 +30,31 @@ DARK: Final = {
     AMBER: "#e3a35c",
     GREEN: "#74c69d",
 }
-_LABEL_LIMIT: Final = 170
+_LABEL_LIMIT: Final = 220
 _NAMESPACES: Final = (' xmlns="http://www.w3.org/2000/svg"', ' xmlns:xlink="http://www.w3.org/1999/xlink"')
 _INTERVAL: Final = "isValid(datum.low)"
+_SHORT_LABEL: Final = "truncate(split(datum.value, '\\t')[0], 21) + ' ' + split(datum.value, '\\t')[1]"
 _FONT: Final = "Arial, Helvetica, Liberation Sans, sans-serif"  # of one width everywhere, so that labels fit
 _MONTH: Final = alt.X("yearmonth(month):T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True))
+_CONFIG: Final[dict[str, Any]] = {
+    "aria": False,  # the place that holds the picture says what it shows
+    "background": PAPER,
+    "font": _FONT,
+    "padding": 4,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": MUTED,
+        "gridColor": LINE,
+        "domainColor": LINE,
+        "tickColor": LINE,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    },
+    "axisY": {"labelLimit": _LABEL_LIMIT},
+    "legend": {"orient": "top", "labelColor": INK, "labelFontSize": 12, "labelLimit": _LABEL_LIMIT},
+}
 
 Chart = alt.Chart | alt.LayerChart
 
@@ -53,9 +73,10 @@ def systems(frame: pd.DataFrame, metric: str) -> Chart:
 
 def slices(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
     """A dot and its interval for each label and system (label, system, value, low, high, needs)."""
-    frame = frame.assign(label=frame["label"] + " (" + frame["needs"].map("{:,}".format) + ")")
+    frame = frame.assign(label=frame["label"] + "\t(" + frame["needs"].map("{:,}".format) + ")")
+    y = alt.Y("label:N", sort=list(frame["label"].unique()), title=None, axis=alt.Axis(labelExpr=_SHORT_LABEL))
     base = alt.Chart(frame).encode(
-        y=alt.Y("label:N", sort=list(frame["label"].unique()), title=None),
+        y=y,
         yOffset=alt.YOffset("system:N", sort=_names(frame)),
         color=_by_system(frame),
     )
@@ -83,8 +104,9 @@ def lead(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
 
 def importance(frame: pd.DataFrame) -> Chart:
     """A bar a label (label, share of the gain)."""
+    room = alt.Scale(domain=[0, 1.15 * float(frame["share"].max())])
     base = alt.Chart(frame).encode(
-        x=alt.X("share:Q", title="share of gain", axis=alt.Axis(format="%", tickCount=5)),
+        x=alt.X("share:Q", title="share of gain", scale=room, axis=alt.Axis(format="%", tickCount=5)),
         y=alt.Y("label:N", sort=list(frame["label"]), title=None),
     )
     text = base.mark_text(align="left", dx=4, color=MUTED).encode(text=alt.Text("share:Q", format=".1%"))
@@ -165,27 +187,5 @@ def _role(system: str) -> str:
 def _dressed(chart: Chart, description: str, step: int = 0, height: int = 0) -> Chart:
     """The house's dress: one width with all labels in it, quiet lines, sizes that can be read on a phone."""
     size: Any = height or alt.Step(step, **{"for": "position"})
-    axis: dict[str, Any] = {
-        "labelColor": INK,
-        "titleColor": MUTED,
-        "gridColor": LINE,
-        "domainColor": LINE,
-        "tickColor": LINE,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-    }
-    return (
-        chart.properties(width=WIDTH, height=size, description=description)
-        .configure(
-            autosize=alt.AutoSizeParams(type="fit-x" if step else "fit", contains="padding"),
-            aria=False,
-            background=PAPER,
-            font=_FONT,
-            padding=4,
-        )
-        .configure_axis(**axis)
-        .configure_axisY(labelLimit=_LABEL_LIMIT)
-        .configure_view(stroke=None)
-        .configure_legend(orient="top", labelColor=INK, labelFontSize=12, symbolOpacity=1, labelLimit=_LABEL_LIMIT)
-    )
+    fit = {"type": "fit-x" if step else "fit", "contains": "padding"}
+    return chart.properties(width=WIDTH, height=size, description=description, config=_CONFIG | {"autosize": fit})

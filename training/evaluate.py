@@ -187,6 +187,9 @@ def _is_cold(world: World, query: Query) -> bool:
 def _with_truth(world: World, scored: Sequence[Scored], truth: pd.DataFrame) -> list[Scored]:
     """Gains from the true chances; an oracle that ranks by them."""
     chances = truth.set_index(["need_id", "product_id"])["chance"].sort_index()
+    lost = {item.query.need_id for item in scored} - set(truth["need_id"])
+    if lost:
+        raise InputError("--truth", [Fault("need_id", f"has chances for every need, not none for {min(lost)!r}")])
     found = []
     for item in scored:
         mine = chances.loc[item.query.need_id]

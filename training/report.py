@@ -16,6 +16,7 @@ from training.metrics import Interval, paired
 from training.worst import unreachable, worst
 
 PARTS: Final = {"all": "all enterprises", "cold": "enterprises never seen before"}
+TAKEN: Final = "taken"  # the report's gain where it is no true chance
 METRICS: Final = {"ndcg@10": "NDCG@10", "recall@1": "recall@1"}
 SLICES: Final = {
     "known": "Cold or warm",
@@ -28,7 +29,7 @@ SLICES: Final = {
 }
 _HEADS: Final = {
     "system": "System",
-    "label": "",
+    "label": "Name",
     "month": "Month",
     "value": "Value",
     "low": "95% from",
@@ -121,11 +122,14 @@ def _systems(found: Evaluation) -> Section:
     for part, of in PARTS.items():
         for metric, name in METRICS.items():
             frame = breakdown.systems(found.report, part, metric)
-            if len(frame):
+            if len(frame) and (metric == "ndcg@10" or found.report["gain"] == TAKEN):
                 figures.append(_figure(f"{name}, {of}", charts.systems(frame, name), frame, _ranked(frame)))
-    cold = "" if len(figures) > len(METRICS) else " No enterprise in this window was new: nothing is said of cold ones."
     text = "Every system ranks the same candidates for the same needs. The dot is the mean, the line its 95% interval."
-    return Section("systems", "Systems side by side", "各系统对比", text + cold, tuple(figures))
+    if not found.report["cold_enterprises"]:
+        text += " No enterprise in this window was new: nothing is said of cold ones."
+    if found.report["gain"] != TAKEN:
+        text += " Recall is left out: by their true chances nearly all candidates are relevant."
+    return Section("systems", "Systems side by side", "各系统对比", text, tuple(figures))
 
 
 def _months(needs: pd.DataFrame, rival: str, seed: int) -> Section:

@@ -49,13 +49,14 @@ def unreachable(found: Evaluation) -> int:
 
 
 def facts(entity: Entity, currency: str) -> Facts:
-    """The known facts of an entity, its ids and name apart, with English labels and units; money in `currency`."""
+    """An entity's known facts, its ids and name apart, under labels with their units; money is in `currency`."""
     known = []
     for name, info in type(entity).model_fields.items():
-        value = getattr(entity, name)
-        extra = info.json_schema_extra
+        value, extra = getattr(entity, name), info.json_schema_extra
         if value is not None and name not in _IDS and isinstance(extra, dict):
-            known.append((str(info.title), _text(value, str(extra["unit"]), currency)))
+            unit = str(extra["unit"]).replace("yuan", currency)
+            label = f"{info.title} ({unit})" if unit not in ("", "share") else str(info.title)
+            known.append((label, _text(value, unit)))
     return tuple(known)
 
 
@@ -84,7 +85,7 @@ def _name(world: World, row: int, labels: Mapping[str, str]) -> str:
     return ": ".join(part for part in (labels[product.institution_id], own) if part)
 
 
-def _text(value: Any, unit: str, currency: str) -> str:
+def _text(value: Any, unit: str) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
@@ -93,10 +94,10 @@ def _text(value: Any, unit: str, currency: str) -> str:
         case date():
             return value.isoformat()
         case tuple():
-            return ", ".join(_text(one, unit, currency) for one in value)
+            return ", ".join(_text(one, unit) for one in value)
         case float() if unit == "share":
             return f"{value:.0%}"
         case int() | float():
-            return f"{value:,.10g} {unit.replace('yuan', currency)}".strip()
+            return f"{value:,.10g}"
         case _:
             return str(value)

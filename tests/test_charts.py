@@ -1,0 +1,153 @@
+"""The charts: what they draw, that a page can hold them, and that names in them stay text."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from training import charts
+
+MONTHS = pd.to_datetime(["2025-01-01", "2025-02-01"])
+EVIL = '<script>alert("1")</script>'
+
+
+def systems(**changes):
+    frame = {"system": ["model", "popularity", "oracle"], "value": [0.5, 0.4, 1.0]}
+    return pd.DataFrame(frame | {"low": [0.4, 0.3, 1.0], "high": [0.6, 0.5, 1.0]} | changes)
+
+
+def slices(**changes):
+    frame = {"label": ["Small", "Small"], "system": ["model", "popularity"], "value": [0.5, 0.4], "needs": [1234, 1234]}
+    return pd.DataFrame(frame | {"low": [0.4, 0.3], "high": [0.6, 0.5]} | changes)
+
+
+def months(**changes):
+    frame = {"month": MONTHS, "system": ["model", "model"], "value": [0.5, 0.6]}
+    return pd.DataFrame(frame | {"low": [0.4, 0.5], "high": [0.6, 0.7]} | changes)
+
+
+def importance():
+    return pd.DataFrame({"label": ["memory", "region"], "share": [0.75, 0.25]})
+
+
+def exposure():
+    return pd.DataFrame({"label": ["Bank One", "甲银行"], "eligible": [0.9, 0.1], "shown": [0.5, 0.5]})
+
+
+def reliability():
+    frame = {"kind": ["bond", "bond", "credit"], "chance": [0.1, 0.6, 0.5], "granted": [0.0, 0.5, 1.0], "n": [9, 9, 3]}
+    return pd.DataFrame(frame)
+
+
+CHARTS = {
+    "systems": charts.systems(systems(), "NDCG@10"),
+    "slices": charts.slices(slices()),
+    "months": charts.months(months()),
+    "lead": charts.lead(months().drop(columns="system")),
+    "importance": charts.importance(importance()),
+    "exposure": charts.exposure(exposure()),
+    "reliability": charts.reliability(reliability()),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return {name: charts.svg(chart) for name, chart in CHARTS.items()}
+
+
+def texts(svg):
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+def marks(svg, mark):
+    """The shapes of every mark of a kind: `rule`, `symbol`, `rect`."""
+    groups = re.findall(rf'<g class="mark-{mark} role-mark[^>]*>(.*?)</g>', svg)
+    return [shape for group in groups for shape in re.findall(r"<(?:line|path)[^>]*>", group)]
+
+
+def colours(svg):
+    return {colour.lower() for colour in re.findall(r'(?:fill|stroke)="(#\w+)"', svg)}
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_is_one_picture_without_an_address(drawn, name):
+    assert drawn[name].startswith("<svg")
+    assert drawn[name].count("<svg") == 1
+    assert "http" not in drawn[name]
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_every_chart_has_the_same_width(drawn, name):
+    assert re.search(r'viewBox="0 0 (\d+) ', drawn[name])[1] == str(charts.WIDTH)
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_every_colour_has_its_counterpart_on_a_dark_ground(drawn, name):
+    assert colours(drawn[name]) <= {*charts.DARK, charts.PAPER}
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_picture_holds_no_id_that_another_could_share(drawn, name):
+    assert " id=" not in drawn[name]
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_notebook_can_show_a_chart_and_read_what_it_is(name):
+    spec = CHARTS[name].to_dict()
+    assert "vega-lite" in spec["$schema"]
+    assert spec["description"]
+
+
+def test_systems_stand_in_the_order_of_the_frame_with_their_values(drawn):
+    found = texts(drawn["systems"])
+    assert [text for text in found if text in ("model", "popularity", "oracle")] == ["model", "popularity", "oracle"]
+    assert {"0.500", "0.400", "1.000"} <= set(found)
+
+
+def test_the_model_the_baselines_and_the_oracle_have_their_colours(drawn):
+    fills = [re.search(r'fill="(#\w+)"', dot)[1] for dot in marks(drawn["systems"], "symbol")]
+    assert fills == [charts.BLUE, charts.GREY, charts.AMBER]
+
+
+def test_a_slice_says_how_many_needs_it_holds(drawn):
+    assert "Small (1,234)" in texts(drawn["slices"])
+
+
+def test_a_long_label_is_cut_before_its_count():
+    long = "A" * 60
+    found = texts(charts.svg(charts.slices(slices(label=[long, long]))))
+    assert [text for text in found if text.startswith("AAA")] == ["A" * 20 + "… (1,234)"]
+
+
+def test_where_there_is_no_interval_none_is_drawn():
+    frame = slices(low=[np.nan, 0.3], high=[np.nan, 0.5])
+    svg = charts.svg(charts.slices(frame))
+    assert len(marks(svg, "rule")) == 1
+    assert len(marks(svg, "symbol")) == 2
+
+
+def test_a_month_has_its_dot_and_interval(drawn):
+    assert len(marks(drawn["lead"], "symbol")) == 2
+    assert len(marks(drawn["lead"], "rule")) == 2 + 1, "the tie is a rule as well"
+    assert "Jan 2025" in texts(drawn["months"])
+
+
+def test_importance_is_in_percent(drawn):
+    assert {"75.0%", "25.0%"} <= set(texts(drawn["importance"]))
+
+
+def test_exposure_has_two_dots_an_institution(drawn):
+    assert len(marks(drawn["exposure"], "symbol")) == 2 * 2
+    assert {"of eligible products", "of the first ten places", "甲银行"} <= set(texts(drawn["exposure"]))
+
+
+def test_reliability_is_held_against_what_would_be_right(drawn):
+    assert {"bond", "credit", "chance stated", "share granted"} <= set(texts(drawn["reliability"]))
+    assert "stroke-dasharray" in drawn["reliability"]
+
+
+def test_a_name_in_a_chart_stays_text():
+    svg = charts.svg(charts.exposure(exposure().assign(label=[EVIL, "b"])))
+    assert "<script" not in svg
+    assert "&lt;script&gt;" in svg

@@ -41,6 +41,24 @@ def market() -> Tables:
     return make.tables(enterprises, institutions, products, needs, outcomes, source="made up", simulated=True)
 
 
+def loyal() -> Tables:
+    """Eighteen enterprises that take one of six products again and again, each its own; `E17` is no manufacturer.
+
+    `E-new` comes in 2025 and takes `P9`, which is new too.
+    """
+    firms = [make.enterprise(enterprise_id=f"E{i}", as_of=date(2022, 1, 1)) for i in range(17)]
+    firms.append(make.enterprise(enterprise_id="E17", as_of=date(2022, 1, 1), industry="F/51"))
+    firms.append(make.enterprise(enterprise_id="E-new", as_of=date(2025, 1, 1)))
+    products = [make.product(product_id=f"P{i}") for i in range(6)]
+    products.append(make.product(product_id="P9", valid_from=date(2025, 3, 1), kind="leasing", type="direct_lease"))
+    asked = [(i, date(2022, 1, 1) + timedelta(days=5 * i + 130 * turn)) for i in range(18) for turn in range(11)]
+    needs = [make.need(need_id=f"N{i}-{day}", enterprise_id=f"E{i}", posted_at=day) for i, day in asked]
+    outcomes = [make.outcome(need_id=f"N{i}-{day}", product_id=f"P{i % 6}", at=day) for i, day in asked]
+    needs.append(make.need(need_id="N-new", enterprise_id="E-new", posted_at=date(2025, 3, 10)))
+    outcomes.append(make.outcome(need_id="N-new", product_id="P9", at=date(2025, 3, 20)))
+    return make.tables(firms, products=products, needs=needs, outcomes=outcomes, source="made up")
+
+
 def ranker(seed: int = 0) -> Ranker:
     """A ranker of `market()` whose memory weighs all outcomes alike and whose forest learned from each need's own."""
     tables = market()

@@ -92,3 +92,15 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory, simulated: Tables) 
 def trained(trained_folder: Path) -> Ranker:
     """That bundle's ranker, as loaded."""
     return Ranker.load(trained_folder)
+
+
+@pytest.fixture(scope="session")
+def loyal() -> Tables:
+    """`bundles.loyal()`: it is known by construction who takes what."""
+    return bundles.loyal()
+
+
+@pytest.fixture(scope="session")
+def loyal_ranker(tmp_path_factory: pytest.TempPathFactory, loyal: Tables) -> Ranker:
+    """Trained on the loyal enterprises' needs before 2025, all industries'."""
+    return train(loyal, tmp_path_factory.mktemp("loyal"), bundles.UNTIL, all_industries=True, rounds=30)

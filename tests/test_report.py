@@ -1,14 +1,17 @@
 """The page: each section's figures as computed by hand, nothing loaded from elsewhere, no name taken for markup."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from tests.evaluations import BANK, LESSOR, SECOND, THIRD, evaluation
 from training import charts
+from training.__main__ import app
 from training.report import page, write_html
 
 MODEL_MEAN = ((1 + 0) / 2 + (THIRD + SECOND) / 2) / 2
@@ -257,3 +260,31 @@ def test_every_light_colour_has_its_dark_rule(html):
 def test_the_same_evaluation_gives_the_same_page(html, tmp_path):
     write_html(evaluation(), tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == html
+
+
+def evaluate(bundle, market_folder, *options):
+    """The command on a small market with a real model."""
+    command = [
+        "evaluate",
+        str(market_folder),
+        "--models",
+        str(bundle.parent),
+        "--from",
+        "2024-06-01",
+        *map(str, options),
+    ]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+
+
+def test_the_page_lies_beside_the_json(bundle, market_folder, tmp_path):
+    evaluate(bundle, market_folder, "--json", tmp_path / "run.json")
+    shown = Outline((tmp_path / "run.html").read_text(encoding="utf-8"))
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["model_id"] in shown.text("header")
+    assert "measured on made up" in shown.text("header")
+    assert shown.rows(["Name", "Share"]), "a real forest's features have a gain"
+
+
+def test_the_page_lies_where_it_is_asked_for(bundle, market_folder, tmp_path):
+    evaluate(bundle, market_folder, "--html", tmp_path / "page.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]

@@ -53,7 +53,7 @@ _CONFIG: Final[dict[str, Any]] = {
         "titleFontWeight": "normal",
     },
     "axisY": {"labelLimit": _LABEL_LIMIT},
-    "legend": {"orient": "top", "labelColor": INK, "labelFontSize": 12, "labelLimit": _LABEL_LIMIT},
+    "legend": {"orient": "top", "symbolOpacity": 1, "labelColor": INK, "labelFontSize": 12, "labelLimit": _LABEL_LIMIT},
 }
 
 Chart = alt.Chart | alt.LayerChart

@@ -107,7 +107,7 @@ def evaluate_command(
     """Measure a model and the baselines on needs from a date on."""
     ranker = _ranker(models, model)
     tables = gate.read(data)
-    chances = None if truth is None else pd.read_parquet(truth)
+    chances = _truth(truth) if truth else None
     start, end = _date("--from", since), _date("--to", to) if to else None
     with _progress() as progress:
         found = measure(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
@@ -134,6 +134,8 @@ def benchmark_command(
     seed: Seed = 0,
 ) -> None:
     """Compare a model with its peers, installed by the extra `benchmark`, on needs from a date on."""
+    if model and not models:
+        raise InputError("--model", [Fault("--models", "is given with --model")])
     ranker = _ranker(models, model) if models else None
     start, end = _date("--from", since), _date("--to", to) if to else None
     tables = gate.read(data)
@@ -183,6 +185,14 @@ def _ranker(models: Path, model_id: str | None) -> Ranker:
     if not found:
         raise InputError(str(models), [Fault("--models", "holds at least one model")])
     return Ranker.load(found[-1].parent)
+
+
+def _truth(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=["need_id", "product_id", "chance"])
+    except ValueError as error:
+        why = str(error).partition("\n")[0]
+        raise InputError(str(path), [Fault("--truth", f"is a simulated market's truth.parquet: {why}")]) from None
 
 
 def _where(filters: list[str] | None) -> dict[str, list[str]]:
@@ -242,8 +252,8 @@ def main() -> None:
     """Run; an error that the caller can mend is one line and exit code 2."""
     try:
         app()
-    except MatchingError as error:
-        notes.print(f"error: {error}", style="red", markup=False, highlight=False)
+    except (MatchingError, OSError) as error:  # OSError: a file or folder that cannot be read or written
+        notes.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -1,0 +1,237 @@
+"""`python -m training …`: each command from end to end, and one line for whatever the caller can mend."""
+
+import gzip
+import json
+import re
+import sys
+from functools import partial
+
+import pandas as pd
+import pytest
+
+from matching import tables
+from matching.bundles import champion
+from tests.releases import ROWS, release
+from training import __main__ as commands
+from training.train import train
+
+ID = re.compile(r"\d{8}-[0-9a-f]{12}")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command line; gives its exit code, output lines and error lines."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["training", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            commands.main()
+        out, err = capsys.readouterr()
+        return left.value.code or 0, out.splitlines(), err.splitlines()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, loyal):
+    """The loyal enterprises' tables as a folder; their last need is open, its grant taken out."""
+    folder = tmp_path_factory.mktemp("data")
+    last = loyal.needs.sort_values("posted_at")["need_id"].iloc[-1]
+
+    def settle(name, frame):
+        return frame[frame["need_id"] != last].reset_index(drop=True) if name == "outcomes" else frame
+
+    tables.write(loyal.map(settle), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory, loyal_ranker):
+    folder = tmp_path_factory.mktemp("models")
+    loyal_ranker.save(folder)
+    return folder
+
+
+# from end to end
+
+
+def test_train_prints_the_models_id_last(run, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "train", partial(train, rounds=2))
+    code, out, _ = run("train", data, "--models", tmp_path, "--until", "2023-09-01", "--where", "kind=credit")
+    assert code == 0
+    assert ID.fullmatch(out[-1])
+    manifest = json.loads((tmp_path / out[-1] / "manifest.json").read_text())
+    assert manifest["until"] == "2023-09-01"
+    assert manifest["where"] == {"kind": ["credit"]}
+
+
+def test_evaluate_prints_the_table_and_writes_the_report(run, data, models, tmp_path):
+    report = tmp_path / "report.json"
+    code, out, _ = run("evaluate", data, "--models", models, "--from", "2025-01-01", "--to", "2025-06-01",
+                       "--where", "product_id=P0,P1,P2", "--json", report)  # fmt: skip
+    assert code == 0
+    found = json.loads(report.read_text())
+    assert found["where"] == {"product_id": ["P0", "P1", "P2"]}
+    assert found["to"] == "2025-06-01"
+    assert any("ndcg@10" in line for line in out)
+    for system in found["systems"]:
+        assert any(system.split()[0] in line for line in out)
+
+
+def test_evaluate_takes_the_model_that_is_named(run, data, models, loyal_ranker, tmp_path):
+    report = tmp_path / "report.json"
+    run("evaluate", data, "--models", models, "--model", loyal_ranker.model_id, "--from", "2025-05-01",
+        "--all-industries", "--json", report)  # fmt: skip
+    found = json.loads(report.read_text())
+    assert found["model_id"] == loyal_ranker.model_id
+    assert found["all_industries"] is True
+
+
+def test_rank_writes_every_open_needs_products(run, data, models, tmp_path):
+    code, out, _ = run("rank", data, "--models", models, "--out", tmp_path / "top.csv", "--top-k", 3)
+    ranked = pd.read_csv(tmp_path / "top.csv")
+    assert code == 0
+    assert ranked["rank"].tolist() == [1, 2, 3]
+    assert out[-1].startswith("3 matches for 1 needs in ")
+
+
+def test_promote_makes_a_champion(run, models, loyal_ranker):
+    code, out, _ = run("promote", loyal_ranker.model_id, "--models", models)
+    assert (code, out) == (0, [f"{loyal_ranker.model_id} is the champion of {models}"])
+    assert champion(models).name == loyal_ranker.model_id
+
+
+def test_simulate_writes_a_market_and_its_truth_apart(run, tmp_path):
+    code, out, _ = run("simulate", "--out", tmp_path, "--seed", 3, "--enterprises", 10)
+    assert code == 0
+    needs, truth = tables.read(tmp_path).needs, pd.read_parquet(tmp_path / "truth.parquet")
+    assert set(truth["need_id"]) <= set(needs["need_id"])
+    assert f" {len(needs)} needs" in out[-1]
+
+
+def test_import_turns_a_release_into_tables(run, tmp_path):
+    file = release(tmp_path, [ROWS["bndes"]], gzipped=True, name="release.csv.gz")
+    code, out, err = run("import", "bndes", file, "--out", tmp_path / "data")
+    assert code == 0
+    assert len(tables.read(tmp_path / "data").needs) == 1
+    assert any("1" in line for line in err)
+    assert "1 needs" in out[-1]
+
+
+# what the caller can mend
+
+
+def refused(result, *texts):
+    """Exit code 2, nothing on standard output, one line that says why."""
+    code, out, err = result
+    assert code == 2
+    assert out == []
+    lines = [line for line in err if not line.endswith("…")]  # the steps begun by then
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    for text in texts:
+        assert text in lines[0]
+
+
+@pytest.mark.parametrize("command", [["rank", "--out", "top.csv"], ["evaluate", "--from", "2025-01-01"]])
+def test_an_unknown_model_is_named(run, data, models, command):
+    name, *options = command
+    refused(run(name, data, "--models", models, "--model", "20990101-none", *options), "'20990101-none'")
+
+
+def test_an_unknown_model_is_not_promoted(run, models):
+    refused(run("promote", "20990101-none", "--models", models), "model '20990101-none' does not exist")
+
+
+def test_a_folder_without_models_is_refused(run, data, tmp_path):
+    result = run("rank", data, "--models", tmp_path, "--out", tmp_path / "top.csv")
+    refused(result, "--models: holds at least one model")
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("--until", ["train"]), ("--from", ["evaluate"]), ("--to", ["evaluate", "--from", "2025-01-01"]),
+     ("--as-of", ["rank", "--out", "top.csv"])],
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["2025-13-01", "yesterday"])
+def test_a_bad_date_is_named_with_its_option(run, data, models, option, words, text):
+    name, *options = words
+    result = run(name, data, "--models", models, *options, option, text)
+    refused(result, f"{option}: is a date (YYYY-MM-DD), not '{text}'")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("kind", "is COLUMN=VALUE[,VALUE], not 'kind'"),
+        ("kind=", "is COLUMN=VALUE[,VALUE], not 'kind='"),
+        ("=credit", "is COLUMN=VALUE[,VALUE], not '=credit'"),
+        ("colour=red", "colour: is a product column"),
+        ("kind=gold", "kind: keeps at least one product"),
+    ],
+)
+def test_a_bad_filter_is_named(run, data, tmp_path, text, why):
+    refused(run("train", data, "--models", tmp_path, "--where", text), why)
+
+
+def test_a_folder_that_is_missing_is_named(run, models, tmp_path):
+    for words in (["train"], ["evaluate", "--from", "2025-01-01"], ["rank", "--out", "top.csv"]):
+        name, *options = words
+        refused(run(name, tmp_path / "nowhere", "--models", models, *options), "nowhere", "file is missing")
+
+
+def test_a_damaged_model_is_refused(run, data, tmp_path, loyal_ranker):
+    folder = loyal_ranker.save(tmp_path)
+    (folder / "forest.txt").write_text("tree")
+    refused(run("rank", data, "--models", tmp_path, "--out", "top.csv"), "forest.txt was altered since training")
+
+
+def test_a_spreadsheet_is_refused_before_anything_is_ranked(run, tmp_path):
+    result = run("rank", tmp_path / "nowhere", "--models", tmp_path, "--out", "top.xlsx")
+    refused(result, "--out: ends in .parquet or .csv, not 'top.xlsx'")
+
+
+def test_a_file_that_cannot_be_written_is_refused(run, data, models, tmp_path):
+    result = run("rank", data, "--models", models, "--out", tmp_path / "nowhere" / "top.csv")
+    refused(result, "nowhere")
+
+
+def test_an_unknown_source_is_named_among_the_known(run, tmp_path):
+    result = run("import", "ecb", tmp_path / "release.csv", "--out", tmp_path / "data")
+    refused(result, "source: is one of sba504, us-exim, bndes, ssbci, not 'ecb'")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", gzip.compress(b"cliente;uf\n" * 99)[:40], b"\x1f\x8bnot gzip"], ids=["empty", "cut", "no gzip"]
+)
+def test_a_release_that_cannot_be_read_is_refused(run, tmp_path, content):
+    file = tmp_path / "release.csv.gz"
+    file.write_bytes(content)
+    refused(run("import", "bndes", file, "--out", tmp_path / "data"), "release.csv.gz")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_release_that_is_not_there_is_named(run, tmp_path):
+    refused(run("import", "bndes", tmp_path / "none.csv", "--out", tmp_path / "data"), "none.csv")
+
+
+def test_too_little_to_learn_from_is_said(run, data, tmp_path):
+    refused(run("train", data, "--models", tmp_path, "--until", "2022-06-01"), "holds at least 20 needs")
+
+
+def test_a_truth_that_is_not_there_is_named(run, data, models, tmp_path):
+    truth = tmp_path / "truth.parquet"
+    refused(run("evaluate", data, "--models", models, "--from", "2025-05-01", "--truth", truth), "truth.parquet")
+
+
+def test_a_truth_that_is_none_is_refused(run, data, models):
+    truth = data / "needs.parquet"
+    refused(
+        run("evaluate", data, "--models", models, "--from", "2025-05-01", "--truth", truth), "needs.parquet: --truth"
+    )
+
+
+def test_an_option_that_does_not_exist_is_a_usage_error(run):
+    code, out, err = run("train", "--speed", "9")
+    assert (code, out) == (2, [])
+    assert any("--speed" in line for line in err)

@@ -80,7 +80,7 @@ def benchmark(
     past, took = _timed(lambda: Past.of(world, fitted, since, all_industries, seed, progress))
     scored, not_installed = _with_peers(scored, past, [peer(seed) for peer in peers], seconds, progress)
     return report(scored, seed) | {
-        "lead": {name: _lead(scored, name, seed) for name in scored[0].scores if name != MODEL},
+        "lead": {name: lead(scored, name, seed) for name in scored[0].scores if name != MODEL},
         "seconds": {name: each._asdict() for name, each in seconds.items()},
         "feature_seconds": took,
         "not_installed": not_installed,
@@ -149,7 +149,7 @@ def _run(peer: Peer, past: Past, asked: Sequence[Query]) -> tuple[list[Numbers],
     return columns, Seconds(fit, scoring)
 
 
-def _lead(scored: Sequence[Scored], name: str, seed: int) -> dict[str, dict[str, dict[str, float]]]:
+def lead(scored: Sequence[Scored], name: str, seed: int) -> dict[str, dict[str, dict[str, float]]]:
     """Our model less the peer, by slice and metric."""
     firms = np.array([item.query.enterprise.enterprise_id for item in scored])
     cold = np.array([item.cold for item in scored])

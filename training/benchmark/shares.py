@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from matching.history import Numbers
+from matching.history import Numbers, cutoff
 from training.baselines import BackOff
 from training.benchmark.peer import Past, Peer
 from training.dataset import Query, queries
@@ -15,8 +15,8 @@ class BackOffShares(Peer):
     name = "back-off shares, tuned"
 
     def fit(self, past: Past) -> Self:
-        first = past.since.replace(year=past.since.year - TUNING_YEARS)
-        known = queries(past.world, first, past.since, past.all_industries)
+        begin = cutoff(past.since)
+        known = queries(past.world, begin.replace(year=begin.year - TUNING_YEARS), past.since, past.all_industries)
         self._system = BackOff(self._seed).fit(past.world.history, known)
         return self
 

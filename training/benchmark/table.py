@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from training.evaluate import MODEL
@@ -33,7 +34,7 @@ def table(found: Mapping[str, Any]) -> RenderableType:
     """A row a system, and a row for each that could not be asked."""
     made = Table(*COLUMNS)
     for name, row in rows(found):
-        made.add_row(name, *row, style="bold" if name == MODEL else None)
+        made.add_row(*map(escape, (name, *row)), style="bold" if name == MODEL else None)
     return made
 
 

@@ -183,7 +183,7 @@ wishes = st.fixed_dictionaries(
 )
 
 
-@property_settings(max_examples=5)
+@property_settings(max_examples=3)
 @given(st.lists(st.tuples(firms, wishes), min_size=15, max_size=15))
 def test_a_need_reads_the_same_from_tables_and_by_itself(drawn):
     enterprises = [make.enterprise(enterprise_id=f"E{i}", as_of=START, **firm) for i, (firm, _) in enumerate(drawn)]

@@ -38,7 +38,9 @@ class Hybrid(Peer):
         self._products = _product_facts(self._history)
         begin = past.since - timedelta(days=YEAR)
         known = queries(past.world, begin, past.since, past.all_industries)
-        self._half_life = max(HALF_LIVES, key=lambda days: self._worth(days, known)) if known else HALF_LIVES[0]
+        self._half_life = HALF_LIVES[0]
+        if known and known[0].context.until:
+            self._half_life = max(HALF_LIVES, key=lambda days: self._worth(days, known))
         return self
 
     def refit(self, day: int) -> None:

@@ -86,8 +86,8 @@ class LeastSquares(_Factors):
 
     def _learn(self, counts: csr_matrix) -> None:
         settings = {"factors": FACTORS, "regularization": 0.1, "alpha": 4.0}
-        self._model = self._make(**settings, random_state=self._seed, num_threads=THREADS)
         with self._limit(1, "blas"):  # its threads and those of BLAS would fight
+            self._model = self._make(**settings, random_state=self._seed, num_threads=THREADS)
             self._model.fit(counts, show_progress=False)
 
 

@@ -1,8 +1,8 @@
 """Bank-enterprise matching: what a match is and how it is ranked.
 
-    catalogue = Catalogue.of(products, institutions)
-    matcher = Matcher(catalogue, Ranker.load(champion(Path("var/models"))))
-    ranking = matcher.rank(enterprise, need, as_of=date(2026, 6, 30), top_k=10)
+catalogue = Catalogue.of(products, institutions)
+matcher = Matcher(catalogue, Ranker.load(champion(Path("var/models"))))
+ranking = matcher.rank(enterprise, need, as_of=date(2026, 6, 30), top_k=10)
 """
 
 from matching.bundles import bundle, champion

@@ -236,6 +236,8 @@ class Institution(Entity):
     name_en: Text = fact("机构英文名称", "Name (en)")
     kind: InstitutionKind = fact("机构类别", "Institution kind")
     region: Path | None = fact("所在地区", "Region", default=None)
+    latitude: float | None = fact("纬度", "Latitude", "degree", ge=-90, le=90, default=None)
+    longitude: float | None = fact("经度", "Longitude", "degree", ge=-180, le=180, default=None)
 
 
 class Rule(Entity):

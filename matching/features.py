@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from matching.catalogue import Catalogue, Rows
 from matching.domain import Enterprise, Need
-from matching.history import NUMBERS, Codes, Context, History, Numbers
+from matching.history import DISTANCES, Codes, Context, History, Numbers
 from matching.memory import COUNTS, DAYS, NEVER, YEAR, Kernel, Recall, recall
 
 LEVELS: Final = ("product", "institution", "type")
 HEADS: Final = LEVELS  # one kernel fitted to predict each level's next choice
 UNSEEN: Final = 1e-6  # the share granted to what the memory has never met
 _PULL: Final = 4.0  # how many outcomes a context must hold to count as much as the wider context
-_AMOUNT: Final = NUMBERS.index("amount")
+_AMOUNT: Final = DISTANCES.index("amount")
 _C: Final = {name: i for i, name in enumerate(COUNTS)}
 _D: Final = {name: i for i, name in enumerate(DAYS)}
 
@@ -86,8 +86,9 @@ _TERMS: Final = (
     ("rate_bp", Side.PRODUCT),
     ("rate_gap", Side.PAIR),
     ("home_levels", Side.PAIR),
+    ("home_km", Side.PAIR),
 )
-_NEED: Final = (*NUMBERS, "own_outcomes", "region_outcomes", "district_outcomes", "industry_outcomes", "candidates")
+_NEED: Final = (*DISTANCES, "own_outcomes", "region_outcomes", "district_outcomes", "industry_outcomes", "candidates")
 
 SPECIFICATION: Final = (
     *(Feature(f"{level}_{name}", side, family) for level in LEVELS for name, side, family in _LEVEL_FEATURES),
@@ -310,6 +311,7 @@ def _terms(catalogue: Catalogue, enterprise: Enterprise, need: Need, as_of: date
             rate,
             rate - cheapest,
             _home(catalogue, enterprise.region)[rows],
+            _home_km(catalogue, enterprise)[rows],
         ],
         axis=1,
     )
@@ -319,6 +321,16 @@ def _home(catalogue: Catalogue, region: str | None) -> Numbers:
     """How many levels of its region an enterprise shares with each product's institution; NaN where unknown."""
     shared: list[float] = [_shared(region, institution.region) for institution in catalogue.institutions]
     return np.array(shared)[catalogue.institution_code]
+
+
+def _home_km(catalogue: Catalogue, enterprise: Enterprise) -> Numbers:
+    """log(1 + km) from the enterprise to each product's institution; NaN where either place is unknown."""
+    if enterprise.latitude is None or enterprise.longitude is None:
+        return np.full(len(catalogue), np.nan)
+    places = catalogue.places
+    east = (places[:, 1] - enterprise.longitude) * np.cos(np.radians((places[:, 0] + enterprise.latitude) / 2))
+    km: Numbers = np.log1p(111.2 * np.hypot(places[:, 0] - enterprise.latitude, east))
+    return km
 
 
 def _shared(one: str | None, other: str | None) -> float:
@@ -336,5 +348,5 @@ def _shared(one: str | None, other: str | None) -> float:
 def _need(recalled: Recall, context: Context, size: int) -> Numbers:
     total = recalled.counts.sum(axis=0)
     logs = np.log1p(total[[_C["region_1"], _C["region_3"], _C["industry_3"]]])
-    row = np.concatenate([context.numbers, [total[_C["own"]]], logs, [np.log1p(size)]])
+    row = np.concatenate([context.numbers[: len(DISTANCES)], [total[_C["own"]]], logs, [np.log1p(size)]])
     return np.tile(row, (size, 1))

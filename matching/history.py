@@ -32,7 +32,8 @@ CODES: Final = (
     "tax_grade",
     "cluster",
 )
-NUMBERS: Final = ("amount", "term", "revenue", "employees", "age", "debt_ratio")
+DISTANCES: Final = ("amount", "term", "revenue", "employees", "age", "debt_ratio")
+NUMBERS: Final = (*DISTANCES, "latitude", "longitude")
 MISSING: Final = -1
 EPOCH: Final = date(1970, 1, 1)
 TAKEN: Final = (Stage.GRANTED, Stage.DRAWN)
@@ -179,7 +180,8 @@ def _facts(enterprise: Enterprise, need: Need) -> tuple[list[str], Numbers]:
     years = (need.posted_at - enterprise.founded).days / 365.25 if enterprise.founded else np.nan
     numbers = [np.nan if value is None else float(value) for value in raw]
     debt = _ratio(enterprise.liabilities, enterprise.assets)
-    return texts, _scaled(np.array([[*numbers, years, debt]]))[0]
+    place = [np.nan if value is None else value for value in (enterprise.latitude, enterprise.longitude)]
+    return texts, _scaled(np.array([[*numbers, years, debt, *place]]))[0]
 
 
 def _ratio(part: int | None, whole: int | None) -> float:
@@ -187,7 +189,7 @@ def _ratio(part: int | None, whole: int | None) -> float:
 
 
 def _scaled(raw: Numbers) -> Numbers:
-    """Money, months, persons and years as log(1 + x), so that distances are ratios; the debt ratio as it is."""
+    """Money, months, persons and years as log(1 + x), so that distances are ratios; the rest as they are."""
     scaled = raw.copy()
     scaled[:, :5] = np.log1p(np.maximum(raw[:, :5], 0))
     return scaled
@@ -222,7 +224,8 @@ def _columns(events: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, Numb
     years = ((events["posted_at"] - events["founded"]).dt.days / 365.25).to_numpy(dtype=np.float64, na_value=np.nan)
     debts, assets = (events[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("liabilities", "assets"))
     debt = debts / np.where(assets == 0, np.nan, assets)
-    scaled = _scaled(np.column_stack([raw, years, debt]))
+    place = events[["latitude", "longitude"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    scaled = _scaled(np.column_stack([raw, years, debt, place]))
     return texts, {name: scaled[:, i] for i, name in enumerate(NUMBERS)}
 
 

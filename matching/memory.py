@@ -14,11 +14,23 @@ import numpy as np
 from numba import njit, prange
 from scipy.optimize import minimize
 
-from matching.history import CODES, NUMBERS, Codes, Context, History, Numbers
+from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 
 WINDOW_YEARS: Final = 8.0
+NEAR_KM: Final = 3.0
+FAR_KM: Final = 300.0
 FAR: Final = 3.0  # a distance beyond e^3 times says no more than e^3 times
-PARAMETERS: Final = (*CODES, *(f"{name}_distance" for name in NUMBERS), "age", "log_age", "own_age", "own_log_age")
+PARAMETERS: Final = (
+    *CODES,
+    *(f"{name}_distance" for name in DISTANCES),
+    "age",
+    "log_age",
+    "own_age",
+    "own_log_age",
+    "log_km",
+    "km",
+    "no_km",
+)
 YEAR: Final = 365.25
 STEPS: Final = 25
 
@@ -52,7 +64,7 @@ DAYS: Final = ("own_last", "last", "first")
 NEVER: Final = -(10**6)
 
 _N_CODES: Final = len(CODES)
-_N_NUMBERS: Final = len(NUMBERS)
+_N_NUMBERS: Final = len(DISTANCES)
 _N: Final = len(PARAMETERS)
 _REGION: Final = CODES.index("region_1")
 _INDUSTRY: Final = CODES.index("industry_2")
@@ -170,6 +182,17 @@ def _is_age() -> Numbers:
 
 
 @njit(cache=True)
+def _km(here: Any, there: Any) -> Any:
+    """Kilometres between two places on a flat map around them; -1 where one is unknown."""
+    north = here[_N_NUMBERS] - there[_N_NUMBERS]
+    east = (here[_N_NUMBERS + 1] - there[_N_NUMBERS + 1]) * np.cos(
+        (here[_N_NUMBERS] + there[_N_NUMBERS]) / 2 * np.pi / 180
+    )
+    km = 111.2 * np.sqrt(north * north + east * east)
+    return km if km == km else -1.0
+
+
+@njit(cache=True)
 def _similarity(
     theta: Any, codes: Any, numbers: Any, day: int, past: Any, amounts: Any, past_day: int, phi: Any
 ) -> Any:  # fmt: skip
@@ -186,7 +209,11 @@ def _similarity(
     phi[k + 1] = _AGES[day - past_day, 1]
     phi[k + 2] = phi[k] * phi[0]
     phi[k + 3] = phi[k + 1] * phi[0]
-    for a in range(k, k + 4):
+    km = _km(numbers, amounts)
+    phi[k + 4] = -np.log1p(km / NEAR_KM) if km >= 0 else 0.0
+    phi[k + 5] = -min(km, FAR_KM) / 50 if km >= 0 else 0.0
+    phi[k + 6] = 0.0 if km >= 0 else 1.0
+    for a in range(k, k + 7):
         total += theta[a] * phi[a]
     return total
 

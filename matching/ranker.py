@@ -1,6 +1,6 @@
-"""The ranker: a LambdaRank forest over the features, with the memory that the features are built from.
+"""The ranker: a choice model and a LambdaRank forest over the features, with the memory that these are built from.
 
-A bundle is a folder without code: LightGBM's text, the history as arrays, the kernels and the manifest as JSON. The
+A bundle is a folder without code: LightGBM's text, the history as arrays, all else as JSON. The
 hash of these is the model's id, and the same data, seed and versions give the same bytes.
 """
 
@@ -16,6 +16,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.choice import Choice
 from matching.errors import BundleError
 from matching.features import FEATURES
 from matching.history import Codes, History, Numbers
@@ -25,8 +26,9 @@ FORMAT: Final = 1
 FOREST: Final = "forest.txt"
 HISTORY: Final = "history.npz"
 KERNELS: Final = "kernels.json"
+CHOICE: Final = "choice.json"
 MANIFEST: Final = "manifest.json"
-FILES: Final = (FOREST, HISTORY, KERNELS)
+FILES: Final = (FOREST, CHOICE, HISTORY, KERNELS)
 NEEDED: Final = ("id", "missing_rates", "sha256")  # entries of the manifest, beside those checked by value
 LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
 
@@ -34,7 +36,7 @@ PARAMS: Final[dict[str, Any]] = {
     "objective": "lambdarank",
     "lambdarank_truncation_level": 15,  # a little beyond the ten that are looked at
     "learning_rate": 0.05,
-    "num_leaves": 15,
+    "num_leaves": 8,  # small trees: the choice model has the main effects already
     "min_data_in_leaf": 50,
     "feature_fraction": 0.5,
     "bagging_fraction": 0.8,
@@ -49,12 +51,15 @@ PARAMS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Ranker:
-    """A fitted ranker: `booster` scores the rows of a feature matrix that `features.Builder` makes from the rest.
+    """A fitted ranker: `choice` and `booster` score the rows that `features.Builder` makes from the rest.
+
+    A score is the sum of the two: each is right where the other is weak, and their errors differ.
 
     `manifest` is the bundle's: format, id, features in order, missing rates, training window, seed, versions.
     """
 
     booster: lgb.Booster
+    choice: Choice
     history: History
     kernels: tuple[Kernel, ...]
     manifest: Mapping[str, Any]
@@ -68,7 +73,8 @@ class Ranker:
         """A score a row of float64 [n, len(FEATURES)]; higher is better, comparable within one need only."""
         if len(features) == 0:
             return np.zeros(0)
-        return np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
+        forest = np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
+        return forest + self.choice.score(features)
 
     def surprises(self, features: Numbers) -> list[str]:
         """Features that miss values here and never did in training: the forest takes such a value for 0."""
@@ -83,7 +89,7 @@ class Ranker:
             return folder
         aside = models / f".{self.model_id}.part"
         aside.mkdir(parents=True, exist_ok=True)
-        for name, content in _files(self.booster, self.kernels).items():
+        for name, content in _files(self.booster, self.choice, self.kernels).items():
             (aside / name).write_text(content)
         self.history.save(aside / HISTORY)
         hashes = {name: _sha256(aside / name) for name in FILES}
@@ -105,7 +111,8 @@ class Ranker:
                 raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")
         kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text()))
         booster = lgb.Booster(model_file=str(folder / FOREST))
-        return cls(booster, History.load(folder / HISTORY), kernels, manifest)
+        choice = _choice(json.loads((folder / CHOICE).read_text()), folder)
+        return cls(booster, choice, History.load(folder / HISTORY), kernels, manifest)
 
 
 def fit(
@@ -114,7 +121,7 @@ def fit(
     groups: Codes,
     weights: Numbers,
     seed: int = 0,
-    rounds: int = 200,
+    rounds: int = 120,
     callbacks: Sequence[Any] = (),
     params: Mapping[str, Any] | None = None,
 ) -> lgb.Booster:
@@ -137,6 +144,7 @@ def fit(
 
 def manifest(
     booster: lgb.Booster,
+    choice: Choice,
     history: History,
     kernels: tuple[Kernel, ...],
     features: Numbers,
@@ -152,15 +160,18 @@ def manifest(
         **about,
     }
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode())
-    for content in _files(booster, kernels).values():
+    for content in _files(booster, choice, kernels).values():
         digest.update(content.encode())
     digest.update(history.digest().encode())
     return {"id": f"{about['until'].replace('-', '')}-{digest.hexdigest()[:12]}", **contents}
 
 
-def _files(booster: lgb.Booster, kernels: tuple[Kernel, ...]) -> dict[str, str]:
+def _files(booster: lgb.Booster, choice: Choice, kernels: tuple[Kernel, ...]) -> dict[str, str]:
     weights = [{"level": k.level, "weights": dict(zip(PARAMETERS, k.weights.tolist(), strict=True))} for k in kernels]
-    return {FOREST: booster.model_to_string(), KERNELS: json.dumps(weights, indent=2) + "\n"}
+    parts = {KERNELS: weights, CHOICE: choice.to_dict()}
+    return {FOREST: booster.model_to_string()} | {
+        name: json.dumps(part, indent=2) + "\n" for name, part in parts.items()
+    }
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -184,6 +195,13 @@ def _kernel(entry: Mapping[str, Any], folder: Path) -> Kernel:
     if set(entry["weights"]) != set(PARAMETERS):
         raise BundleError(f"{folder.name}: made for another memory than this version's; train it again")
     return Kernel(entry["level"], np.array([entry["weights"][name] for name in PARAMETERS]))
+
+
+def _choice(found: Mapping[str, Any], folder: Path) -> Choice:
+    try:
+        return Choice.from_dict(found)
+    except (KeyError, ValueError):
+        raise BundleError(f"{folder.name}: made for another choice model than this version's; train it again") from None
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from matching.bundles import POINTER
 from matching.catalogue import Catalogue
+from matching.choice import fit_choice
 from matching.features import FEATURES, HEADS, Builder
 from matching.history import History
 from matching.memory import PARAMETERS, Kernel
@@ -68,7 +69,9 @@ def ranker(seed: int = 0) -> Ranker:
     params = {"min_data_in_leaf": 2, "num_leaves": 4}
     booster = fit(features, labels, groups, np.ones(len(labels)), seed=seed, rounds=5, params=params)
     about = {"until": str(UNTIL), "seed": seed}
-    return Ranker(booster, history, kernels, manifest(booster, history, kernels, features, about))
+    choice = fit_choice(features, labels, groups, np.ones(len(labels)))
+    described = manifest(booster, choice, history, kernels, features, about)
+    return Ranker(booster, choice, history, kernels, described)
 
 
 def promote(models: Path, model_id: str) -> None:

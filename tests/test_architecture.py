@@ -21,6 +21,7 @@ ORDER = [
     "history",
     "memory",
     "features",
+    "choice",
     "bundles",
     "ranker",
     "matcher",

@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 from joblib import Parallel, delayed
 
+from matching.choice import fit_choice
 from matching.errors import Fault, InputError
 from matching.features import HEADS, Builder
-from matching.history import Codes, Numbers, cutoff
+from matching.history import Codes, Context, Numbers, cutoff
 from matching.memory import Kernel, fit_kernel
 from matching.ranker import Ranker, fit, manifest
 from matching.tables import Tables
@@ -21,7 +22,7 @@ KERNEL_PAIRS: Final = 6_000_000  # (query, event) pairs that a kernel is fitted 
 KERNEL_QUERIES: Final = (300, 1200)  # but at least and at most so many queries
 FEWEST_QUERIES: Final = 20
 WARM_UP_DAYS: Final = 365  # a query in the first year of the data has next to no history
-ROUNDS: Final = 200
+ROUNDS: Final = 120
 
 Progress = Callable[[str, float], None]
 
@@ -64,7 +65,9 @@ def train(
         "events": len(world.history),
         "data": world.history.digest(),
     }
-    ranker = Ranker(booster, world.history, kernels, manifest(booster, world.history, kernels, features, about))
+    choice = fit_choice(features, labels, sizes, weights)
+    described = manifest(booster, choice, world.history, kernels, features, about)
+    ranker = Ranker(booster, choice, world.history, kernels, described)
     ranker.save(models)
     return ranker
 
@@ -106,12 +109,21 @@ def _kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[K
     step = max(len(asked) // int(np.clip(KERNEL_PAIRS / max(events, 1), *KERNEL_QUERIES)), 1)
     chosen = list(asked)[::-step][::-1]
     taken = np.array([query.candidates[np.argmax(query.grades)] for query in chosen], dtype=np.int32)
+    contexts = [query.context for query in chosen]
     kernels: list[Kernel] = []
     for i, head in enumerate(HEADS):
         progress("memory", i / len(HEADS))
-        contexts = [query.context for query in chosen]
-        kernels.append(fit_kernel(world.history, head, contexts, taken, kernels[-1] if kernels else None))
+        kernels.append(_kernel(world, head, contexts, taken, kernels))
     return kernels
+
+
+def _kernel(world: World, head: str, contexts: list[Context], taken: Codes, fitted: Sequence[Kernel]) -> Kernel:
+    """The kernel of one level, from the last one on; where the level adds nothing to it, the last one itself."""
+    history = world.history
+    alike = {"institution": len(history.institutions) == len(history.products), "type": len(history.types) == 1}
+    if alike.get(head):
+        return Kernel(head, fitted[-1].weights)
+    return fit_kernel(history, head, contexts, taken, fitted[-1] if fitted else None)
 
 
 def _reporting(progress: Progress, rounds: int) -> Callable[[Any], None]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from matching.domain import Enterprise, Need
 from matching.tables import Tables, check
+from training.sources._places import located
 
 _FACTS: Final = list(Enterprise.model_fields)
 _NEED: Final = list(Need.model_fields)
@@ -25,7 +26,7 @@ def tables(deals: pd.DataFrame, legs: pd.DataFrame, source: str, currency: str, 
     `product_name`, `kind`, `type`) and of the institution (`institution_id`, `_name`, `_kind`, `_region`).
     """
     legs = _in_order(legs, deals)
-    facts = deals.assign(as_of=deals["at"], posted_at=deals["at"])
+    facts = located(deals.assign(as_of=deals["at"], posted_at=deals["at"]))
     return check(
         Tables(
             enterprises=_fitting(facts, _FACTS).drop_duplicates(["enterprise_id", "as_of"]),
@@ -52,7 +53,7 @@ def _fitting(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 def _institutions(legs: pd.DataFrame) -> pd.DataFrame:
     first = legs.drop_duplicates("institution_id")
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {
             "institution_id": first["institution_id"],
             "name_zh": first["institution_name"],
@@ -61,6 +62,7 @@ def _institutions(legs: pd.DataFrame) -> pd.DataFrame:
             "region": first["institution_region"],
         }
     )
+    return located(found)
 
 
 def _products(legs: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,87 @@
+"""The choice model: a conditional logit over the candidates of a need (McFadden, 1974).
+
+The chance that candidate c is the one taken is softmax over the candidates of w · x(c), x being the standardised
+features. Linear in logs of shares, it is steady where needs are few; the forest adds what it cannot bend to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from scipy.optimize import minimize
+
+from matching.features import FEATURES, SPECIFICATION, Side
+from matching.history import Codes, Numbers
+
+RIDGE: Final = 0.01
+STEPS: Final = 150
+CLIP: Final = 6.0  # standard deviations: beyond, a value says no more
+COLUMNS: Final = np.flatnonzero([feature.side != Side.ENTERPRISE for feature in SPECIFICATION])  # the rest cancel out
+_COUNTED: Final = ("own_count", "own_seen", "own_years", "idle_years", "life_years")
+_LOGGED: Final = np.array([FEATURES[i].endswith(_COUNTED) for i in COLUMNS])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A fitted choice model: `weights`, `mean` and `scale` of the feature `COLUMNS`."""
+
+    weights: Numbers
+    mean: Numbers
+    scale: Numbers
+
+    def score(self, features: Numbers) -> Numbers:
+        """w · x for each row of float64 [n, len(FEATURES)]: a log chance, up to what all candidates share."""
+        return np.asarray(self._standard(features) @ self.weights, dtype=np.float64)
+
+    def _standard(self, features: Numbers) -> Numbers:
+        """Standardised columns; a missing value is an average one."""
+        standard = (_bent(features) - self.mean) / self.scale
+        return np.clip(np.nan_to_num(standard, nan=0.0), -CLIP, CLIP)
+
+    def to_dict(self) -> dict[str, Any]:
+        """By feature name, for a bundle's JSON."""
+        rows = zip(self.weights.tolist(), self.mean.tolist(), self.scale.tolist(), strict=True)
+        return {FEATURES[i]: list(row) for i, row in zip(COLUMNS, rows, strict=True)}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Self:
+        """What `to_dict` gave."""
+        table = np.array([found[FEATURES[i]] for i in COLUMNS], dtype=np.float64)
+        return cls(*(np.ascontiguousarray(column) for column in table.T))
+
+
+def fit_choice(features: Numbers, labels: Codes, groups: Codes, weights: Numbers, ridge: float = RIDGE) -> Choice:
+    """The choice model of rows [n, FEATURES] in `groups`; `labels` are grades, a row's share of the choice 2^grade - 1.
+
+    `weights` are a group's, repeated on its rows. Deterministic.
+    """
+    bent = _bent(features)
+    known = np.isfinite(bent).any(axis=0)
+    mean = np.where(known, np.nanmean(np.where(known, bent, 0.0), axis=0), 0.0)
+    spread = np.nanstd(np.where(known, bent, 0.0), axis=0)
+    start = Choice(np.zeros(len(COLUMNS)), mean, np.where(spread > 0, spread, 1.0))
+    rows = start._standard(features)
+    first = np.concatenate([[0], np.cumsum(groups)[:-1]])
+    owner = np.repeat(np.arange(len(groups)), groups)
+    gain = np.exp2(labels) - 1.0
+    chosen = gain / np.maximum(np.add.reduceat(gain, first), 1e-12)[owner]
+    share = weights[first] / weights[first].sum()
+
+    def loss(w: Numbers) -> tuple[float, Numbers]:
+        score = rows @ w
+        score = score - np.maximum.reduceat(score, first)[owner]
+        odds = np.exp(score)
+        total = np.add.reduceat(odds, first)
+        value = share @ (np.add.reduceat(chosen * score, first) - np.log(total))
+        slope = rows.T @ ((chosen - odds / total[owner]) * share[owner])
+        return float(-value + ridge * w @ w), -slope + 2 * ridge * w
+
+    found = minimize(loss, start.weights, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    return Choice(np.asarray(found.x, dtype=np.float64), start.mean, start.scale)
+
+
+def _bent(features: Numbers) -> Numbers:
+    """The columns, counts and years as log(1 + x)."""
+    columns = features[:, COLUMNS]
+    return np.where(_LOGGED, np.log1p(np.maximum(columns, 0)), columns)

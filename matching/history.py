@@ -200,7 +200,8 @@ def _events(tables: Tables) -> pd.DataFrame:
     outcomes = tables.outcomes
     taken = outcomes["stage"].isin(TAKEN)
     pairs = outcomes.assign(taken=taken).sort_values("at", kind="stable")
-    first = pairs.groupby(["need_id", "product_id", "taken"], sort=False)[["at", "position"]].first().reset_index()
+    first = pairs.drop_duplicates(["need_id", "product_id", "taken"])
+    first = first[["need_id", "product_id", "taken", "at", "position"]]
     seen = first[~first["taken"]]
     events = pd.concat([first[first["taken"]], seen]).rename(columns={"at": "day"})
     events = events.merge(tables.needs, on="need_id").merge(tables.products[["product_id"]].drop_duplicates())

@@ -65,8 +65,9 @@ def test_the_day_is_the_last_one_in_the_tables_unless_given(market, ranker, rank
     assert set(rank_open(market, ranker, LATER)["as_of"]) == {pd.Timestamp(LATER)}
 
 
-def test_no_need_is_ranked_before_it_was_posted(market, ranker):
-    assert set(rank_open(market, ranker, date(2025, 1, 1))["as_of"]) == {pd.Timestamp(2025, 1, 5)}
+def test_a_need_posted_after_the_day_is_not_ranked(market, ranker):
+    assert rank_open(market, ranker, date(2025, 1, 1)).empty
+    assert set(rank_open(market, ranker, date(2025, 1, 5))["as_of"]) == {pd.Timestamp(2025, 1, 5)}
 
 
 def test_top_k_limits_each_need(market, ranker):

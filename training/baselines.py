@@ -270,7 +270,7 @@ _PLACES: Final = np.array([([COLUMNS.index(name) for name in rung] + [_ALWAYS] *
 _FADES: Final = np.stack([0.5 ** (np.arange(50 * YEAR) / days) for days in HALF_LIVES], axis=1)
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def _count(events: Codes, slots: Codes, ages: Codes, context: Codes, counts: Floats, totals: Floats) -> None:
     """Adds each event, faded by its age, to the rungs whose columns it has in common with the context."""
     same = np.ones(context.size + 1, np.bool_)
@@ -283,7 +283,7 @@ def _count(events: Codes, slots: Codes, ages: Codes, context: Codes, counts: Flo
                 _add(fades, rung, slots[event], counts, totals)
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
 def _add(fades: Floats, rung: int, slot: int, counts: Floats, totals: Floats) -> None:
     for h in range(fades.size):
         totals[rung, h] += fades[h]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from matching.errors import Fault, InputError
 from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.tables import Tables
-from training.dataset import World, with_enterprises
+from training.dataset import World, narrowed, with_enterprises
 from training.train import Progress, silent
 
 SETTLED: Final = (Stage.GRANTED, Stage.DRAWN, Stage.EXPIRED)
@@ -23,11 +23,14 @@ COLUMNS: Final = ("need_id", "enterprise_id", "as_of", "rank", "product_id", "in
 def rank_open(
     tables: Tables, ranker: Ranker, as_of: date | None = None, top_k: int = 10, progress: Progress = silent
 ) -> pd.DataFrame:
-    """The `top_k` products of every open need, by `COLUMNS`, as of a date (by default the last one in the tables)."""
-    world = World.of(tables)
-    open_ = _open_needs(tables)
+    """The `top_k` products of every open need, by `COLUMNS`, as of a date (by default the last one in the tables).
+
+    Rows of `tables` after that date are not looked at; a ranker of some products only ranks those.
+    """
     day = as_of or _last_day(tables)
-    rows = list(_ranked(world, ranker, open_, day, top_k, progress))
+    known = tables.before(day + timedelta(days=1))
+    world = World.of(narrowed(known, ranker.manifest.get("where", {})))
+    rows = list(_ranked(world, ranker, _open_needs(known), day, top_k, progress))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -51,8 +54,8 @@ def _ranked(
 ) -> Iterator[dict[str, Any]]:
     matcher = Matcher(world.catalogue, replace(ranker, history=world.history))
     owners = dict(zip(world.catalogue.ids.tolist(), world.catalogue.institution_ids.tolist(), strict=True))
-    for done, (need, firm) in enumerate(with_enterprises(world.tables, needs), start=1):
-        ranking = matcher.rank(firm, need, as_of=max(day, need.posted_at), top_k=top_k)
+    for done, (need, firm) in enumerate(with_enterprises(world.tables, needs, day), start=1):
+        ranking = matcher.rank(firm, need, as_of=day, top_k=top_k)
         progress("ranking", done / len(needs))
         for match in ranking.matches:
             yield {

@@ -136,12 +136,15 @@ def queries(
     return [query(world, need, firm, taken[need.need_id]) for need, firm in pairs[-most:]]
 
 
-def with_enterprises(tables: Tables, needs: pd.DataFrame) -> Iterable[tuple[Need, Enterprise]]:
-    """Each need and its enterprise's facts as last known when it was posted."""
+def with_enterprises(
+    tables: Tables, needs: pd.DataFrame, as_of: date | None = None
+) -> Iterable[tuple[Need, Enterprise]]:
+    """Each need and its enterprise's facts as last known when it was posted, or on `as_of` where that is given."""
     facts = tables.enterprises.assign(row=range(len(tables.enterprises))).sort_values("as_of", kind="stable")
-    keys = needs[["need_id", "enterprise_id", "posted_at"]].sort_values("posted_at", kind="stable")
+    day = needs["posted_at"] if as_of is None else pd.Timestamp(as_of).as_unit("ns")
+    keys = needs[["need_id", "enterprise_id"]].assign(day=day).sort_values("day", kind="stable")
     found = pd.merge_asof(
-        keys, facts[["enterprise_id", "as_of", "row"]], left_on="posted_at", right_on="as_of", by="enterprise_id"
+        keys, facts[["enterprise_id", "as_of", "row"]], left_on="day", right_on="as_of", by="enterprise_id"
     ).set_index("need_id")["row"]
     rows = found.reindex(needs["need_id"])
     known = iter(gate.entities("enterprises", tables.enterprises.iloc[rows.dropna().astype(int)]))
@@ -171,9 +174,9 @@ def query(world: World, need: Need, enterprise: Enterprise, grades: Mapping[str,
 
 
 def group(builder: Builder, asked: Query, seed: int = 0) -> Group | None:
-    """The query's training rows, or None where nothing among them was taken.
+    """The query's training rows, or None where nobody applied for any of them.
 
-    Of more than `MOST_CANDIDATES` unshown candidates, half are those that the memory ranks first and half are drawn at
+    Of more than `MOST_CANDIDATES` candidates, half are those that the memory ranks first and half are drawn at
     random, so that the forest meets both what it must tell apart and what it must keep down.
     """
     keep = np.flatnonzero(asked.shown) if asked.shown.any() else np.arange(len(asked.rows))
@@ -181,7 +184,7 @@ def group(builder: Builder, asked: Query, seed: int = 0) -> Group | None:
         return None
     features = builder.build(asked.enterprise, asked.need, asked.as_of, asked.rows)
     if len(keep) > MOST_CANDIDATES:
-        keep = _thinned(features, asked.grades, seed)
+        keep = keep[_thinned(features[keep], asked.grades[keep], seed)]
     return Group(asked.enterprise.enterprise_id, features[keep], asked.grades[keep])
 
 

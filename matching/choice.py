@@ -32,12 +32,13 @@ class Choice:
 
     def score(self, features: Numbers) -> Numbers:
         """w · x for each row of float64 [n, len(FEATURES)]: a log chance, up to what all candidates share."""
-        return np.asarray(self._standard(features) @ self.weights, dtype=np.float64)
+        # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
+        return np.asarray((self._standard(features) * self.weights).sum(axis=1), dtype=np.float64)
 
     def _standard(self, features: Numbers) -> Numbers:
         """Standardised columns; a missing value is an average one."""
         standard = (_bent(features) - self.mean) / self.scale
-        return np.clip(np.nan_to_num(standard, nan=0.0), -CLIP, CLIP)
+        return np.ascontiguousarray(np.clip(np.nan_to_num(standard, nan=0.0), -CLIP, CLIP))
 
     def to_dict(self) -> dict[str, Any]:
         """By feature name, for a bundle's JSON."""

@@ -10,7 +10,7 @@ import pytest
 
 from matching.errors import BundleError
 from matching.features import FEATURES
-from matching.ranker import FILES, FOREST, HISTORY, KERNELS, MANIFEST, Ranker, _shuffled, fit
+from matching.ranker import CHOICE, FILES, FOREST, HISTORY, KERNELS, MANIFEST, Ranker, _shuffled, fit
 from tests import bundles
 
 PARAMS = {"min_data_in_leaf": 2, "num_leaves": 4}
@@ -84,7 +84,7 @@ def test_what_an_interrupted_save_left_does_no_harm(ranker, tmp_path):
 
 
 def test_a_bundle_holds_texts_and_arrays_and_nothing_that_could_run(bundle):
-    assert {path.name for path in bundle.iterdir()} == {FOREST, HISTORY, KERNELS, MANIFEST}
+    assert {path.name for path in bundle.iterdir()} == {FOREST, CHOICE, HISTORY, KERNELS, MANIFEST}
     with np.load(bundle / HISTORY, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype.kind in "ifbU" for name in arrays.files)
 

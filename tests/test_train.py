@@ -8,10 +8,11 @@ import pytest
 
 from matching.errors import InputError
 from matching.features import FEATURES, HEADS, Builder
+from matching.memory import YEAR
 from matching.ranker import Ranker
 from tests import bundles
 from training.dataset import Group, World, queries
-from training.train import build_groups, stacked, train
+from training.train import HALF_LIFE_YEARS, build_groups, stacked, train
 
 DEALS = {"product_id": [f"P{i}" for i in range(6)]}
 
@@ -111,12 +112,20 @@ def test_groups_stand_in_the_order_of_their_queries(loyal, loyal_ranker):
 def test_an_enterprise_counts_by_the_square_root_of_its_needs():
     sizes = {"A": 4, "B": 1}
     groups = [
-        Group(firm, np.full((2, len(FEATURES)), n), np.array([3, 0], np.int32)) for firm, n in sizes.items()
+        Group(firm, 20_000, np.full((2, len(FEATURES)), n), np.array([3, 0], np.int32))
+        for firm, n in sizes.items()
         for _ in range(n)
-    ]  # fmt: skip
+    ]
     features, labels, rows, weights = stacked(groups)
     assert features.shape == (10, len(FEATURES))
     assert labels.tolist() == [3, 0] * 5
     assert rows.tolist() == [2] * 5
     assert weights[8] / weights[0] == pytest.approx(np.sqrt(4))
     assert weights.mean() == pytest.approx(1.0)
+
+
+def test_a_need_counts_half_as_much_every_half_life():
+    days = [20_000, 20_000 - int(YEAR * HALF_LIFE_YEARS), 20_000 - int(2 * YEAR * HALF_LIFE_YEARS)]
+    groups = [Group(str(day), day, np.zeros((1, len(FEATURES))), np.array([3], np.int32)) for day in days]
+    weights = stacked(groups)[3]
+    assert weights / weights[0] == pytest.approx([1, 1 / 2, 1 / 4], rel=1e-3)

@@ -62,9 +62,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Group:
-    """One query's rows for training: features [n, FEATURES], grades [n], and whose they are."""
+    """One query's rows for training: features [n, FEATURES], grades [n], whose they are and of which day."""
 
     enterprise_id: str
+    day: int
     features: Numbers
     grades: Codes
 
@@ -185,7 +186,7 @@ def group(builder: Builder, asked: Query, seed: int = 0) -> Group | None:
     features = builder.build(asked.enterprise, asked.need, asked.as_of, asked.rows)
     if len(keep) > MOST_CANDIDATES:
         keep = keep[_thinned(features[keep], asked.grades[keep], seed)]
-    return Group(asked.enterprise.enterprise_id, features[keep], asked.grades[keep])
+    return Group(asked.enterprise.enterprise_id, asked.context.day, features[keep], asked.grades[keep])
 
 
 def _thinned(features: Numbers, grades: Codes, seed: int) -> Rows:

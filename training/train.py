@@ -12,12 +12,13 @@ from matching.choice import fit_choice
 from matching.errors import Fault, InputError
 from matching.features import HEADS, Builder
 from matching.history import Codes, Context, Numbers, cutoff
-from matching.memory import Kernel, fit_kernel
+from matching.memory import YEAR, Kernel, fit_kernel
 from matching.ranker import Ranker, fit, manifest
 from matching.tables import Tables
 from training.dataset import Group, Query, Where, World, group, narrowed, queries
 
-MOST_QUERIES: Final = 4000  # the latest; older ones tell of another market and cost time
+MOST_QUERIES: Final = 2500  # the latest; older ones tell of another market and cost time
+HALF_LIFE_YEARS: Final = 2.0
 KERNEL_PAIRS: Final = 6_000_000  # (query, event) pairs that a kernel is fitted on: what its time goes with
 KERNEL_QUERIES: Final = (300, 1200)  # but at least and at most so many queries
 FEWEST_QUERIES: Final = 20
@@ -73,10 +74,14 @@ def train(
 
 
 def stacked(groups: Sequence[Group]) -> tuple[Numbers, Codes, Codes, Numbers]:
-    """Groups as one matrix: features, labels, group sizes, and weights by which enterprises count by √needs."""
+    """Groups as one matrix: features, labels, group sizes, and weights.
+
+    An enterprise counts by the square root of its needs, and a need half as much every `HALF_LIFE_YEARS`.
+    """
     sizes = np.array([len(g.grades) for g in groups], dtype=np.int32)
     _, inverse, count = np.unique([g.enterprise_id for g in groups], return_inverse=True, return_counts=True)
-    share = 1 / np.sqrt(count[inverse])
+    days = np.array([g.day for g in groups])
+    share = 0.5 ** ((days.max() - days) / (YEAR * HALF_LIFE_YEARS)) / np.sqrt(count[inverse])
     weights = np.repeat(share / share.mean(), sizes)
     return np.concatenate([g.features for g in groups]), np.concatenate([g.grades for g in groups]), sizes, weights
 

@@ -124,8 +124,11 @@ def fit_kernel(
     """
     labels = _labels(history, level)
     wanted = labels[products]
-    starts = np.array([history.until(c.day - _WINDOW) for c in contexts])
-    untils = np.array([c.until for c in contexts])
+    taken = np.flatnonzero(history.taken)
+    days = history.day[taken]
+    starts = np.searchsorted(days, [c.day - _WINDOW for c in contexts])
+    untils = np.searchsorted(taken, [c.until for c in contexts])
+    label = labels[history.product[taken]]
     data = (
         np.array([c.codes for c in contexts]),
         np.array([c.numbers for c in contexts]),
@@ -133,13 +136,12 @@ def fit_kernel(
         starts,
         untils,
         wanted,
-        history.codes,
-        history.numbers,
-        history.day,
-        labels[history.product],
-        history.taken,
+        history.codes[taken],
+        history.numbers[taken],
+        days,
+        label,
     )
-    known = np.array([bool(_any(labels, history, s, u, w)) for s, u, w in zip(starts, untils, wanted, strict=True)])
+    known = np.array([bool(np.any(label[s:u] == w)) for s, u, w in zip(starts, untils, wanted, strict=True)])
     share = _shares_of_enterprises(data[0][:, 0]) * known
     prior = _start() * _is_age()
 
@@ -157,11 +159,6 @@ def fit_kernel(
 def _labels(history: History, level: str) -> Codes:
     own = np.arange(len(history.products), dtype=np.int32)
     return {"product": own, "institution": history.institution_of, "type": history.type_of}[level]
-
-
-def _any(labels: Codes, history: History, start: int, until: int, wanted: int) -> bool:
-    window = slice(start, until)
-    return bool(np.any((labels[history.product[window]] == wanted) & history.taken[window]))
 
 
 def _shares_of_enterprises(enterprises: Codes) -> Numbers:
@@ -221,7 +218,7 @@ def _similarity(
 @njit(cache=True, parallel=True)
 def _likelihood(
     theta: Any, floor: float, codes: Any, numbers: Any, days: Any, starts: Any, untils: Any, wanted: Any,
-    past: Any, amounts: Any, past_day: Any, label: Any, taken: Any,
+    past: Any, amounts: Any, past_day: Any, label: Any,
 ) -> Any:  # fmt: skip
     n = len(days)
     value, slope = np.zeros(n), np.zeros((n, _N))
@@ -229,8 +226,6 @@ def _likelihood(
         phi, all_slope, own_slope = np.empty(_N), np.zeros(_N), np.zeros(_N)
         everything, own = 1e-12, 0.0
         for j in range(starts[i], untils[i]):
-            if not taken[j]:
-                continue
             w = np.exp(_similarity(theta, codes[i], numbers[i], days[i], past[j], amounts[j], past_day[j], phi))
             everything += w
             for p in range(_N):

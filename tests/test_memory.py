@@ -8,8 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching import memory
-from matching.history import CODES, NUMBERS, Context, History
-from matching.memory import COUNTS, DAYS, FAR, NEVER, PARAMETERS, WINDOW_YEARS, YEAR, Kernel, fit_kernel, recall
+from matching.history import CODES, DISTANCES, NUMBERS, Context, History
+from matching.memory import (
+    COUNTS,
+    DAYS,
+    FAR,
+    FAR_KM,
+    NEAR_KM,
+    NEVER,
+    PARAMETERS,
+    WINDOW_YEARS,
+    YEAR,
+    Kernel,
+    fit_kernel,
+    recall,
+)
 
 TODAY = 20_000
 WINDOW = int(WINDOW_YEARS * YEAR)
@@ -70,14 +83,24 @@ def shared(asked, event, name):
 def weight(asked, event, weights):
     years = event[0] / YEAR
     total = sum(weights[name] for name in CODES if shared(asked, event, name))
-    for number, other, name in zip(asked.numbers, event[4], NUMBERS, strict=True):
+    for number, other, name in zip(asked.numbers, event[4], DISTANCES, strict=False):
         if not (np.isnan(number) or np.isnan(other)):
             total -= weights[f"{name}_distance"] * min(abs(number - other), FAR)
     ages = {"age": years, "log_age": np.log1p(12 * years)}
     for name, age in ages.items():
         total -= weights[name] * age
         total -= weights[f"own_{name}"] * age * shared(asked, event, "enterprise")
-    return np.exp(total)
+    apart = km(asked.numbers[-2:], event[4][-2:])
+    if np.isnan(apart):
+        return np.exp(total + weights["no_km"])
+    return np.exp(total - weights["log_km"] * np.log1p(apart / NEAR_KM) - weights["km"] * min(apart, FAR_KM) / 50)
+
+
+def km(here, there):
+    """On the flat map that touches the globe between the two: 111.2 km a degree."""
+    (north, east), (other_north, other_east) = here, there
+    width = np.cos(np.radians((north + other_north) / 2))
+    return 111.2 * np.hypot(north - other_north, (east - other_east) * width)
 
 
 def fade(event, years):
@@ -207,6 +230,15 @@ def test_a_distance_beyond_the_farthest_says_no_more():
     assert masses == pytest.approx([np.exp(-FAR)] * 2)
 
 
+def test_a_near_event_says_more_than_a_far_one_and_beyond_the_farthest_none_says_less():
+    here = [np.nan] * len(DISTANCES) + [30.0, 106.0]
+    masses = []
+    for degrees in (0.0, 1.0, 10.0, 20.0):
+        past = history([(9, 0, True, facts(), [np.nan] * len(DISTANCES) + [30.0 + degrees, 106.0])])
+        masses.append(recall(past, context(past, facts(), here), (kernel(km=1.0),)).taken[0, 0])
+    assert masses == pytest.approx([1.0, np.exp(-111.2 / 50), np.exp(-FAR_KM / 50), np.exp(-FAR_KM / 50)])
+
+
 # fitting
 
 
@@ -270,7 +302,6 @@ def test_the_slope_of_the_likelihood_is_its_differences():
         past.numbers,
         past.day,
         past.product,
-        past.taken,
     )
     _, slope = memory._likelihood(theta, 0.02, *data)
     for p in range(len(PARAMETERS)):

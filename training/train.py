@@ -110,7 +110,7 @@ def _learnable(world: World, all_industries: bool) -> list[Query]:
 
 
 def _kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[Kernel]:
-    events = np.mean([query.context.until for query in asked])
+    events = np.mean([query.context.until for query in asked]) * world.history.taken.mean()
     step = max(len(asked) // int(np.clip(KERNEL_PAIRS / max(events, 1), *KERNEL_QUERIES)), 1)
     chosen = list(asked)[::-step][::-1]
     taken = np.array([query.candidates[np.argmax(query.grades)] for query in chosen], dtype=np.int32)

@@ -37,7 +37,9 @@ class Scorer:
 
 def scoring(matcher, *scores):
     """A matcher whose candidates score so, in the catalogue's order."""
-    return Matcher(matcher.catalogue, replace(matcher.ranker, booster=Scorer(scores)))
+    choice = matcher.ranker.choice
+    silent = replace(choice, weights=np.zeros_like(choice.weights))
+    return Matcher(matcher.catalogue, replace(matcher.ranker, booster=Scorer(scores), choice=silent))
 
 
 def rank(matcher, *, as_of=TODAY, enterprise=None, need=None, **options):

@@ -141,6 +141,8 @@ def test_sba504_gives_one_need_and_an_outcome_for_each_leg(tmp_path):
         "enterprise_id": "B1",
         "as_of": day,
         "region": "US/CA/900/90001",
+        "latitude": 33.9731,
+        "longitude": -118.2479,
         "industry": "C/333/333512",
         "ownership": "corporation",
     }
@@ -343,6 +345,8 @@ def test_ssbci_states_the_facts_of_the_firm_as_of_the_first_day_of_the_year(tmp_
         "enterprise_id": "ssbci-2012-000001",
         "as_of": pd.Timestamp(2012, 1, 1),
         "region": "US/ND/051/05151",
+        "latitude": 43.3879,
+        "longitude": -72.5038,
         "industry": "C/333/333512",
         "founded": pd.Timestamp(2009, 1, 1),
         "employees": 4,

@@ -87,7 +87,8 @@ class Kernel:
 class Recall:
     """What the memory holds for one need, by product: `counts` [products, COUNTS], `days` [products, DAYS].
 
-    `taken` and `seen` [products, kernels] are the kernel masses of events taken and of those only seen.
+    `taken` [products, kernels] are the kernel masses of events taken; `seen` [products, 1] is that of events only seen,
+    under the first kernel: they are many, and one tells how often what was seen was taken.
     """
 
     counts: Numbers
@@ -250,7 +251,7 @@ def _recall(
 ) -> Any:  # fmt: skip
     counts = np.zeros((size, len(COUNTS)))
     days = np.full((size, 3), float(NEVER))
-    taken, seen = np.zeros((size, len(weights))), np.zeros((size, len(weights)))
+    taken, seen = np.zeros((size, len(weights))), np.zeros((size, min(len(weights), 1)))
     phi = np.empty(_N)
     for j in range(start, until):
         p = product[j]
@@ -296,7 +297,7 @@ def _recall(
                 counts[p, 22] += slow
             if own:
                 counts[p, 23] += 1
-        for h in range(len(weights)):
+        for h in range(len(weights) if was_taken[j] else seen.shape[1]):
             w = np.exp(_similarity(weights[h], codes, numbers, today, past[j], amounts[j], past_day[j], phi))
             if was_taken[j]:
                 taken[p, h] += w

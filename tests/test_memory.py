@@ -140,7 +140,7 @@ def test_what_is_recalled_is_what_a_slow_and_obvious_memory_recalls(seed):
     found = recall(past, asked, kernels)
     taken, seen = obvious(asked, events, kernels, 3)
     np.testing.assert_allclose(found.taken, taken, rtol=1e-9, atol=1e-300)
-    np.testing.assert_allclose(found.seen, seen, rtol=1e-9, atol=1e-300)
+    np.testing.assert_allclose(found.seen, seen[:, :1], rtol=1e-9, atol=1e-300)
 
 
 SLOW = {

@@ -104,7 +104,7 @@ def absent(monkeypatch, *modules):
 
 
 def test_every_system_is_asked_the_same_queries_as_in_an_evaluation(loyal, loyal_ranker, found):
-    measured = evaluate(loyal, loyal_ranker, bundles.UNTIL)
+    measured = evaluate(loyal, loyal_ranker, bundles.UNTIL).report
     same = ("queries", "enterprises", "cold_enterprises", "candidates", "reachable")
     assert {key: found[key] for key in same} == {key: measured[key] for key in same}
     assert found["systems"]["model"] == measured["systems"]["model"]

@@ -20,7 +20,7 @@ from matching.ranker import Ranker
 from training import batch, market, sources
 from training.benchmark import benchmark
 from training.benchmark.table import show
-from training.evaluate import METRICS, measure, write_json
+from training.evaluate import METRICS, evaluate, write_json
 from training.promote import promote
 from training.train import train
 
@@ -110,7 +110,7 @@ def evaluate_command(
     chances = _truth(truth) if truth else None
     start, end = _date("--from", since), _date("--to", to) if to else None
     with _progress() as progress:
-        found = measure(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
+        found = evaluate(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
     page = html or (json_file and json_file.with_suffix(".html"))
     if json_file:
         write_json(found.report, json_file)

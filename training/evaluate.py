@@ -69,27 +69,13 @@ def evaluate(
     truth: pd.DataFrame | None = None,
     seed: int = 0,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """The report: `queries`, `enterprises`, `candidates` (mean), `reachable` (share) and `systems`.
-
-    `systems[NAME][SLICE][METRIC]` is {value, low, high}. With `truth` (need_id, product_id, chance) the gain of a
-    candidate is its true chance, and the oracle that knows it is among the systems.
-    """
-    return measure(tables, ranker, since, until, where, all_industries, truth, seed, progress).report
-
-
-def measure(
-    tables: Tables,
-    ranker: Ranker,
-    since: date,
-    until: date | None = None,
-    where: Where | None = None,
-    all_industries: bool = False,
-    truth: pd.DataFrame | None = None,
-    seed: int = 0,
-    progress: Progress = silent,
 ) -> Evaluation:
-    """The report as `evaluate` gives it, with all that a page about it shows."""
+    """The report, with all that a page about it shows.
+
+    The report holds `queries`, `candidates` (mean), `reachable` (share) and `systems[NAME][SLICE][METRIC]` as {value,
+    low, high}. With `truth` (need_id, product_id, chance) the gain of a candidate is its true chance, and the oracle
+    that knows it is among the systems.
+    """
     progress("history", 0.0)
     world = World.of(narrowed(tables, where or {}))
     asked = queries(world, since, until, all_industries)

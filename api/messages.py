@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from matching.domain import Day, Enterprise, Entity, Id, Kind, Match, Need, Product
+from matching.exposure import Exposure
 
 EXAMPLE = {
     "enterprise": {
@@ -26,6 +27,7 @@ EXAMPLE_BY_ID = {
     "need": {"amount": 2000000, "term_months": 36, "purpose": "equipment", "collateral": ["equipment"]},
     "kinds": ["credit", "leasing"],
     "as_of": "2026-01-15",
+    "exposure": {"cap": 3, "floor": 2, "small_share": 0.01},
 }
 
 
@@ -64,6 +66,9 @@ class RecommendationRequest(Entity):
         default=None, min_length=1, max_length=len(Kind), description="Only products of these kinds; all when missing"
     )
     as_of: Day | None = Field(default=None, description="Rules, prices and facts of this day; today when missing")
+    exposure: Exposure | None = Field(
+        default=None, description="Limits who gets the `top_k` places; by score alone when missing"
+    )
 
 
 class Asked(Entity):
@@ -74,6 +79,7 @@ class Asked(Entity):
     top_k: int
     kinds: tuple[Kind, ...] | None
     as_of: date
+    exposure: Exposure | None = None  # earlier records have none
 
 
 class RankedProduct(Match):

@@ -22,7 +22,14 @@ def recommend(service: Service, request: RecommendationRequest) -> Recommendatio
     recommendation_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
     asked = _asked(service, request, recommendation_id)
     matcher = service.serving.matcher()
-    ranking = matcher.rank(asked.enterprise, asked.need, as_of=asked.as_of, top_k=asked.top_k, kinds=asked.kinds)
+    ranking = matcher.rank(
+        asked.enterprise,
+        asked.need,
+        as_of=asked.as_of,
+        top_k=asked.top_k,
+        kinds=asked.kinds,
+        exposure=asked.exposure,
+    )
     product_ids = matcher.catalogue.ids[ranking.rows].tolist()
     answer = _answer(recommendation_id, asked, ranking, matcher.catalogue)
     row = _row(answer, asked, ranking, product_ids, now)
@@ -48,7 +55,14 @@ def _asked(service: Service, request: RecommendationRequest, recommendation_id: 
     enterprise = _enterprise(service, request, as_of)
     need = _need(request, enterprise, as_of, f"need-{recommendation_id}")
     _refuse_the_future(enterprise, need, as_of)
-    return Asked(enterprise=enterprise, need=need, top_k=request.top_k, kinds=request.kinds, as_of=as_of)
+    return Asked(
+        enterprise=enterprise,
+        need=need,
+        top_k=request.top_k,
+        kinds=request.kinds,
+        as_of=as_of,
+        exposure=request.exposure,
+    )
 
 
 def _enterprise(service: Service, request: RecommendationRequest, as_of: date) -> Enterprise:

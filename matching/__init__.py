@@ -9,6 +9,7 @@ from matching.bundles import bundle, champion
 from matching.catalogue import Catalogue
 from matching.domain import Enterprise, Institution, Kind, Match, Need, Outcome, Product, Rule, Stage, Verdict
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
+from matching.exposure import Exposure
 from matching.features import FEATURES, Builder
 from matching.history import History
 from matching.matcher import Matcher, Ranking
@@ -22,6 +23,7 @@ __all__ = [
     "BundleError",
     "Catalogue",
     "Enterprise",
+    "Exposure",
     "Fault",
     "History",
     "InputError",

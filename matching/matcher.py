@@ -8,6 +8,7 @@ import numpy as np
 
 from matching.catalogue import Catalogue, Rows
 from matching.domain import Enterprise, Kind, Match, Need
+from matching.exposure import Exposure, Places
 from matching.features import Builder
 from matching.history import Numbers
 from matching.ranker import Ranker
@@ -42,6 +43,7 @@ class Matcher:
         self.ranker = ranker
         self.rulebook = Rulebook(catalogue)
         self.builder = Builder.of(ranker.history, ranker.kernels, catalogue)
+        self.places = Places(catalogue, ranker.history, self.builder.roster)
 
     def rank(
         self,
@@ -52,10 +54,12 @@ class Matcher:
         top_k: int = 10,
         kinds: Collection[Kind] | None = None,
         among: Rows | None = None,
+        exposure: Exposure | None = None,
     ) -> Ranking:
         """The best `top_k` eligible products for `need` as of a date; `among` limits the rows that are considered.
 
-        Reads no outcome from the first day of `as_of`'s month on. Equal scores rank by product id.
+        Reads no outcome from the first day of `as_of`'s month on. Equal scores rank by product id. Under `exposure`
+        a better product may have to give way, and the matches are fewer where it cannot be met with all.
         """
         if kinds is not None:
             need = need.model_copy(update={"kinds": tuple(kinds)})
@@ -70,14 +74,13 @@ class Matcher:
             rows=rows,
             features=features,
             scores=scores,
-            matches=self._matches(verdicts, rows, scores, top_k),
+            matches=self._matches(verdicts, rows, scores, self.places.first(rows, scores, as_of, top_k, exposure)),
             failed=verdicts.failed,
             surprises=tuple(self.ranker.surprises(features)),
         )
 
-    def _matches(self, verdicts: Verdicts, rows: Rows, scores: Numbers, top_k: int) -> tuple[Match, ...]:
+    def _matches(self, verdicts: Verdicts, rows: Rows, scores: Numbers, first: Rows) -> tuple[Match, ...]:
         eligible = np.flatnonzero(verdicts.eligible)
-        best = np.lexsort((rows, -scores))[:top_k]
         return tuple(
             Match(
                 product_id=str(self.catalogue.ids[rows[i]]),
@@ -85,5 +88,5 @@ class Matcher:
                 score=float(scores[i]),
                 verdicts=verdicts.of(int(eligible[i])),
             )
-            for rank, i in enumerate(best, start=1)
+            for rank, i in enumerate(first, start=1)
         )

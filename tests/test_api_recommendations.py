@@ -63,6 +63,21 @@ def test_top_k_cuts_the_list_and_leaves_the_order(client):
     assert ask(client, top_k=2)["matches"] == everything[:2]
 
 
+def test_an_exposure_constraint_is_kept_and_recorded(client):
+    answer = ask(client, exposure={"cap": 2})
+    owners = [match["institution_id"] for match in answer["matches"]]
+    assert sorted(owners) == ["I1", "I1", "I2"]
+    assert answer["candidates"] == 5
+    asked = client.get(f"{URL}/{answer['id']}").json()["request"]
+    assert asked["exposure"] == {"cap": 2, "floor": 0, "small_share": 0.01}
+
+
+def test_without_an_exposure_constraint_the_score_alone_decides(client):
+    answer = ask(client)
+    assert len(answer["matches"]) == 5
+    assert client.get(f"{URL}/{answer['id']}").json()["request"]["exposure"] is None
+
+
 def test_kinds_limits_the_products(client):
     assert [match["product_id"] for match in ask(client, kinds=["leasing"])["matches"]] == ["P4"]
 

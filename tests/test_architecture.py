@@ -24,6 +24,7 @@ ORDER = [
     "choice",
     "bundles",
     "ranker",
+    "exposure",
     "matcher",
 ]
 WEB_AND_STORE = {

@@ -8,6 +8,7 @@ import pytest
 
 from matching.catalogue import Catalogue
 from matching.domain import Kind
+from matching.exposure import Exposure
 from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.tables import entities
@@ -88,6 +89,27 @@ def test_top_k_cuts_the_matches_and_nothing_else(matcher, top_k):
     whole, cut = rank(matcher), rank(matcher, top_k=top_k)
     assert cut.matches == whole.matches[:top_k]
     assert cut.scores.tobytes() == whole.scores.tobytes()
+
+
+def test_under_a_cap_the_next_institution_gets_the_place(matcher):
+    scores = scoring(matcher, 0.1, 0.5, -0.3, 0.9, 0.2)
+    assert ids(rank(scores, top_k=3)) == ["P3", "P1", "P4"]
+    ranking = rank(scores, top_k=3, exposure=Exposure(cap=1))
+    assert ids(ranking) == ["P3", "P4"]
+    assert [match.rank for match in ranking.matches] == [1, 2]
+    assert ranking.scores.tobytes() == rank(scores).scores.tobytes()
+
+
+def test_a_floor_is_for_those_small_in_the_rankers_history(matcher):
+    scores = scoring(matcher, 0.4, 0.5, 0.3, 0.9, 0.2)  # P4 is the lessor's, who had under a fifth of what was taken
+    assert ids(rank(scores, top_k=2, exposure=Exposure(floor=1, small_share=0.3))) == ["P3", "P4"]
+    assert ids(rank(scores, top_k=2, exposure=Exposure(floor=1, small_share=0.1))) == ["P3"]
+
+
+def test_no_constraint_lets_an_ineligible_product_in(matcher):
+    ranking = rank(matcher, top_k=99, exposure=Exposure(floor=99, small_share=1.0))
+    assert set(ids(ranking)) == set(ELIGIBLE)
+    assert all(verdict.result != "fail" for match in ranking.matches for verdict in match.verdicts)
 
 
 def test_kinds_asked_for_go_before_those_of_the_need(matcher):

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from matching.exposure import Exposure
 from tests.evaluations import BANK, LESSOR, SECOND, THIRD, evaluation
 from training import charts
 from training.__main__ import app
+from training.fairness import constrained
 from training.report import page, write_html
 
 MODEL_MEAN = ((1 + 0) / 2 + (THIRD + SECOND) / 2) / 2
@@ -221,6 +223,12 @@ def test_a_forest_without_a_split_has_no_importance(outline):
     shown = outline(importance={})
     assert "no feature has any gain" in shown.text("importance")
     assert [t for t in shown.tables if t[0] == ["Name", "Share"]] == []
+
+
+def test_the_price_of_a_constraint_on_exposure_is_told_where_one_was_tried(found, outline):
+    tried = outline(constrained(evaluation(), Exposure(cap=1)).report)
+    assert "Its price in NDCG@10: all 0." in tried.text("exposure")
+    assert "Its price" not in found.text("exposure")
 
 
 def test_exposure_is_shown_by_institution(found):

@@ -87,6 +87,18 @@ def test_evaluate_takes_the_model_that_is_named(run, data, models, loyal_ranker,
     assert found["all_industries"] is True
 
 
+def test_evaluate_tells_the_price_of_a_constraint_on_exposure(run, data, models, tmp_path):
+    report = tmp_path / "report.json"
+    code, out, _ = run("evaluate", data, "--models", models, "--from", "2025-05-01", "--exposure-cap", 2,
+                       "--exposure-floor", 1, "--small-share", 0.5, "--json", report)  # fmt: skip
+    told = json.loads(report.read_text())["exposure"]
+    assert code == 0
+    assert (told["cap"], told["floor"], told["small_share"]) == (2, 1, 0.5)
+    assert told["fewer"] == 1.0  # one institution offers all products
+    assert any("Its price in NDCG@10: all " in line for line in out)
+    assert any(line.startswith("│ model, constrained") for line in out)
+
+
 def test_rank_writes_every_open_needs_products(run, data, models, tmp_path):
     code, out, _ = run("rank", data, "--models", models, "--out", tmp_path / "top.csv", "--top-k", 3)
     ranked = pd.read_csv(tmp_path / "top.csv")

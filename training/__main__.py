@@ -16,11 +16,13 @@ from rich.table import Table
 from matching import tables as gate
 from matching.bundles import bundle, champion
 from matching.errors import Fault, InputError, MatchingError
+from matching.exposure import Exposure
 from matching.ranker import Ranker
 from training import batch, market, sources
 from training.benchmark import benchmark
 from training.benchmark.table import show
 from training.evaluate import METRICS, evaluate, write_json
+from training.fairness import constrained, said
 from training.promote import promote
 from training.train import train
 
@@ -102,6 +104,11 @@ def evaluate_command(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The report as a page; by default beside the JSON.")
     ] = None,
+    exposure_cap: Annotated[int | None, typer.Option(min=1, help="Also with at most N of ten places each.")] = None,
+    exposure_floor: Annotated[int, typer.Option(min=0, max=10, help="Also with N of ten kept for small ones.")] = 0,
+    small_share: Annotated[
+        float, typer.Option(min=1e-6, max=1.0, help="Small: a share of outcomes below this.")
+    ] = 0.01,
     seed: Seed = 0,
 ) -> None:
     """Measure a model and the baselines on needs from a date on."""
@@ -111,6 +118,8 @@ def evaluate_command(
     start, end = _date("--from", since), _date("--to", to) if to else None
     with _progress() as progress:
         found = evaluate(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
+    if exposure_cap or exposure_floor:
+        found = constrained(found, Exposure(cap=exposure_cap, floor=exposure_floor, small_share=small_share))
     page = html or (json_file and json_file.with_suffix(".html"))
     if json_file:
         write_json(found.report, json_file)
@@ -246,6 +255,8 @@ def _print_report(found: dict[str, Any]) -> None:
                 cells = (slices[part][metric] for metric in METRICS)
                 table.add_row(name, *(f"{c['value']:.3f} [{c['low']:.3f}, {c['high']:.3f}]" for c in cells))
         Console(width=120).print(table)
+    if "exposure" in found:
+        print(said(found["exposure"]))
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ METRICS: Final = ("ndcg@10", "mrr", "recall@1", "recall@5")
 TUNING_YEARS: Final = 2
 MODEL: Final = "model"
 ORACLE: Final = "oracle"
+CONSTRAINED: Final = "model, constrained"  # on exposure
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from training import breakdown, charts
 from training.evaluate import MODEL, Evaluation
+from training.fairness import said
 from training.metrics import Interval, paired
 from training.worst import unreachable, worst
 
@@ -206,6 +207,8 @@ def _exposure(found: Evaluation) -> Section:
         "Each institution's share of the model's first ten places, beside its share of all eligible products. Where a "
         f"need has ten candidates or fewer, each of them has a place. {never}"
     )
+    if "exposure" in found.report:
+        text += f" {said(found.report['exposure'])}"
     figure = _figure("Places and eligible products by institution", charts.exposure(frame), frame, never)
     return Section("exposure", "Who is shown", "机构曝光", text, (figure,))
 

@@ -1,4 +1,4 @@
-"""`python -m training …`: simulate, import, train, evaluate, benchmark, rank, promote."""
+"""`python -m training …`: simulate, import, train, evaluate, ablate, benchmark, rank, promote."""
 
 import sys
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from matching.bundles import bundle, champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import Ranker
-from training import batch, market, sources
+from training import ablation, batch, market, sources
 from training.benchmark import benchmark
 from training.benchmark.table import show
 from training.evaluate import METRICS, evaluate, write_json
@@ -128,6 +128,31 @@ def evaluate_command(
 
         write_html(found, page)
     _print_report(found.report)
+
+
+@app.command("ablate")
+def ablate_command(
+    data: Data,
+    since: Since,
+    to: Day = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Train on rows before; by default --from.")] = None,
+    where: Filter = None,
+    all_industries: Everyone = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Fit each family by itself too.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure what each family of features is worth: the model without it, on needs from a date on."""
+    start, end = _date("--from", since), _date("--to", to) if to else None
+    split = _date("--until", until) if until else None
+    tables = gate.read(data)
+    with _progress() as progress:
+        found = ablation.ablate(
+            tables, start, end, split, _where(where), all_industries, alone, seed, progress=progress
+        )
+    if json_file:
+        write_json(found, json_file)
+    ablation.show(found)
 
 
 @app.command("benchmark")

@@ -114,7 +114,7 @@ def score(
     def one(query: Query) -> Scored:
         ranking = matcher.rank(query.enterprise, query.need, as_of=query.as_of, top_k=0, among=query.rows)
         scores = {MODEL: ranking.scores} | {b.name: np.asarray(b.scores(query), dtype=np.float64) for b in baselines}
-        return Scored(query, _is_cold(world, query), query.gains, scores)
+        return Scored(query, is_cold(world, query), query.gains, scores)
 
     found = []
     for done, item in enumerate(
@@ -165,7 +165,7 @@ def _importance(ranker: Ranker) -> dict[str, float]:
     return dict(zip(ranker.booster.feature_name(), gains.tolist(), strict=True))
 
 
-def _is_cold(world: World, query: Query) -> bool:
+def is_cold(world: World, query: Query) -> bool:
     """Whether the enterprise had no outcome before the first day of the need's month."""
     past = world.history.codes[: query.context.until, 0]
     return not bool(np.any(past == query.context.codes[0])) or query.context.codes[0] < 0

@@ -47,8 +47,8 @@ def train(
     end = until or _day_after(tables)
     progress("history", 0.0)
     world = World.of(narrowed(tables.before(end), where))
-    asked = _learnable(world, all_industries)
-    kernels = tuple(_kernels(world, asked, progress))
+    asked = learnable(world, all_industries)
+    kernels = tuple(fit_kernels(world, asked, progress))
     builder = Builder(world.history, kernels, world.catalogue, world.roster)
     groups = build_groups(builder, asked, seed, progress)
     features, labels, sizes, weights = stacked(groups)
@@ -97,7 +97,8 @@ def build_groups(builder: Builder, asked: Sequence[Query], seed: int, progress: 
     return groups
 
 
-def _learnable(world: World, all_industries: bool) -> list[Query]:
+def learnable(world: World, all_industries: bool) -> list[Query]:
+    """The latest queries that a model can be fitted on. Raises `InputError` where there are too few."""
     if len(world.history) == 0:
         raise InputError("train", [Fault("outcomes", "has at least one row before the split")])
     first = date(1970, 1, 1) + timedelta(days=int(world.history.day[0]) + WARM_UP_DAYS)
@@ -109,7 +110,8 @@ def _learnable(world: World, all_industries: bool) -> list[Query]:
     return asked
 
 
-def _kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[Kernel]:
+def fit_kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[Kernel]:
+    """The memory's kernels, one for each of `HEADS`, fitted on a share of the queries."""
     events = np.mean([query.context.until for query in asked]) * world.history.taken.mean()
     step = max(len(asked) // int(np.clip(KERNEL_PAIRS / max(events, 1), *KERNEL_QUERIES)), 1)
     chosen = list(asked)[::-step][::-1]

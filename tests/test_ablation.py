@@ -1,0 +1,150 @@
+"""The ablation: the model is the one that `train` fits, a family left out is unused, and the table says what it costs."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from matching.errors import InputError
+from matching.features import FEATURES, SPECIFICATION
+from tests import bundles
+from tests.conftest import ROUNDS, SPLIT
+from training.ablation import AGAIN, FAMILIES, ablate, by_itself, columns, only, rows, show, variants, without
+from training.evaluate import METRICS, evaluate
+
+
+@pytest.fixture(scope="module")
+def found(simulated):
+    return ablate(simulated, SPLIT, date(2026, 4, 1), rounds=ROUNDS)
+
+
+@pytest.fixture(scope="module")
+def loyal_found(loyal):
+    """Short, with each family by itself."""
+    until = date(2024, 7, 1)
+    return ablate(loyal, bundles.UNTIL, date(2025, 2, 1), until, all_industries=True, alone=True, rounds=2)
+
+
+def value(found, system, part="all"):
+    return found["systems"][system][part]["ndcg@10"]["value"]
+
+
+def loss(found, system, part="all"):
+    return found["loss"][system][part]["ndcg@10"]
+
+
+# known by construction
+
+
+def test_the_whole_model_is_the_one_that_train_fits(found, simulated, trained):
+    """Bit for bit: figures of the same fit on the same needs."""
+    measured = evaluate(simulated, trained, SPLIT, date(2026, 4, 1)).report
+    assert found["systems"]["model"] == measured["systems"]["model"]
+    assert (found["queries"], found["enterprises"]) == (measured["queries"], measured["enterprises"])
+
+
+def test_a_family_without_values_costs_exactly_nothing(loyal_found):
+    """Nothing is ever refused there, so the rates are all missing."""
+    assert loss(loyal_found, without("rate")) == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_a_family_of_the_need_alone_tells_no_candidates_apart(loyal_found):
+    """All six candidates share a score, so that each has rank 3.5 whoever is asked."""
+    assert value(loyal_found, by_itself("need")) == pytest.approx(1 / np.log2(1 + 3.5))
+
+
+def test_an_enterprises_own_past_alone_foresees_the_loyal(loyal_found):
+    assert value(loyal_found, by_itself("own")) == pytest.approx(1.0)
+
+
+def test_the_loss_is_the_models_figure_less_the_variants(found):
+    for name in found["loss"]:
+        for part in ("all", "cold"):
+            difference = value(found, "model", part) - value(found, name, part)
+            assert loss(found, name, part)["value"] == pytest.approx(difference, abs=1e-12)
+            assert loss(found, name, part)["low"] <= loss(found, name, part)["value"] <= loss(found, name, part)["high"]
+
+
+def test_to_leave_something_out_changes_the_figures(found):
+    assert loss(found, without("memory"))["value"] != 0
+    assert loss(found, AGAIN)["value"] != 0
+
+
+# the report
+
+
+def test_every_family_is_left_out_once(found):
+    assert set(found["systems"]) == {"model", AGAIN} | {without(family) for family in FAMILIES}
+    assert set(found["loss"]) == set(found["systems"]) - {"model"}
+    assert set(found["loss"][AGAIN]["all"]) == set(METRICS)
+
+
+def test_each_family_is_fitted_by_itself_where_wanted(loyal_found):
+    assert {by_itself(family) for family in FAMILIES} <= set(loyal_found["systems"])
+
+
+def test_the_report_says_what_was_fitted_and_asked(found, loyal_found):
+    assert (found["from"], found["to"], found["until"]) == (str(SPLIT), "2026-04-01", str(SPLIT))
+    assert loyal_found["until"] == "2024-07-01"
+    assert sum(found["families"].values()) == len(FEATURES)
+    assert list(found["families"]) == list(FAMILIES)
+
+
+def test_the_table_starts_with_the_whole_model_and_the_family_that_costs_most(loyal_found):
+    table = rows(loyal_found)
+    assert [row[0] for row in table[:2]] == ["nothing", f"nothing, {AGAIN}"]
+    costs = [loss(loyal_found, without(row[0]))["value"] for row in table[2:]]
+    assert costs == sorted(costs, reverse=True)
+    assert {row[0] for row in table[2:]} == set(FAMILIES)
+    rate = next(row for row in table if row[0] == "rate")
+    assert rate[1] == str(loyal_found["families"]["rate"])
+    assert rate[3] == "+0.000 [+0.000, +0.000]"
+
+
+def test_the_columns_of_families_alone_are_shown_where_there_are_any(found, loyal_found):
+    for report, head in ((found, False), (loyal_found, True)):
+        console = Console(width=200, record=True, file=None)
+        with console.capture() as shown:
+            show(report, console)
+        assert ("alone, all" in shown.get()) is head
+        assert "memory" in shown.get()
+
+
+# the variants
+
+
+def test_the_families_part_the_features():
+    assert sum(columns(family) for family in FAMILIES).tolist() == [1] * len(FEATURES)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_variant_keeps_all_columns_but_its_familys(family):
+    found = variants(alone=True, seed=3)
+    dropped = {
+        feature.name for feature, kept in zip(SPECIFICATION, found[without(family)].kept, strict=True) if not kept
+    }
+    assert dropped == {feature.name for feature in SPECIFICATION if feature.family == family}
+    assert (found[by_itself(family)].kept == ~found[without(family)].kept).all()
+    assert found[without(family)].seed == found["model"].seed == 3
+    assert found[AGAIN].seed != 3
+
+
+def test_what_is_not_kept_is_constant_even_where_it_was_missing():
+    kept = np.arange(len(FEATURES)) % 2 == 0
+    masked = only(np.full((3, len(FEATURES)), np.nan), kept)
+    assert np.isnan(masked[:, kept]).all()
+    assert (masked[:, ~kept] == 0).all()
+
+
+# what is refused
+
+
+def test_training_on_the_test_itself_is_refused(loyal):
+    with pytest.raises(InputError, match=r"--until: is not after --from \(2025-01-01\), not 2025-01-02"):
+        ablate(loyal, bundles.UNTIL, until=date(2025, 1, 2))
+
+
+def test_no_query_is_an_error(loyal):
+    with pytest.raises(InputError, match="--from: leaves at least one query, not none from 2030-01-01 on"):
+        ablate(loyal, date(2030, 1, 1))

@@ -1,0 +1,222 @@
+"""What each family of features is worth: the model fitted without it against the whole one, on the same needs.
+
+Kernels, groups and the test's features are built once; forest and choice model are fitted anew. A family's columns are
+0 in fitting and in scoring: neither part can use a constant. A refit by itself moves the figures a little, so the whole
+model is fitted under another seed as well: a family that costs no more than that costs nothing that can be told.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+from joblib import Parallel, delayed
+from rich.console import Console
+from rich.table import Table
+
+from matching.choice import fit_choice
+from matching.errors import Fault, InputError
+from matching.features import SPECIFICATION, Builder
+from matching.history import Codes, Numbers
+from matching.memory import Kernel
+from matching.ranker import Ranker, fit
+from matching.tables import Tables
+from training.benchmark import lead
+from training.dataset import Query, Where, World, narrowed, queries
+from training.evaluate import MODEL, Scored, is_cold, report
+from training.train import ROUNDS, Progress, build_groups, fit_kernels, learnable, silent, stacked
+
+FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in SPECIFICATION))
+AGAIN: Final = "another seed"
+METRIC: Final = "ndcg@10"
+PARTS: Final = ("all", "cold")
+NONE: Final = "–"
+Flags = np.ndarray
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model to fit: the columns that it may use, and its seed."""
+
+    kept: Flags
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A variant's model; `score` hides the same columns from it as its fit did."""
+
+    ranker: Ranker
+    kept: Flags
+
+    def score(self, features: Numbers) -> Numbers:
+        return self.ranker.score(only(features, self.kept))
+
+
+def ablate(
+    tables: Tables,
+    since: date,
+    to: date | None = None,
+    until: date | None = None,
+    where: Where | None = None,
+    all_industries: bool = False,
+    alone: bool = False,
+    seed: int = 0,
+    rounds: int = ROUNDS,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """`evaluate`'s report on the model and its variants, with `loss` and `families`.
+
+    The model is fitted on rows before `until` (by default `since`). `families` counts each one's features;
+    `loss[VARIANT][SLICE][METRIC]` is the whole model less the variant, {value, low, high} over enterprises. Variants
+    are "without FAMILY", with `alone` "FAMILY alone" too, and `AGAIN`.
+    """
+    end = until or since
+    if end > since:
+        raise InputError("ablate", [Fault("--until", f"is not after --from ({since}), not {end}")])
+    progress("history", 0.0)
+    world = World.of(narrowed(tables, where or {}))
+    asked = queries(world, since, to, all_industries)
+    if not asked:
+        raise InputError("ablate", [Fault("--from", f"leaves at least one query, not none from {since} on")])
+    known = World.of(narrowed(tables.before(end), where or {}))
+    models, kernels = _models(known, variants(alone, seed), all_industries, seed, rounds, progress)
+    scored = _scored(world, kernels, models, asked, progress)
+    return report(scored, seed) | {
+        "loss": {name: lead(scored, name, seed) for name in models if name != MODEL},
+        "families": {family: int(columns(family).sum()) for family in FAMILIES},
+        "source": tables.source,
+        "from": str(since),
+        "to": str(to) if to else None,
+        "until": str(end),
+        "where": {column: list(values) for column, values in (where or {}).items()},
+        "all_industries": all_industries,
+        "seed": seed,
+        "gain": "taken",
+    }
+
+
+def columns(family: str) -> Flags:
+    """Which of `FEATURES` belong to the family."""
+    return np.array([feature.family == family for feature in SPECIFICATION])
+
+
+def variants(alone: bool, seed: int) -> dict[str, Variant]:
+    """The whole model, itself under another seed, without each family and, where wanted, by each family alone."""
+    everything = np.ones(len(SPECIFICATION), dtype=bool)
+    found = {MODEL: Variant(everything, seed), AGAIN: Variant(everything, seed + 1)}
+    found |= {without(family): Variant(~columns(family), seed) for family in FAMILIES}
+    return found | {by_itself(family): Variant(columns(family), seed) for family in FAMILIES if alone}
+
+
+def without(family: str) -> str:
+    """The name of the variant that lacks the family."""
+    return f"without {family}"
+
+
+def by_itself(family: str) -> str:
+    """The name of the variant that has only the family."""
+    return f"{family} alone"
+
+
+def only(features: Numbers, kept: Flags) -> Numbers:
+    """The features with 0 in all columns that are not kept."""
+    return np.where(kept, features, 0.0)
+
+
+def show(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Prints the report of `ablate`, the family that costs most first."""
+    console = console or Console(width=140)
+    console.print(
+        f"{found['queries']} needs of {found['enterprises']} enterprises, {found['cold_enterprises']} of them cold; "
+        f"{METRIC}, 95% intervals; loss: the whole model less the one without the family",
+        highlight=False,
+    )
+    heads = ("left out", "features", "all", "loss, all", "cold", "loss, cold", "alone, all", "alone, cold")
+    table = Table(*heads[: None if by_itself(FAMILIES[0]) in found["systems"] else -2])
+    for row in rows(found):
+        table.add_row(*row[: len(table.columns)])
+    console.print(table)
+
+
+def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table's cells: the whole model, the whole under another seed, then the families."""
+    families = sorted(FAMILIES, key=lambda family: -found["loss"][without(family)]["all"][METRIC]["value"])
+    total = str(sum(found["families"].values()))
+    return [
+        ("nothing", total, *_cells(found, MODEL), NONE, NONE),
+        (f"nothing, {AGAIN}", total, *_cells(found, AGAIN), NONE, NONE),
+        *(
+            (family, str(found["families"][family]), *_cells(found, without(family)), *_alone(found, family))
+            for family in families
+        ),
+    ]
+
+
+def _models(
+    known: World, wanted: Mapping[str, Variant], all_industries: bool, seed: int, rounds: int, progress: Progress
+) -> tuple[dict[str, _Fitted], tuple[Kernel, ...]]:
+    """The variants' models and the kernels that they share, as `train` would fit them."""
+    asked = learnable(known, all_industries)
+    kernels = tuple(fit_kernels(known, asked, progress))
+    builder = Builder(known.history, kernels, known.catalogue, known.roster)
+    training = stacked(build_groups(builder, asked, seed, progress))
+    models = {}
+    for done, (name, variant) in enumerate(wanted.items(), start=1):
+        models[name] = _Fitted(_ranker(known, kernels, training, variant, rounds), variant.kept)
+        progress("models", done / len(wanted))
+    return models, kernels
+
+
+def _ranker(
+    known: World,
+    kernels: tuple[Kernel, ...],
+    training: tuple[Numbers, Codes, Codes, Numbers],
+    variant: Variant,
+    rounds: int,
+) -> Ranker:
+    features, *rest = training
+    seen = only(features, variant.kept)
+    return Ranker(fit(seen, *rest, variant.seed, rounds), fit_choice(seen, *rest), known.history, kernels, {})
+
+
+def _scored(
+    world: World,
+    kernels: tuple[Kernel, ...],
+    models: Mapping[str, _Fitted],
+    asked: Sequence[Query],
+    progress: Progress,
+) -> list[Scored]:
+    """Every variant's scores of every query, whose features are built once."""
+    builder = Builder(world.history, kernels, world.catalogue, world.roster)
+
+    def one(query: Query) -> Scored:
+        features = builder.build(query.enterprise, query.need, query.as_of, query.rows)
+        scores = {name: model.score(features) for name, model in models.items()}
+        return Scored(query, is_cold(world, query), query.gains, scores)
+
+    found = []
+    work = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(one)(query) for query in asked)
+    for done, item in enumerate(work, start=1):
+        found.append(item)
+        progress("ranking", done / len(asked))
+    return found
+
+
+def _cells(found: Mapping[str, Any], name: str) -> list[str]:
+    """The variant's NDCG and its loss, on all and on cold enterprises."""
+    values, loss = found["systems"][name], found["loss"].get(name, {})
+    return [cell for part in PARTS for cell in (_value(values.get(part)), _value(loss.get(part), sign="+"))]
+
+
+def _alone(found: Mapping[str, Any], family: str) -> list[str]:
+    values = found["systems"].get(by_itself(family), {})
+    return [_value(values.get(part)) for part in PARTS]
+
+
+def _value(metrics: Mapping[str, Any] | None, sign: str = "") -> str:
+    if metrics is None:
+        return NONE
+    value, low, high = (f"{metrics[METRIC][part]:{sign}.3f}" for part in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

@@ -1,4 +1,4 @@
-"""The ablation: the model is the one that `train` fits, a family left out is unused, and the table says what it costs."""
+"""The ablation: the model is the one that `train` fits, a family left out is unused, the table says what it costs."""
 
 from datetime import date
 

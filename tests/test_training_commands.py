@@ -13,6 +13,7 @@ from matching import tables
 from matching.bundles import champion
 from tests.releases import ROWS, release
 from training import __main__ as commands
+from training import ablation
 from training.train import train
 
 ID = re.compile(r"\d{8}-[0-9a-f]{12}")
@@ -99,6 +100,19 @@ def test_evaluate_tells_the_price_of_a_constraint_on_exposure(run, data, models,
     assert any(line.startswith("│ model, constrained") for line in out)
 
 
+def test_ablate_prints_the_table_and_writes_the_report(run, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, "ablate", partial(ablation.ablate, rounds=2))
+    report = tmp_path / "ablation.json"
+    code, out, _ = run("ablate", data, "--from", "2025-01-01", "--to", "2025-02-01", "--until", "2024-07-01",
+                       "--where", "product_id=P0,P1,P2", "--all-industries", "--json", report)  # fmt: skip
+    found = json.loads(report.read_text())
+    assert code == 0
+    assert (found["from"], found["to"], found["until"]) == ("2025-01-01", "2025-02-01", "2024-07-01")
+    assert (found["where"], found["all_industries"]) == ({"product_id": ["P0", "P1", "P2"]}, True)
+    for family in found["families"]:
+        assert any(line.startswith(f"│ {family}") for line in out)
+
+
 def test_rank_writes_every_open_needs_products(run, data, models, tmp_path):
     code, out, _ = run("rank", data, "--models", models, "--out", tmp_path / "top.csv", "--top-k", 3)
     ranked = pd.read_csv(tmp_path / "top.csv")
@@ -170,6 +184,11 @@ def test_a_bad_date_is_named_with_its_option(run, data, models, option, words, t
     name, *options = words
     result = run(name, data, "--models", models, *options, option, text)
     refused(result, f"{option}: is a date (YYYY-MM-DD), not '{text}'")
+
+
+def test_an_ablation_trained_on_its_own_test_is_refused(run, data):
+    result = run("ablate", data, "--from", "2025-01-01", "--until", "2025-01-02")
+    refused(result, "--until: is not after --from (2025-01-01), not 2025-01-02")
 
 
 @pytest.mark.parametrize(

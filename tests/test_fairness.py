@@ -80,4 +80,4 @@ def test_a_constraint_is_said_in_words(tight, found):
     assert "50.0% of the first ten places, 33.3% without it and 33.3% of the eligible products" in text
     assert "100.0% of the needs get fewer products" in text
     assert f"all {tight.report['exposure']['price']['all']['value']:.3f} [" in text
-    assert "at most 2 of one institution, 0 of ten" in said(constrained(found, Exposure(cap=2)).report["exposure"])
+    assert "(at most 2 of one institution; small:" in said(constrained(found, Exposure(cap=2)).report["exposure"])

@@ -127,7 +127,7 @@ def only(features: Numbers, kept: Flags) -> Numbers:
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the report of `ablate`, the family that costs most first."""
-    console = console or Console(width=140)
+    console = console or Console(width=165)
     console.print(
         f"{found['queries']} needs of {found['enterprises']} enterprises, {found['cold_enterprises']} of them cold; "
         f"{METRIC}, 95% intervals; loss: the whole model less the one without the family",
@@ -212,7 +212,7 @@ def _cells(found: Mapping[str, Any], name: str) -> list[str]:
 
 def _alone(found: Mapping[str, Any], family: str) -> list[str]:
     values = found["systems"].get(by_itself(family), {})
-    return [_value(values.get(part)) for part in PARTS]
+    return [f"{values[part][METRIC]['value']:.3f}" if part in values else NONE for part in PARTS]
 
 
 def _value(metrics: Mapping[str, Any] | None, sign: str = "") -> str:

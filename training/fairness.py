@@ -101,7 +101,8 @@ def _small(both: Sequence[_Both]) -> dict[str, float]:
 
 def _limits(told: Mapping[str, Any]) -> str:
     cap = [] if told["cap"] is None else [f"at most {told['cap']} of one institution"]
-    return ", ".join([*cap, f"{told['floor']} of ten places kept for small ones"])
+    floor = [f"{told['floor']} of ten places kept for small ones"] if told["floor"] else []
+    return ", ".join([*cap, *floor])
 
 
 def _interval(price: Mapping[str, float]) -> str:

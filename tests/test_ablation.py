@@ -71,6 +71,16 @@ def test_to_leave_something_out_changes_the_figures(found):
     assert loss(found, AGAIN)["value"] != 0
 
 
+def test_with_a_truth_the_gain_is_the_chance(loyal):
+    """Only the one that knows that the last product is the best for everyone is right."""
+    chances = loyal.products[["product_id"]].assign(chance=np.arange(1, len(loyal.products) + 1) / 10)
+    truth = loyal.needs[["need_id"]].merge(chances, how="cross")
+    told = ablate(loyal, bundles.UNTIL, date(2025, 1, 6), truth=truth, rounds=1)
+    assert told["gain"] == "true chance"
+    assert [name for name in told["systems"] if value(told, name) == 1.0] == ["oracle"]
+    assert set(told["loss"]) == {AGAIN} | {without(family) for family in FAMILIES}
+
+
 # the report
 
 

@@ -38,6 +38,7 @@ Filter = Annotated[
 ]
 Everyone = Annotated[bool, typer.Option("--all-industries", help="Not only manufacturing enterprises.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
+Truth = Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="By default the champion, else the latest.")]
 
 
@@ -99,7 +100,7 @@ def evaluate_command(
     model: Model = None,
     where: Filter = None,
     all_industries: Everyone = False,
-    truth: Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")] = None,
+    truth: Truth = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The report as a page; by default beside the JSON.")
@@ -139,6 +140,7 @@ def ablate_command(
     where: Filter = None,
     all_industries: Everyone = False,
     alone: Annotated[bool, typer.Option("--alone", help="Fit each family by itself too.")] = False,
+    truth: Truth = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
     seed: Seed = 0,
 ) -> None:
@@ -146,9 +148,10 @@ def ablate_command(
     start, end = _date("--from", since), _date("--to", to) if to else None
     split = _date("--until", until) if until else None
     tables = gate.read(data)
+    chances = _truth(truth) if truth else None
     with _progress() as progress:
         found = ablation.ablate(
-            tables, start, end, split, _where(where), all_industries, alone, seed, progress=progress
+            tables, start, end, split, _where(where), all_industries, alone, chances, seed, progress=progress
         )
     if json_file:
         write_json(found, json_file)

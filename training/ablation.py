@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
@@ -24,7 +25,7 @@ from matching.ranker import Ranker, fit
 from matching.tables import Tables
 from training.benchmark import lead
 from training.dataset import Query, Where, World, narrowed, queries
-from training.evaluate import MODEL, Scored, is_cold, report
+from training.evaluate import MODEL, Scored, is_cold, report, with_truth
 from training.train import ROUNDS, Progress, build_groups, fit_kernels, learnable, silent, stacked
 
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in SPECIFICATION))
@@ -62,6 +63,7 @@ def ablate(
     where: Where | None = None,
     all_industries: bool = False,
     alone: bool = False,
+    truth: pd.DataFrame | None = None,
     seed: int = 0,
     rounds: int = ROUNDS,
     progress: Progress = silent,
@@ -70,7 +72,7 @@ def ablate(
 
     The model is fitted on rows before `until` (by default `since`). `families` counts each one's features;
     `loss[VARIANT][SLICE][METRIC]` is the whole model less the variant, {value, low, high} over enterprises. Variants
-    are "without FAMILY", with `alone` "FAMILY alone" too, and `AGAIN`.
+    are "without FAMILY", with `alone` "FAMILY alone" too, and `AGAIN`. With `truth` gains are true chances, as there.
     """
     end = until or since
     if end > since:
@@ -83,6 +85,8 @@ def ablate(
     known = World.of(narrowed(tables.before(end), where or {}))
     models, kernels = _models(known, variants(alone, seed), all_industries, seed, rounds, progress)
     scored = _scored(world, kernels, models, asked, progress)
+    if truth is not None:
+        scored = with_truth(world, scored, truth)
     return report(scored, seed) | {
         "loss": {name: lead(scored, name, seed) for name in models if name != MODEL},
         "families": {family: int(columns(family).sum()) for family in FAMILIES},
@@ -93,7 +97,7 @@ def ablate(
         "where": {column: list(values) for column, values in (where or {}).items()},
         "all_industries": all_industries,
         "seed": seed,
-        "gain": "taken",
+        "gain": "taken" if truth is None else "true chance",
     }
 
 
@@ -130,7 +134,7 @@ def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     console = console or Console(width=165)
     console.print(
         f"{found['queries']} needs of {found['enterprises']} enterprises, {found['cold_enterprises']} of them cold; "
-        f"{METRIC}, 95% intervals; loss: the whole model less the one without the family",
+        f"gain: {found['gain']}; {METRIC}, 95% intervals; loss: the whole model less the one without the family",
         highlight=False,
     )
     heads = ("left out", "features", "all", "loss, all", "cold", "loss, cold", "alone, all", "alone, cold")

@@ -84,7 +84,7 @@ def evaluate(
         raise InputError("evaluate", [Fault("--from", f"leaves at least one query, not none from {since} on")])
     scored = score(world, ranker, asked, fitted_baselines(world, since, all_industries, seed), progress)
     if truth is not None:
-        scored = _with_truth(world, scored, truth)
+        scored = with_truth(world, scored, truth)
     found = report(scored, seed) | {
         "model_id": ranker.model_id,
         "source": tables.source,
@@ -171,7 +171,7 @@ def is_cold(world: World, query: Query) -> bool:
     return not bool(np.any(past == query.context.codes[0])) or query.context.codes[0] < 0
 
 
-def _with_truth(world: World, scored: Sequence[Scored], truth: pd.DataFrame) -> list[Scored]:
+def with_truth(world: World, scored: Sequence[Scored], truth: pd.DataFrame) -> list[Scored]:
     """Gains from the true chances; an oracle that ranks by them."""
     chances = truth.set_index(["need_id", "product_id"])["chance"].sort_index()
     lost = {item.query.need_id for item in scored} - set(truth["need_id"])

@@ -10,7 +10,7 @@ from matching.errors import InputError
 from matching.features import FEATURES, SPECIFICATION
 from tests import bundles
 from tests.conftest import ROUNDS, SPLIT
-from training.ablation import AGAIN, FAMILIES, ablate, by_itself, columns, only, rows, show, variants, without
+from training.ablation import AGAIN, FAMILIES, Fitted, ablate, by_itself, columns, only, rows, show, variants, without
 from training.evaluate import METRICS, evaluate
 
 
@@ -136,8 +136,35 @@ def test_a_variant_keeps_all_columns_but_its_familys(family):
     }
     assert dropped == {feature.name for feature in SPECIFICATION if feature.family == family}
     assert (found[by_itself(family)].kept == ~found[without(family)].kept).all()
-    assert found[without(family)].seed == found["model"].seed == 3
-    assert found[AGAIN].seed != 3
+    assert list(found[without(family)].seeds) == list(found["model"].seeds) == [3]
+
+
+def test_other_seeds_are_none_of_the_models():
+    found = variants(alone=False, seed=3, seeds=2)
+    assert (list(found["model"].seeds), list(found[AGAIN].seeds)) == ([3, 4], [5, 6])
+
+
+class Times:
+    """Stands in for a ranker: a row's score is so many times the sum of its features."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def score(self, features):
+        return self.factor * features.sum(axis=1)
+
+
+def test_the_models_of_several_seeds_give_their_mean_score_of_what_is_kept():
+    features = np.arange(2.0 * len(FEATURES)).reshape(2, -1)
+    kept = columns("own")
+    found = Fitted([Times(1), Times(4)], kept).score(features)
+    assert found == pytest.approx((1 + 4) / 2 * features[:, kept].sum(axis=1))
+
+
+def test_each_variant_is_fitted_once_a_seed(loyal, found):
+    told = ablate(loyal, bundles.UNTIL, date(2025, 1, 6), seeds=2, rounds=1)
+    assert (told["seeds"], found["seeds"]) == (2, 1)
+    assert loss(told, without("rate")) == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_what_is_not_kept_is_constant_even_where_it_was_missing():

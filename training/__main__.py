@@ -143,6 +143,7 @@ def ablate_command(
     truth: Truth = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
     seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Average each model over so many seeds.")] = 1,
 ) -> None:
     """Measure what each family of features is worth: the model without it, on needs from a date on."""
     start, end = _date("--from", since), _date("--to", to) if to else None
@@ -151,7 +152,7 @@ def ablate_command(
     chances = _truth(truth) if truth else None
     with _progress() as progress:
         found = ablation.ablate(
-            tables, start, end, split, _where(where), all_industries, alone, chances, seed, progress=progress
+            tables, start, end, split, _where(where), all_industries, alone, chances, seed, seeds, progress=progress
         )
     if json_file:
         write_json(found, json_file)

@@ -2,7 +2,8 @@
 
 Kernels, groups and the test's features are built once; forest and choice model are fitted anew. A family's columns are
 0 in fitting and in scoring: neither part can use a constant. A refit by itself moves the figures a little, so the whole
-model is fitted under another seed as well: a family that costs no more than that costs nothing that can be told.
+model is fitted under another seed as well: a family that costs no more than that costs nothing that can be told. Scores
+averaged over several seeds tell more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,21 +39,23 @@ Flags = np.ndarray
 
 @dataclass(frozen=True)
 class Variant:
-    """A model to fit: the columns that it may use, and its seed."""
+    """A model to fit: the columns that it may use, and the seeds of the fits whose scores are averaged."""
 
     kept: Flags
-    seed: int
+    seeds: Sequence[int]
 
 
 @dataclass(frozen=True)
-class _Fitted:
-    """A variant's model; `score` hides the same columns from it as its fit did."""
+class Fitted:
+    """A variant's models, one a seed."""
 
-    ranker: Ranker
+    rankers: Sequence[Ranker]
     kept: Flags
 
     def score(self, features: Numbers) -> Numbers:
-        return self.ranker.score(only(features, self.kept))
+        """The models' mean score a row; they see only what they were fitted on."""
+        seen = only(features, self.kept)
+        return np.asarray(np.mean([ranker.score(seen) for ranker in self.rankers], axis=0), dtype=np.float64)
 
 
 def ablate(
@@ -65,6 +68,7 @@ def ablate(
     alone: bool = False,
     truth: pd.DataFrame | None = None,
     seed: int = 0,
+    seeds: int = 1,
     rounds: int = ROUNDS,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -73,6 +77,7 @@ def ablate(
     The model is fitted on rows before `until` (by default `since`). `families` counts each one's features;
     `loss[VARIANT][SLICE][METRIC]` is the whole model less the variant, {value, low, high} over enterprises. Variants
     are "without FAMILY", with `alone` "FAMILY alone" too, and `AGAIN`. With `truth` gains are true chances, as there.
+    A variant's score is the mean of fits under `seeds` seeds: with more of them, less of a difference is luck.
     """
     end = until or since
     if end > since:
@@ -83,7 +88,7 @@ def ablate(
     if not asked:
         raise InputError("ablate", [Fault("--from", f"leaves at least one query, not none from {since} on")])
     known = World.of(narrowed(tables.before(end), where or {}))
-    models, kernels = _models(known, variants(alone, seed), all_industries, seed, rounds, progress)
+    models, kernels = _models(known, variants(alone, seed, seeds), all_industries, seed, rounds, progress)
     scored = _scored(world, kernels, models, asked, progress)
     if truth is not None:
         scored = with_truth(world, scored, truth)
@@ -97,6 +102,7 @@ def ablate(
         "where": {column: list(values) for column, values in (where or {}).items()},
         "all_industries": all_industries,
         "seed": seed,
+        "seeds": seeds,
         "gain": "taken" if truth is None else "true chance",
     }
 
@@ -106,12 +112,13 @@ def columns(family: str) -> Flags:
     return np.array([feature.family == family for feature in SPECIFICATION])
 
 
-def variants(alone: bool, seed: int) -> dict[str, Variant]:
-    """The whole model, itself under another seed, without each family and, where wanted, by each family alone."""
+def variants(alone: bool, seed: int, seeds: int = 1) -> dict[str, Variant]:
+    """The whole model, itself under other seeds, without each family and, where wanted, by each family alone."""
     everything = np.ones(len(SPECIFICATION), dtype=bool)
-    found = {MODEL: Variant(everything, seed), AGAIN: Variant(everything, seed + 1)}
-    found |= {without(family): Variant(~columns(family), seed) for family in FAMILIES}
-    return found | {by_itself(family): Variant(columns(family), seed) for family in FAMILIES if alone}
+    first, others = range(seed, seed + seeds), range(seed + seeds, seed + 2 * seeds)
+    found = {MODEL: Variant(everything, first), AGAIN: Variant(everything, others)}
+    found |= {without(family): Variant(~columns(family), first) for family in FAMILIES}
+    return found | {by_itself(family): Variant(columns(family), first) for family in FAMILIES if alone}
 
 
 def without(family: str) -> str:
@@ -160,7 +167,7 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def _models(
     known: World, wanted: Mapping[str, Variant], all_industries: bool, seed: int, rounds: int, progress: Progress
-) -> tuple[dict[str, _Fitted], tuple[Kernel, ...]]:
+) -> tuple[dict[str, Fitted], tuple[Kernel, ...]]:
     """The variants' models and the kernels that they share, as `train` would fit them."""
     asked = learnable(known, all_industries)
     kernels = tuple(fit_kernels(known, asked, progress))
@@ -168,27 +175,29 @@ def _models(
     training = stacked(build_groups(builder, asked, seed, progress))
     models = {}
     for done, (name, variant) in enumerate(wanted.items(), start=1):
-        models[name] = _Fitted(_ranker(known, kernels, training, variant, rounds), variant.kept)
+        models[name] = Fitted(_rankers(known, kernels, training, variant, rounds), variant.kept)
         progress("models", done / len(wanted))
     return models, kernels
 
 
-def _ranker(
+def _rankers(
     known: World,
     kernels: tuple[Kernel, ...],
     training: tuple[Numbers, Codes, Codes, Numbers],
     variant: Variant,
     rounds: int,
-) -> Ranker:
+) -> list[Ranker]:
+    """One a seed; the choice model has none."""
     features, *rest = training
     seen = only(features, variant.kept)
-    return Ranker(fit(seen, *rest, variant.seed, rounds), fit_choice(seen, *rest), known.history, kernels, {})
+    choice = fit_choice(seen, *rest)
+    return [Ranker(fit(seen, *rest, seed, rounds), choice, known.history, kernels, {}) for seed in variant.seeds]
 
 
 def _scored(
     world: World,
     kernels: tuple[Kernel, ...],
-    models: Mapping[str, _Fitted],
+    models: Mapping[str, Fitted],
     asked: Sequence[Query],
     progress: Progress,
 ) -> list[Scored]:

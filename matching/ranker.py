@@ -1,7 +1,8 @@
 """The ranker: a choice model and a LambdaRank forest over the features, with the memory that these are built from.
 
 A bundle is a folder without code: LightGBM's text, the history as arrays, all else as JSON. The
-hash of these is the model's id, and the same data, seed and versions give the same bytes.
+hash of these is the model's id, and the same data, seed and versions give the same bytes. The card beside them is
+made from them, for people; no other file depends on it.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.card import card
 from matching.choice import Choice
 from matching.errors import BundleError
 from matching.features import FEATURES
@@ -28,6 +30,7 @@ HISTORY: Final = "history.npz"
 KERNELS: Final = "kernels.json"
 CHOICE: Final = "choice.json"
 MANIFEST: Final = "manifest.json"
+CARD: Final = "card.md"
 FILES: Final = (FOREST, CHOICE, HISTORY, KERNELS)
 NEEDED: Final = ("id", "missing_rates", "sha256")  # entries of the manifest, beside those checked by value
 LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
@@ -92,6 +95,7 @@ class Ranker:
         for name, content in _files(self.booster, self.choice, self.kernels).items():
             (aside / name).write_text(content)
         self.history.save(aside / HISTORY)
+        (aside / CARD).write_text(card(self.manifest, self.kernels, self.choice))
         hashes = {name: _sha256(aside / name) for name in FILES}
         (aside / MANIFEST).write_text(json.dumps({**self.manifest, "sha256": hashes}, indent=2) + "\n")
         aside.replace(folder)

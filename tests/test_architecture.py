@@ -22,6 +22,7 @@ ORDER = [
     "memory",
     "features",
     "choice",
+    "card",
     "bundles",
     "ranker",
     "exposure",

@@ -10,7 +10,7 @@ import pytest
 
 from matching.errors import BundleError
 from matching.features import FEATURES
-from matching.ranker import CHOICE, FILES, FOREST, HISTORY, KERNELS, MANIFEST, Ranker, _shuffled, fit
+from matching.ranker import CARD, CHOICE, FILES, FOREST, HISTORY, KERNELS, MANIFEST, Ranker, _shuffled, fit
 from tests import bundles
 
 PARAMS = {"min_data_in_leaf": 2, "num_leaves": 4}
@@ -44,7 +44,7 @@ def rows(n=6, seed=0):
 def test_the_same_data_and_seed_give_the_same_id_and_the_same_bytes(bundle, tmp_path):
     again = bundles.ranker().save(tmp_path)
     assert again.name == bundle.name
-    for name in (*FILES, MANIFEST):
+    for name in (*FILES, MANIFEST, CARD):
         assert (again / name).read_bytes() == (bundle / name).read_bytes()
 
 
@@ -84,7 +84,7 @@ def test_what_an_interrupted_save_left_does_no_harm(ranker, tmp_path):
 
 
 def test_a_bundle_holds_texts_and_arrays_and_nothing_that_could_run(bundle):
-    assert {path.name for path in bundle.iterdir()} == {FOREST, CHOICE, HISTORY, KERNELS, MANIFEST}
+    assert {path.name for path in bundle.iterdir()} == {FOREST, CHOICE, HISTORY, KERNELS, MANIFEST, CARD}
     with np.load(bundle / HISTORY, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype.kind in "ifbU" for name in arrays.files)
 
@@ -110,6 +110,13 @@ def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
     with pytest.raises(BundleError, match=f"{name} is missing; copy the whole bundle again"):
         Ranker.load(copy)
+
+
+def test_a_card_that_was_written_on_or_lost_does_no_harm(copy, ranker):
+    (copy / CARD).write_text("Read by the risk department.")
+    assert Ranker.load(copy).model_id == ranker.model_id
+    (copy / CARD).unlink()
+    assert Ranker.load(copy).model_id == ranker.model_id
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'"text"'])

@@ -17,7 +17,7 @@ from matching import tables as gate
 from matching.bundles import bundle, champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
-from matching.ranker import Ranker
+from matching.ranker import CARD, Ranker
 from training import ablation, batch, market, sources
 from training.benchmark import benchmark
 from training.benchmark.table import show
@@ -88,6 +88,7 @@ def train_command(
     notes.print(
         f"{about['queries']} needs from {about['since']} to before {about['until']}, {about['events']} outcomes"
     )
+    notes.print(f"the model card: {models / ranker.model_id / CARD}", soft_wrap=True)
     print(ranker.model_id)
 
 

@@ -58,6 +58,8 @@ def train(
         "since": str(asked[0].as_of),
         "source": tables.source,
         "currency": tables.currency,
+        "attribution": tables.attribution,
+        "simulated": tables.simulated,
         "where": {column: list(values) for column, values in where.items()},
         "all_industries": all_industries,
         "seed": seed,

@@ -186,6 +186,16 @@ def institution_labels(world: World) -> dict[str, str]:
     }
 
 
+def division(industry: str | None, region: str | None, as_of: date) -> str | None:
+    """An industry's division by its code, with its name where the code is of GB/T 4754."""
+    path = _part(industry, 2)
+    if path is None or not (region or "").startswith("CN"):
+        return path
+    names = _divisions(as_of)
+    code = path.split("/")[-1]
+    return f"{code} {names[code]}" if code in names else path
+
+
 def _facts(item: Scored, world: World) -> dict[str, Any]:
     query = item.query
     zone = reference.zone(query.enterprise.region, query.as_of)
@@ -197,7 +207,7 @@ def _facts(item: Scored, world: World) -> dict[str, Any]:
         "size": _size(query, world.tables.currency),
         "zone": zone and zone.en,
         "region": _part(query.enterprise.region, 2),
-        "industry": _industry(query),
+        "industry": division(query.enterprise.industry, query.enterprise.region, query.as_of),
     }
 
 
@@ -208,16 +218,6 @@ def _size(query: Query, currency: str) -> str | None:
     if size is None and currency == "CNY":
         size = reference.size_class(firm.employees, firm.revenue, query.as_of)
     return size and size.en
-
-
-def _industry(query: Query) -> str | None:
-    """The division's code, with its name where the code is of GB/T 4754."""
-    division = _part(query.enterprise.industry, 2)
-    if division is None or not (query.enterprise.region or "").startswith("CN"):
-        return division
-    names = _divisions(query.as_of)
-    code = division.split("/")[-1]
-    return f"{code} {names[code]}" if code in names else division
 
 
 def _divisions(as_of: date) -> dict[str, str]:

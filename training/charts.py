@@ -1,4 +1,4 @@
-"""The charts of an evaluation, each a function from a frame (`breakdown`) to an Altair chart.
+"""The charts of an evaluation and of tables, each a function from a frame (`breakdown`, `overview`) to an Altair chart.
 
 A notebook shows the chart as it is; a page takes its `svg`. Colours are few and named here, so that a page can turn
 each into its counterpart on a dark ground (`DARK`).
@@ -104,33 +104,63 @@ def lead(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
 
 def importance(frame: pd.DataFrame) -> Chart:
     """A bar a label (label, share of the gain)."""
-    room = alt.Scale(domain=[0, 1.15 * float(frame["share"].max())])
+    return bars(frame, "share", "share of gain")
+
+
+def bars(frame: pd.DataFrame, column: str, title: str) -> Chart:
+    """A bar a label (label, `column`), in the frame's order; a column named `share` is in percent."""
+    axis, text = ("%", ".1%") if column == "share" else ("~s", ",d")
+    room = alt.Scale(domain=[0, 1.15 * float(frame[column].max())])
     base = alt.Chart(frame).encode(
-        x=alt.X("share:Q", title="share of gain", scale=room, axis=alt.Axis(format="%", tickCount=5)),
+        x=alt.X(f"{column}:Q", title=title, scale=room, axis=alt.Axis(format=axis, tickCount=5)),
         y=alt.Y("label:N", sort=list(frame["label"]), title=None),
     )
-    text = base.mark_text(align="left", dx=4, color=MUTED).encode(text=alt.Text("share:Q", format=".1%"))
-    return _dressed(base.mark_bar(color=BLUE) + text, "Share of the forest's gain", 20)
+    figure = base.mark_text(align="left", dx=4, color=MUTED).encode(text=alt.Text(f"{column}:Q", format=text))
+    return _dressed(base.mark_bar(color=BLUE) + figure, title.capitalize(), 20)
+
+
+def counts(frame: pd.DataFrame, title: str) -> Chart:
+    """A line a series over the months (month, series, count)."""
+    order = list(frame["series"].unique())
+    scale = alt.Scale(domain=order, range=[GREY, BLUE, AMBER, GREEN][: len(order)])
+    base = alt.Chart(frame).encode(
+        x=_MONTH, y=alt.Y("count:Q", title=title), color=alt.Color("series:N", title=None, scale=scale)
+    )
+    return _dressed(base.mark_line(strokeWidth=2), f"{title.capitalize()} by month", height=240)
+
+
+def histogram(frame: pd.DataFrame, title: str) -> Chart:
+    """A bar a bin on a logarithmic scale (low, high, count)."""
+    axis = alt.Axis(format="~s", tickCount=6, grid=False)
+    base = alt.Chart(frame.assign(ground=0)).encode(
+        x=alt.X("low:Q", title=title, scale=alt.Scale(type="log"), axis=axis),
+        x2="high:Q",
+        y=alt.Y("ground:Q", title=None),
+        y2="count:Q",
+    )
+    return _dressed(base.mark_rect(color=BLUE, stroke=PAPER), f"How many have which {title}", height=200)
+
+
+def concentration(frame: pd.DataFrame) -> Chart:
+    """The share of all takings that the first 1, 2 … institutions hold (rank, cumulative); dashed: all alike."""
+    share = alt.Y("cumulative:Q", title="share of all that was taken", axis=alt.Axis(format="%", tickCount=5))
+    x = alt.X("rank:Q", title="institutions, the largest first", axis=alt.Axis(tickMinStep=1))
+    line = alt.Chart(frame).mark_line(color=BLUE, strokeWidth=2).encode(x=x, y=share)
+    ends = alt.Chart(pd.DataFrame({"rank": [0, len(frame)], "cumulative": [0.0, 1.0]}))
+    alike = ends.mark_line(color=INK, strokeDash=[3, 3]).encode(x=x, y=share)
+    return _dressed(alike + line, "Share of all that was taken held by the largest institutions", height=240)
 
 
 def exposure(frame: pd.DataFrame) -> Chart:
     """Two dots an institution (label, eligible, shown), joined: its share of candidates and of the first ten places."""
-    order = list(frame["label"])
     names = {"eligible": "of eligible products", "shown": "of the first ten places"}
-    long = frame.melt("label", list(names), "share", "value").replace({"share": names})
-    y = alt.Y("label:N", sort=order, title=None)
-    scale = alt.Scale(domain=list(names.values()), range=[GREY, BLUE])
-    link = alt.Chart(frame).mark_rule(color=LINE, strokeWidth=3).encode(y=y, x="eligible:Q", x2="shown:Q")
-    dots = (
-        alt.Chart(long)
-        .mark_point(filled=True, size=60, opacity=1)
-        .encode(
-            y=y,
-            x=alt.X("value:Q", title="share", axis=alt.Axis(format="%", tickCount=5)),
-            color=alt.Color("share:N", scale=scale, title=None),
-        )
-    )
-    return _dressed(link + dots, "Share of eligible products and of the first ten places, by institution", 22)
+    return _two_dots(frame, names, "Share of eligible products and of the first ten places, by institution")
+
+
+def loyalty(frame: pd.DataFrame) -> Chart:
+    """Two dots a level (label, by_chance, share), joined: how often the same is taken again, and by chance."""
+    names = {"by_chance": "by chance", "share": "of those who came back"}
+    return _two_dots(frame, names, "How often an enterprise that comes back takes the same again")
 
 
 def reliability(frame: pd.DataFrame) -> Chart:
@@ -155,6 +185,24 @@ def svg(chart: Chart) -> str:
     for name in _NAMESPACES:
         text = text.replace(name, "", 1)
     return text
+
+
+def _two_dots(frame: pd.DataFrame, names: dict[str, str], description: str) -> Chart:
+    """A grey and a blue dot a label, joined: the columns of `names`, which says what they are."""
+    first, second = names
+    long = frame.melt("label", list(names), "share of", "value").replace({"share of": names})
+    y = alt.Y("label:N", sort=list(frame["label"]), title=None)
+    link = alt.Chart(frame).mark_rule(color=LINE, strokeWidth=3).encode(y=y, x=f"{first}:Q", x2=f"{second}:Q")
+    dots = (
+        alt.Chart(long)
+        .mark_point(filled=True, size=60, opacity=1)
+        .encode(
+            y=y,
+            x=alt.X("value:Q", title="share", axis=alt.Axis(format="%", tickCount=5)),
+            color=alt.Color("share of:N", title=None, scale=alt.Scale(domain=list(names.values()), range=[GREY, BLUE])),
+        )
+    )
+    return _dressed(link + dots, description, 22)
 
 
 def _rule(base: alt.Chart, x: alt.X) -> alt.Chart:

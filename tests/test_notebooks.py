@@ -1,0 +1,152 @@
+"""The notebooks run from top to bottom on a small market and on a release of deals, and are committed clean."""
+
+import ast
+import json
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from matching import tables
+from matching.bundles import champion
+from tests import bundles
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "notebooks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+# A kernel of another kind than asyncio's is reminded of the future as it shuts down: nothing of ours.
+STRICT = """import warnings
+
+warnings.simplefilter("error")
+warnings.simplefilter("ignore", PendingDeprecationWarning)"""
+SECONDS = 120  # for one cell, on a machine that does much else
+
+
+def read(name):
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def code(name):
+    """The code cells' sources."""
+    return [cell.source for cell in read(name).cells if cell.cell_type == "code"]
+
+
+def given(name, parameters):
+    """The notebook's cells, those of its parameters that are given set anew after their cell, warnings as errors.
+
+    Their ids begin with the notebook's name, since several may be run as one.
+    """
+    cells = read(name).cells
+    place = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    known = {key: value for key, value in parameters.items() if re.search(rf"^{key} = ", cells[place].source, re.M)}
+    anew = "\n".join(f"{key} = {value!r}" for key, value in known.items())
+    extra = [nbformat.v4.new_code_cell(text, id=f"given-{i}") for i, text in enumerate((anew, STRICT))]
+    cells[place + 1 : place + 1] = extra
+    for cell in cells:
+        cell.id = f"{name}-{cell.id}"
+    return cells
+
+
+def run(home, *names, **parameters):
+    """Notebooks run one after the other by one kernel in the folder `home`: what each cell said, by its id.
+
+    One kernel, since a start takes as long as a notebook; that neither uses a name of the other is the linter's to see.
+    """
+    cells = [cell for name in names for cell in given(name, parameters)]
+    book = nbformat.v4.new_notebook(cells=cells)
+    client = NotebookClient(book, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": str(home)}})
+    with pytest.MonkeyPatch.context() as patch:  # connection files stay here, not in the home of whoever runs the tests
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(home / "runtime"))
+        client.execute(env=os.environ | {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(home / "ipython")})
+    outputs = {cell.id: cell.outputs for cell in cells if cell.cell_type == "code"}
+    assert [one.text for each in outputs.values() for one in each if one.get("name") == "stderr"] == []
+    return outputs
+
+
+def said(outputs):
+    """All that a cell printed or showed as text."""
+    texts = [one.text if one.output_type == "stream" else one.data["text/plain"] for one in outputs]
+    return "\n".join(texts)
+
+
+def drawn(outputs):
+    """The cells that showed a picture."""
+    return {name for name, each in outputs.items() if any("image/svg+xml" in one.get("data", {}) for one in each)}
+
+
+def pages(models):
+    """The reports that lie in the bundles."""
+    return [path.read_text(encoding="utf-8") for path in models.glob("*/report.html")]
+
+
+# run: each run in one test, so that no worker repeats it
+
+
+def test_on_a_simulated_market_they_draw_the_data_and_promote_a_model_where_it_pays(tmp_path):
+    found = run(tmp_path, "explore", "retrain", data="market", models="models", enterprises=150)
+    assert tables.read(tmp_path / "market").simulated
+    charted = [
+        f"explore-{cell.id}" for cell in read("explore").cells if re.search(r"^charts\.", cell.source, re.MULTILINE)
+    ]
+    assert charted <= drawn(found)
+    assert re.fullmatch(r"\d+% of [\d,]+ needs met were an enterprise's first\.\n", said(found["explore-cold"]))
+
+    older, newer = (said(found[f"retrain-{cell}"]).split("'")[1] for cell in ("older", "newer"))
+    lead, low, high = (float(number) for number in re.findall(r"[+-]\d\.\d+", said(found["retrain-lead"])))
+    assert low <= lead <= high
+    assert found["retrain-card-text"][0].data["text/markdown"].startswith(f"# Model card: {newer}")
+    assert len(found["retrain-worst-needs"]) == 2 * 5
+    assert ["oracle" in page for page in pages(tmp_path / "models")] == [True]
+    assert champion(tmp_path / "models").name == (newer if low > 0 else older)
+    assert champion(tmp_path / "models").name in said(found["retrain-promotion"])
+
+
+def test_on_a_release_of_deals_they_run_and_say_what_it_does_not_hold(tmp_path):
+    tables.write(bundles.loyal(), tmp_path / "deals")
+    found = run(tmp_path, "explore", "retrain", data="deals", models="models", test_months=6)
+    assert "No application on record was declined." in said(found["explore-reasons"])
+    assert ["oracle" in page for page in pages(tmp_path / "models")] == [False]
+    assert champion(tmp_path / "models").name in said(found["retrain-promotion"])
+
+
+# as committed
+
+
+def test_both_notebooks_are_there():
+    assert {"explore", "retrain"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_committed_notebook_is_valid_and_holds_no_output(name):
+    book = read(name)
+    nbformat.validate(book)
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.id for cell in cells if cell.outputs or cell.execution_count is not None] == []
+    assert set(book.metadata) == {"kernelspec", "language_info"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_committed_notebook_names_no_absolute_path(name):
+    text = json.dumps(json.loads((FOLDER / f"{name}.ipynb").read_text(encoding="utf-8")), ensure_ascii=False)
+    assert re.findall(r"""(?<=["'(\s])(?:/|~|[A-Z]:\\)\w+""", text) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_defines_nothing(name):
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    found = [node.lineno for text in code(name) for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prose_stands_before_the_first_code_and_cells_are_short(name):
+    assert read(name).cells[0].cell_type == "markdown"
+    assert [text for text in code(name)[2:] if len(text.splitlines()) > 6] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_readme_says_how_to_run_a_notebook(name):
+    assert f"notebooks/{name}.ipynb" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -25,23 +25,25 @@ serve: var/loaded  ## install, build the simulated market and its model where th
 	@echo "$$TRY"
 	@exec $(PY) -m api --port $(PORT)
 
-test: .venv/installed  ## install and run the test suite on two cores
+test: .venv/tested  ## install and run the test suite on two cores
 	$(PY) -m pytest -q -n 2
 
-check: .venv/installed  ## lint, format and types, as the continuous integration sees them
+check: .venv/tested  ## lint, format and types, as the continuous integration sees them
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-format: .venv/installed  ## let ruff mend what it can
+format: .venv/tested  ## let ruff mend what it can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-lock:  ## write requirements.lock anew from pyproject.toml, in a virtual environment of its own
+lock:  ## write requirements.lock and requirements-test.lock anew from pyproject.toml, in a virtual environment of its own
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" \
-	&& "$$folder/bin/pip" install '.[dev]' \
+	&& "$$folder/bin/pip" install . \
 	&& "$$folder/bin/pip" freeze | grep -v '^bank-enterprise-matching' > "$$folder/lock" \
-	&& mv "$$folder/lock" requirements.lock && wc -l requirements.lock
+	&& "$$folder/bin/pip" install -c "$$folder/lock" '.[dev]' \
+	&& "$$folder/bin/pip" freeze | grep -v '^bank-enterprise-matching' | grep -vxFf "$$folder/lock" > "$$folder/test" \
+	&& mv "$$folder/lock" requirements.lock && mv "$$folder/test" requirements-test.lock && wc -l requirements*.lock
 
 clean:  ## forget the simulated market, its models, the store and all caches; keep .venv
 	rm -rf var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -56,6 +58,11 @@ help:  ## this list
 	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	$(PY) -m pip install --disable-pip-version-check -r requirements.lock
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps -e .
+	@touch $@
+
+# What only tests, checks and notebooks need: serving does without.
+.venv/tested: .venv/installed requirements-test.lock
+	$(PY) -m pip install --disable-pip-version-check -r requirements-test.lock
 	@touch $@
 
 # The embedded default, made step by step where it is not there yet: an interrupted run goes on where it stopped.

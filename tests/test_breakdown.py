@@ -108,9 +108,10 @@ def test_a_missing_size_is_the_official_one_where_money_is_in_yuan():
 
 
 def test_an_industry_outside_china_keeps_its_code():
-    query = evaluation().scored[0].query
-    abroad = make.enterprise(region="US/CA", industry="C/333/3331")
-    assert breakdown._industry(type(query)(**{**vars(query), "enterprise": abroad})) == "C/333"
+    day = date(2025, 1, 10)
+    assert breakdown.division("C/333/3331", "US/CA", day) == "C/333"
+    assert breakdown.division("C/34/344", "CN/500000/500103", day) == "34 General-purpose machinery"
+    assert breakdown.division(None, "CN", day) is None
 
 
 def test_an_industry_before_the_table_begins_keeps_its_code():

@@ -40,7 +40,32 @@ def reliability():
     return pd.DataFrame(frame)
 
 
+def funnel():
+    return pd.DataFrame({"label": ["Shown", "Granted"], "count": [12345, 40], "share": [1.0, 0.003]})
+
+
+def counts():
+    return pd.DataFrame({"month": [*MONTHS] * 2, "series": ["posted"] * 2 + ["taken"] * 2, "count": [3, 4, 1, 2]})
+
+
+def concentration():
+    return pd.DataFrame({"rank": [1, 2, 3], "cumulative": [0.5, 0.8, 1.0]})
+
+
+def loyalty():
+    return pd.DataFrame({"label": ["the same product"], "share": [0.4], "by_chance": [0.1]})
+
+
+def histogram():
+    return pd.DataFrame({"low": [1e3, 1e4], "high": [1e4, 1e5], "count": [5, 8]})
+
+
 CHARTS = {
+    "bars": charts.bars(funnel(), "count", "matches"),
+    "counts": charts.counts(counts(), "a month"),
+    "histogram": charts.histogram(histogram(), "amount needed"),
+    "concentration": charts.concentration(concentration()),
+    "loyalty": charts.loyalty(loyalty()),
     "systems": charts.systems(systems(), "NDCG@10"),
     "slices": charts.slices(slices()),
     "months": charts.months(months()),
@@ -145,6 +170,39 @@ def test_exposure_has_two_dots_an_institution(drawn):
 def test_reliability_is_held_against_what_would_be_right(drawn):
     assert {"bond", "credit", "chance stated", "share granted"} <= set(texts(drawn["reliability"]))
     assert "stroke-dasharray" in drawn["reliability"]
+
+
+def test_bars_of_counts_are_in_whole_numbers_and_bars_of_shares_in_percent(drawn):
+    assert {"12,345", "40", "Shown"} <= set(texts(drawn["bars"]))
+    assert {"100.0%", "0.3%"} <= set(texts(charts.svg(charts.bars(funnel(), "share", "matches"))))
+
+
+def test_each_series_of_counts_has_a_line_and_a_name(drawn):
+    assert len(marks(drawn["counts"], "line")) == 2
+    assert {"posted", "taken"} <= set(texts(drawn["counts"]))
+
+
+def test_a_histogram_has_a_bar_a_bin_of_one_width_on_the_ground(drawn):
+    bars = [re.search(r'd="M([\d.]+),([\d.]+)h([\d.]+)v([\d.]+)', bar) for bar in marks(drawn["histogram"], "rect")]
+    lefts, tops, widths, heights = np.array([[float(number) for number in bar.groups()] for bar in bars]).T
+    assert widths[0] == pytest.approx(widths[1])
+    assert heights[1] / heights[0] == pytest.approx(8 / 5, rel=0.01)
+    assert np.ptp(tops + heights) == pytest.approx(0)
+    assert lefts[1] == pytest.approx(lefts[0] + widths[0])
+
+
+def test_a_histogram_of_nothing_is_an_empty_picture():
+    assert marks(charts.svg(charts.histogram(histogram().iloc[:0], "amount needed")), "rect") == []
+
+
+def test_concentration_is_held_against_all_alike(drawn):
+    assert len(marks(drawn["concentration"], "line")) == 2
+    assert "stroke-dasharray" in drawn["concentration"]
+
+
+def test_loyalty_has_two_dots_a_level(drawn):
+    assert len(marks(drawn["loyalty"], "symbol")) == 2
+    assert {"by chance", "of those who came back", "the same product"} <= set(texts(drawn["loyalty"]))
 
 
 def test_a_name_in_a_chart_stays_text():

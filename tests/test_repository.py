@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+LOCKS = ("requirements.lock", "requirements-test.lock")
 LARGEST = 2**20
 # Written in pieces, so that this file does not find itself.
 HOSTS = "|".join(["py" + "pi", "python" + "hosted", "ana" + "conda", "con" + "da-forge", "npm" + "js"])
@@ -24,6 +26,22 @@ def tracked():
 
 FILES = tracked()
 pytestmark = pytest.mark.skipif(not FILES, reason="this is no git repository: what is tracked cannot be told")
+
+
+def lock(name):
+    return (ROOT / name).read_text(encoding="utf-8").splitlines()
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pinned(name):
+    return {canonical(line.split("==")[0]) for line in lock(name)}
+
+
+def needed(requirements):
+    return {canonical(re.match(r"[\w.-]+", one)[0]) for one in requirements}
 
 
 def lines_that(pattern):
@@ -61,6 +79,15 @@ def test_another_path_is_not_taken_for_one(text):
     assert not MACHINE.search(text)
 
 
-def test_the_lock_pins_every_line_to_one_version():
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)] == []
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_pins_every_line_to_one_version(name):
+    assert [line for line in lock(name) if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)] == []
+
+
+def test_what_only_tests_need_is_in_the_second_lock_and_nothing_is_in_both():
+    first, second = (pinned(name) for name in LOCKS)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert needed(project["dependencies"]) <= first
+    assert needed([*extras["dev"], *extras["notebooks"]]) - {canonical(project["name"])} <= second
+    assert first.isdisjoint(second)

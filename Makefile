@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: serve test check format lock clean help
+.PHONY: serve test check format lock notebooks clean help
 
 PORT ?= 8000
 # The first interpreter found that is new enough; `make PYTHON=/path/to/python3.12 serve` takes another.
@@ -45,12 +45,15 @@ lock:  ## write requirements.lock and requirements-test.lock anew from pyproject
 	&& "$$folder/bin/pip" freeze | grep -v '^bank-enterprise-matching' | grep -vxFf "$$folder/lock" > "$$folder/test" \
 	&& mv "$$folder/lock" requirements.lock && mv "$$folder/test" requirements-test.lock && wc -l requirements*.lock
 
+notebooks: .venv/tested  ## run the notebooks on a small simulated market and write into them what they show
+	$(PY) -m tests.books
+
 clean:  ## forget the simulated market, its models, the store and all caches; keep .venv
 	rm -rf var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # pip's script is the last thing that `venv` writes: without it an interrupted installation starts over.
 .venv/installed: pyproject.toml requirements.lock

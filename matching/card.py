@@ -111,8 +111,8 @@ def _memory(kernels: Sequence[Kernel]) -> str:
     rows = [(text, *(_factor(kernel, phi) for kernel in kernels)) for text, phi in _probes().items()]
     text = (
         "By how much the weight of a past outcome is multiplied, in the memory that tells which product, institution "
-        "or type comes next. Regions and industries go from coarse (1) to fine; factors multiply. What all outcomes share, "
-        "or none, orders nothing: its factor is where the fit began."
+        "or type comes next. Regions and industries go from coarse (1) to fine; factors multiply. What all outcomes "
+        "share, or none, orders nothing: its factor is where the fit began."
     )
     return f"## What the memory weighs\n\n{text}\n\n{_table(heads, rows)}"
 

@@ -114,6 +114,7 @@ def _ranked(match: Match, catalogue: Catalogue, row: int) -> RankedProduct:
         product_id=match.product_id,
         rank=match.rank,
         score=match.score,
+        chance=match.chance,
         verdicts=match.verdicts,
         institution_id=product.institution_id,
         name_zh=product.name_zh,

@@ -19,8 +19,9 @@ from matching.rules import Rulebook, Verdicts
 class Ranking:
     """All that was known and concluded for one need: what is answered, recorded, and replayed.
 
-    `rows` are the candidates (rows of the catalogue, nothing fails), `features` float64 [rows, FEATURES] and `scores`
-    theirs, in the same order; `matches` the best `top_k`; `failed` counts the products that failed each rule;
+    `rows` are the candidates (rows of the catalogue, nothing fails), `features` float64 [rows, FEATURES], `scores` and
+    `chances` (NaN where none is stated) theirs, in the same order; `matches` the best `top_k`; `failed` counts the
+    products that failed each rule;
     `surprises` names features that miss values here and never did in training.
     """
 
@@ -30,6 +31,7 @@ class Ranking:
     rows: Rows
     features: Numbers
     scores: Numbers
+    chances: Numbers
     matches: tuple[Match, ...]
     failed: dict[str, int]
     surprises: tuple[str, ...]
@@ -67,6 +69,8 @@ class Matcher:
         rows = verdicts.rows[verdicts.eligible]
         features = self.builder.build(enterprise, need, as_of, rows)
         scores = self.ranker.score(features)
+        chances = self.ranker.chance(features, scores, self.catalogue.kind_code[rows])
+        first = self.places.first(rows, scores, as_of, top_k, exposure)
         return Ranking(
             as_of=as_of,
             model_id=self.ranker.model_id,
@@ -74,18 +78,22 @@ class Matcher:
             rows=rows,
             features=features,
             scores=scores,
-            matches=self._matches(verdicts, rows, scores, self.places.first(rows, scores, as_of, top_k, exposure)),
+            chances=chances,
+            matches=self._matches(verdicts, rows, scores, chances, first),
             failed=verdicts.failed,
             surprises=tuple(self.ranker.surprises(features)),
         )
 
-    def _matches(self, verdicts: Verdicts, rows: Rows, scores: Numbers, first: Rows) -> tuple[Match, ...]:
+    def _matches(
+        self, verdicts: Verdicts, rows: Rows, scores: Numbers, chances: Numbers, first: Rows
+    ) -> tuple[Match, ...]:
         eligible = np.flatnonzero(verdicts.eligible)
         return tuple(
             Match(
                 product_id=str(self.catalogue.ids[rows[i]]),
                 rank=rank,
                 score=float(scores[i]),
+                chance=None if np.isnan(chances[i]) else float(chances[i]),
                 verdicts=verdicts.of(int(eligible[i])),
             )
             for rank, i in enumerate(first, start=1)

@@ -1,4 +1,4 @@
-"""The ranker: a choice model and a LambdaRank forest over the features, with the memory that these are built from.
+"""The ranker: a choice model and a LambdaRank forest over the features, their memory, and the chance beside the score.
 
 A bundle is a folder without code: LightGBM's text, the history as arrays, all else as JSON. The
 hash of these is the model's id, and the same data, seed and versions give the same bytes. The card beside them is
@@ -17,7 +17,9 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.calibration import SILENT, Calibration
 from matching.card import card
+from matching.catalogue import Rows
 from matching.choice import Choice
 from matching.errors import BundleError
 from matching.features import FEATURES
@@ -29,9 +31,10 @@ FOREST: Final = "forest.txt"
 HISTORY: Final = "history.npz"
 KERNELS: Final = "kernels.json"
 CHOICE: Final = "choice.json"
+CALIBRATION: Final = "calibration.json"
 MANIFEST: Final = "manifest.json"
 CARD: Final = "card.md"
-FILES: Final = (FOREST, CHOICE, HISTORY, KERNELS)
+FILES: Final = (FOREST, CHOICE, CALIBRATION, HISTORY, KERNELS)
 NEEDED: Final = ("id", "missing_rates", "sha256")  # entries of the manifest, beside those checked by value
 LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
 
@@ -66,6 +69,7 @@ class Ranker:
     history: History
     kernels: tuple[Kernel, ...]
     manifest: Mapping[str, Any]
+    calibration: Calibration = SILENT
 
     @property
     def model_id(self) -> str:
@@ -78,6 +82,13 @@ class Ranker:
             return np.zeros(0)
         forest = np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
         return forest + self.choice.score(features)
+
+    def chance(self, features: Numbers, scores: Numbers, kinds: Rows) -> Numbers:
+        """P(granted | applied) of one need's candidates, from their `score`; NaN where the bundle states none.
+
+        `kinds` [n] are positions in `catalogue.KINDS`. Never falls with the score within a kind.
+        """
+        return self.calibration.chance(features, scores, kinds)
 
     def surprises(self, features: Numbers) -> list[str]:
         """Features that miss values here and never did in training: the forest takes such a value for 0."""
@@ -92,7 +103,7 @@ class Ranker:
             return folder
         aside = models / f".{self.model_id}.part"
         aside.mkdir(parents=True, exist_ok=True)
-        for name, content in _files(self.booster, self.choice, self.kernels).items():
+        for name, content in _files(self.booster, self.choice, self.kernels, self.calibration).items():
             (aside / name).write_text(content)
         self.history.save(aside / HISTORY)
         (aside / CARD).write_text(card(self.manifest, self.kernels, self.choice))
@@ -116,7 +127,8 @@ class Ranker:
         kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text()))
         booster = lgb.Booster(model_file=str(folder / FOREST))
         choice = _choice(json.loads((folder / CHOICE).read_text()), folder)
-        return cls(booster, choice, History.load(folder / HISTORY), kernels, manifest)
+        calibration = _calibration(json.loads((folder / CALIBRATION).read_text()), folder)
+        return cls(booster, choice, History.load(folder / HISTORY), kernels, manifest, calibration)
 
 
 def fit(
@@ -153,6 +165,7 @@ def manifest(
     kernels: tuple[Kernel, ...],
     features: Numbers,
     about: Mapping[str, Any],
+    calibration: Calibration = SILENT,
 ) -> dict[str, Any]:
     """The bundle's manifest: what it expects, what it was trained on (`about`, with `until`), and its id."""
     missing = np.isnan(features).mean(axis=0)
@@ -164,15 +177,17 @@ def manifest(
         **about,
     }
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode())
-    for content in _files(booster, choice, kernels).values():
+    for content in _files(booster, choice, kernels, calibration).values():
         digest.update(content.encode())
     digest.update(history.digest().encode())
     return {"id": f"{about['until'].replace('-', '')}-{digest.hexdigest()[:12]}", **contents}
 
 
-def _files(booster: lgb.Booster, choice: Choice, kernels: tuple[Kernel, ...]) -> dict[str, str]:
+def _files(
+    booster: lgb.Booster, choice: Choice, kernels: tuple[Kernel, ...], calibration: Calibration
+) -> dict[str, str]:
     weights = [{"level": k.level, "weights": dict(zip(PARAMETERS, k.weights.tolist(), strict=True))} for k in kernels]
-    parts = {KERNELS: weights, CHOICE: choice.to_dict()}
+    parts = {KERNELS: weights, CHOICE: choice.to_dict(), CALIBRATION: calibration.to_dict()}
     return {FOREST: booster.model_to_string()} | {
         name: json.dumps(part, indent=2) + "\n" for name, part in parts.items()
     }
@@ -206,6 +221,13 @@ def _choice(found: Mapping[str, Any], folder: Path) -> Choice:
         return Choice.from_dict(found)
     except (KeyError, ValueError):
         raise BundleError(f"{folder.name}: made for another choice model than this version's; train it again") from None
+
+
+def _calibration(found: Mapping[str, Any], folder: Path) -> Calibration:
+    try:
+        return Calibration.from_dict(found)
+    except (KeyError, ValueError):
+        raise BundleError(f"{folder.name}: made for another calibration than this version's; train it again") from None
 
 
 def _sha256(path: Path) -> str:

@@ -22,6 +22,7 @@ ORDER = [
     "memory",
     "features",
     "choice",
+    "calibration",
     "card",
     "bundles",
     "ranker",

@@ -228,7 +228,7 @@ def _ranker(models: Path, model_id: str | None) -> Ranker:
 
 def _truth(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path, columns=["need_id", "product_id", "chance"])
+        return pd.read_parquet(path, columns=["need_id", "product_id", "chance", "granted"])
     except ValueError as error:
         why = str(error).partition("\n")[0]
         raise InputError(str(path), [Fault("--truth", f"is a simulated market's truth.parquet: {why}")]) from None
@@ -285,8 +285,18 @@ def _print_report(found: dict[str, Any]) -> None:
                 cells = (slices[part][metric] for metric in METRICS)
                 table.add_row(name, *(f"{c['value']:.3f} [{c['low']:.3f}, {c['high']:.3f}]" for c in cells))
         Console(width=120).print(table)
+    for kind, part in found["calibration"].items():
+        print(f"chance of a grant, {kind}: {_said(part)}")
     if "exposure" in found:
         print(said(found["exposure"]))
+
+
+def _said(part: dict[str, Any]) -> str:
+    if "why" in part:
+        return f"not stated: {part['why']}"
+    text = f"ECE {part['ece']:.3f} of {part['applications']} applications ({part['noise']:.3f} were each chance right)"
+    true = f"; against the true chance ECE {part['true_ece']:.3f}, mean error {part['true_mae']:.3f}"
+    return text + (true if "true_ece" in part else "")
 
 
 def main() -> None:

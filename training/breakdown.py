@@ -139,21 +139,6 @@ def refusals(found: Evaluation) -> int:
     return int((found.world.tables.outcomes["stage"] == Stage.DECLINED).sum())
 
 
-def reliability(chances: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
-    """kind, chance, granted, n: each kind's applications in `bins` of equal size by the chance stated."""
-    parts = []
-    for kind, part in chances.groupby("kind", sort=True):
-        place = part["chance"].rank(method="first").sub(1).mul(min(bins, len(part))).floordiv(len(part))
-        means = part.assign(n=1.0).groupby(place).agg({"chance": "mean", "granted": "mean", "n": "sum"})
-        parts.append(means.assign(kind=kind))
-    return pd.concat(parts, ignore_index=True)[["kind", "chance", "granted", "n"]]
-
-
-def calibration_error(bins: pd.DataFrame) -> float:
-    """ECE: the mean distance between what was stated and what came of it, weighed by applications."""
-    return float(np.average((bins["chance"] - bins["granted"]).abs(), weights=bins["n"]))
-
-
 def first_places(item: Scored, most: int) -> Rows:
     """The positions among a query's candidates of the model's `most` first, in order; ties go by row, as ranked."""
     return np.argsort(-item.scores[MODEL], kind="stable")[:most]

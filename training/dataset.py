@@ -5,7 +5,7 @@ with an outcome in the three years before the first day of its month. Where a se
 training group holds only that: what was never shown was never refused.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -127,14 +127,22 @@ def queries(
     world: World, since: date | None = None, until: date | None = None, all_industries: bool = False, most: int = 0
 ) -> list[Query]:
     """The queries of needs posted from `since` to before `until`, in time order; the `most` latest where given."""
-    taken = _grades(world.tables.outcomes)
+    grades = _grades(world.tables.outcomes)
+    taken = [need_id for need_id, found in grades.items() if _any_taken(found)]
+    pairs = posted(world, taken, since, until, all_industries, most)
+    return [query(world, need, firm, grades[need.need_id]) for need, firm in pairs]
+
+
+def posted(
+    world: World, need_ids: Collection[str], since: date | None, until: date | None, all_industries: bool, most: int = 0
+) -> list[tuple[Need, Enterprise]]:
+    """Those of the needs posted from `since` to before `until`, and their enterprises; as in `queries`."""
     needs = world.tables.needs.sort_values(["posted_at", "need_id"], kind="stable")
-    needs = needs[needs["need_id"].isin([need_id for need_id, grades in taken.items() if _any_taken(grades)])]
-    needs = needs[_between(needs["posted_at"], since, until)]
+    needs = needs[needs["need_id"].isin(need_ids) & _between(needs["posted_at"], since, until)]
     pairs = list(with_enterprises(world.tables, needs))
     if not all_industries:
         pairs = [(need, firm) for need, firm in pairs if is_manufacturing(firm.industry)]
-    return [query(world, need, firm, taken[need.need_id]) for need, firm in pairs[-most:]]
+    return pairs[-most:]
 
 
 def with_enterprises(

@@ -24,6 +24,7 @@ from matching.tables import Tables
 from training.baselines import BackOff, Baseline, OwnThenRegion, Popularity, Random, RecentInRegion
 from training.dataset import Query, Where, World, narrowed, queries
 from training.metrics import bootstrap, measures
+from training.reliability import measured, stated, unstated
 from training.train import Progress, silent
 
 METRICS: Final = ("ndcg@10", "mrr", "recall@1", "recall@5")
@@ -74,8 +75,9 @@ def evaluate(
     """The report, with all that a page about it shows.
 
     The report holds `queries`, `candidates` (mean), `reachable` (share) and `systems[NAME][SLICE][METRIC]` as {value,
-    low, high}. With `truth` (need_id, product_id, chance) the gain of a candidate is its true chance, and the oracle
-    that knows it is among the systems.
+    low, high}; `calibration[KIND]` is as in `reliability.measured`, or says `why` no chance is stated. With `truth`
+    (need_id, product_id, chance) the gain of a candidate is its true chance, and the oracle that knows it is among
+    the systems.
     """
     progress("history", 0.0)
     world = World.of(narrowed(tables, where or {}))
@@ -94,7 +96,13 @@ def evaluate(
         "all_industries": all_industries,
         "gain": "taken" if truth is None else "true chance",
     }
-    return Evaluation(found, scored, world, _importance(ranker), ranker.manifest.get("until"), seed)
+    matcher = Matcher(world.catalogue, replace(ranker, history=world.history))
+    candidates = stated(world, matcher, since, until, all_industries)
+    silent_on = unstated(ranker.manifest.get("applications", {}), list(ranker.calibration.intercepts))
+    found["calibration"] = measured(candidates, truth, seed) | silent_on
+    chances = candidates.dropna()[["kind", "chance", "granted"]]
+    trained_until = ranker.manifest.get("until")
+    return Evaluation(found, scored, world, _importance(ranker), trained_until, seed, chances if len(chances) else None)
 
 
 def fitted_baselines(world: World, since: date, all_industries: bool, seed: int) -> list[Baseline]:

@@ -1,6 +1,6 @@
 """The report as one HTML page that needs no network and no script: figures, charts as SVG, and needs to read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from training import breakdown, charts
 from training.evaluate import MODEL, Evaluation
 from training.fairness import said
 from training.metrics import Interval, paired
+from training.reliability import calibration_error, reliability
 from training.worst import unreachable, worst
 
 PARTS: Final = {"all": "all enterprises", "cold": "enterprises never seen before"}
@@ -166,12 +167,25 @@ def _reliability(found: Evaluation) -> Section:
     refusals = breakdown.refusals(found)
     if found.chances is None or found.chances.empty or not refusals:
         return Section("reliability", title, zh, "", (), _why_no_chance(refusals, len(found.world.tables.outcomes)))
-    frame = breakdown.reliability(found.chances)
-    error = {str(kind): breakdown.calibration_error(part) for kind, part in frame.groupby("kind")}
+    frame = reliability(found.chances)
+    error = {str(kind): calibration_error(part) for kind, part in frame.groupby("kind")}
     said = "ECE: " + ", ".join(f"{kind} {value:.3f}" for kind, value in error.items()) + "."
     text = "Of the applications to which the model gave a chance, how many were granted, by kind of product. " + said
+    text += "".join(f" {note}" for note in _notes(found.report.get("calibration", {})))
     figure = _figure("Chance and outcome", charts.reliability(frame), frame, said)
     return Section("reliability", title, zh, text, (figure,))
+
+
+def _notes(calibration: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """What to hold each kind's error against, and why there is no chance for a kind."""
+    for kind, found in calibration.items():
+        if "why" in found:
+            yield f"No chance is stated for {kind}: {found['why']}."
+            continue
+        yield f"Were each {kind} chance exactly right, {found['noise']:.3f} would be expected"
+        yield f"of {found['applications']:,} applications."
+        if "true_ece" in found:
+            yield f"Against the true chance its ECE is {found['true_ece']:.3f}, the mean error {found['true_mae']:.3f}."
 
 
 def _why_no_chance(refusals: int, outcomes: int) -> str:

@@ -15,6 +15,7 @@ from matching.history import Codes, Context, Numbers, cutoff
 from matching.memory import YEAR, Kernel, fit_kernel
 from matching.ranker import Ranker, fit, manifest
 from matching.tables import Tables
+from training.applications import Applied, Kept, applied, calibrate, counts
 from training.dataset import Group, Query, Where, World, group, narrowed, queries
 
 MOST_QUERIES: Final = 2500  # the latest; older ones tell of another market and cost time
@@ -49,10 +50,18 @@ def train(
     world = World.of(narrowed(tables.before(end), where))
     asked = learnable(world, all_industries)
     kernels = tuple(fit_kernels(world, asked, progress))
-    builder = Builder(world.history, kernels, world.catalogue, world.roster)
+    held = _applications(world, asked[0].as_of, all_industries)
+    built = Builder(world.history, kernels, world.catalogue, world.roster)
+    builder = Kept(built, {item.query.need_id for item in held})
     groups = build_groups(builder, asked, seed, progress)
     features, labels, sizes, weights = stacked(groups)
     booster = fit(features, labels, sizes, weights, seed, rounds, [_reporting(progress, rounds)])
+
+    def fitted(some: Sequence[Group]) -> Ranker:
+        known = stacked(some)
+        return Ranker(fit(*known, seed, rounds), fit_choice(*known), world.history, kernels, {})
+
+    calibration = calibrate(world, builder, held, groups, fitted, progress)
     about = {
         "until": str(end),
         "since": str(asked[0].as_of),
@@ -67,10 +76,11 @@ def train(
         "queries": len(groups),
         "events": len(world.history),
         "data": world.history.digest(),
+        "applications": counts(world),
     }
     choice = fit_choice(features, labels, sizes, weights)
-    described = manifest(booster, choice, world.history, kernels, features, about)
-    ranker = Ranker(booster, choice, world.history, kernels, described)
+    described = manifest(booster, choice, world.history, kernels, features, about, calibration)
+    ranker = Ranker(booster, choice, world.history, kernels, described, calibration)
     ranker.save(models)
     return ranker
 
@@ -88,7 +98,9 @@ def stacked(groups: Sequence[Group]) -> tuple[Numbers, Codes, Codes, Numbers]:
     return np.concatenate([g.features for g in groups]), np.concatenate([g.grades for g in groups]), sizes, weights
 
 
-def build_groups(builder: Builder, asked: Sequence[Query], seed: int, progress: Progress = silent) -> list[Group]:
+def build_groups(
+    builder: Builder | Kept, asked: Sequence[Query], seed: int, progress: Progress = silent
+) -> list[Group]:
     """The groups of all queries of which something can be learned, on all cores."""
     groups: list[Group] = []
     work = (delayed(group)(builder, query, seed + i) for i, query in enumerate(asked))
@@ -110,6 +122,13 @@ def learnable(world: World, all_industries: bool) -> list[Query]:
         rule = f"holds at least {FEWEST_QUERIES} needs with a taken candidate after a first year, not {len(asked)}"
         raise InputError("train", [Fault("outcomes", rule)])
     return asked
+
+
+def _applications(world: World, since: date, all_industries: bool) -> list[Applied]:
+    """The needs that a chance is learned from; none where no kind was refused often enough."""
+    if not any(kind["enough"] for kind in counts(world).values()):
+        return []
+    return applied(world, since, all_industries=all_industries, most=MOST_QUERIES)
 
 
 def fit_kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[Kernel]:

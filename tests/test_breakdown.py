@@ -232,24 +232,6 @@ def test_refusals_are_the_declined(found):
     assert breakdown.refusals(evaluation(declined=["N1", "N2"])) == 2
 
 
-def applications(kind, chances, granted):
-    return pd.DataFrame({"kind": kind, "chance": chances, "granted": granted})
-
-
-def test_reliability_bins_each_kind_by_the_chance_stated():
-    chances = pd.concat([applications("bond", [0.1, 0.3, 0.6, 0.8], [0, 0, 1, 0]), applications("credit", [0.5], [1])])
-    assert rows(breakdown.reliability(chances, bins=2), "kind", "chance", "granted", "n") == [
-        ("bond", pytest.approx(0.2), 0, 2),
-        ("bond", pytest.approx(0.7), 0.5, 2),
-        ("credit", 0.5, 1, 1),
-    ]
-
-
-def test_the_calibration_error_weighs_bins_by_applications():
-    bins = pd.DataFrame({"kind": "bond", "chance": [0.2, 0.7], "granted": [0.0, 0.5], "n": [3, 1]})
-    assert breakdown.calibration_error(bins) == pytest.approx((3 * 0.2 + 1 * 0.2) / 4)
-
-
 def test_equal_scores_stand_in_the_catalogue_s_order(found):
     item = found.scored[0]
     tied = type(item)(item.query, item.cold, item.gains, {"model": np.array([1.0, 2.0, 1.0])})

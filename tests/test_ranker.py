@@ -8,9 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from matching.calibration import SILENT
 from matching.errors import BundleError
 from matching.features import FEATURES
-from matching.ranker import CARD, CHOICE, FILES, FOREST, HISTORY, KERNELS, MANIFEST, Ranker, _shuffled, fit
+from matching.ranker import (
+    CALIBRATION,
+    CARD,
+    CHOICE,
+    FILES,
+    FOREST,
+    HISTORY,
+    KERNELS,
+    MANIFEST,
+    Ranker,
+    _shuffled,
+    fit,
+    manifest,
+)
 from tests import bundles
 
 PARAMS = {"min_data_in_leaf": 2, "num_leaves": 4}
@@ -84,7 +98,8 @@ def test_what_an_interrupted_save_left_does_no_harm(ranker, tmp_path):
 
 
 def test_a_bundle_holds_texts_and_arrays_and_nothing_that_could_run(bundle):
-    assert {path.name for path in bundle.iterdir()} == {FOREST, CHOICE, HISTORY, KERNELS, MANIFEST, CARD}
+    held = {FOREST, CHOICE, CALIBRATION, HISTORY, KERNELS, MANIFEST, CARD}
+    assert {path.name for path in bundle.iterdir()} == held
     with np.load(bundle / HISTORY, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype.kind in "ifbU" for name in arrays.files)
 
@@ -152,17 +167,50 @@ def test_other_features_or_another_order_are_refused(copy, features):
         Ranker.load(copy)
 
 
+def forge(folder, name, content):
+    """Replaces a file so that its hash is right."""
+    (folder / name).write_text(json.dumps(content))
+    hashes = json.loads((folder / MANIFEST).read_text())["sha256"]
+    rewrite(folder, sha256=hashes | {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()})
+
+
 def test_another_memory_is_refused(copy):
     kernels = json.loads((copy / KERNELS).read_text())
     kernels[0]["weights"]["moon"] = 1.0
-    (copy / KERNELS).write_text(json.dumps(kernels))
-    hashes = json.loads((copy / MANIFEST).read_text())["sha256"]
-    rewrite(copy, sha256=hashes | {KERNELS: hashlib.sha256((copy / KERNELS).read_bytes()).hexdigest()})
+    forge(copy, KERNELS, kernels)
     with pytest.raises(BundleError, match="made for another memory than this version's"):
         Ranker.load(copy)
 
 
-# scores and surprises
+def test_another_calibration_is_refused(copy):
+    forge(copy, CALIBRATION, {"slope": 1.0, "intercepts": {}, "features": {"moon": [1.0, 0.0, 1.0]}})
+    with pytest.raises(BundleError, match="made for another calibration than this version's"):
+        Ranker.load(copy)
+
+
+# scores, chances and surprises
+
+
+def test_a_loaded_ranker_states_the_chances_of_the_one_that_was_saved(tmp_path):
+    stating = calibrated()
+    loaded = Ranker.load(stating.save(tmp_path))
+    scores, kinds = np.arange(6.0), np.zeros(6, dtype=np.intp)
+    chances = loaded.chance(rows(), scores, kinds)
+    assert np.isfinite(chances).all()
+    assert chances.tobytes() == stating.chance(rows(), scores, kinds).tobytes()
+
+
+def test_another_calibration_gives_another_id(ranker):
+    assert calibrated().model_id != calibrated(intercept=0.2).model_id != ranker.model_id
+
+
+def calibrated(intercept=0.1):
+    """The small ranker with a chance for credit."""
+    silent = bundles.ranker()
+    weights = np.linspace(-1, 1, len(SILENT.weights))
+    calibration = replace(SILENT, weights=weights, slope=0.7, intercepts={"credit": intercept})
+    parts = (silent.booster, silent.choice, silent.history, silent.kernels)
+    return Ranker(*parts, manifest(*parts, rows(), {"until": "2025-01-01"}, calibration), calibration)
 
 
 def test_no_candidates_get_no_scores(ranker):

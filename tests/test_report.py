@@ -261,6 +261,25 @@ def test_a_stated_chance_is_held_against_what_came_of_it(outline):
     assert f"ECE: credit {(0.2 + 0.6) / 2:.3f}." in shown.text("reliability")
 
 
+def with_calibration(**kinds):
+    """An evaluation with two refusals whose report says this of each kind."""
+    found = evaluation(declined=["N1", "N2"])
+    return replace(found, report=found.report | {"calibration": kinds})
+
+
+def test_the_page_says_for_which_kinds_there_is_no_chance_and_why():
+    shown = Outline(page(with_calibration(bond={"why": "9 applications granted and 2 refused"})))
+    assert "No chance is stated for bond: 9 applications granted and 2 refused." in shown.text("reliability")
+
+
+def test_the_page_says_what_error_to_expect_and_what_the_truth_is():
+    measured = {"applications": 1200, "ece": 0.03, "noise": 0.021, "true_ece": 0.008, "true_mae": 0.19}
+    chances = pd.DataFrame({"kind": "credit", "chance": [0.2, 0.4], "granted": [0.0, 1.0]})
+    text = Outline(page(replace(with_calibration(credit=measured), chances=chances))).text("reliability")
+    assert "Were each credit chance exactly right, 0.021 would be expected of 1,200 applications." in text
+    assert "Against the true chance its ECE is 0.008, the mean error 0.190." in text
+
+
 def test_every_light_colour_has_its_dark_rule(html):
     assert all(f'[fill="{light}"] {{ fill: {dark}; }}' in html for light, dark in charts.DARK.items())
 

@@ -41,7 +41,7 @@ def posted(tables, since, until):
 
 
 def known(tables, ranker, since, until):
-    """By need: its candidates, then their features and the eligible products' scores, as bytes, by product id."""
+    """By need: its candidates, then their features and the eligible products' scores and chances, as bytes."""
     world = World.of(tables)
     ranker = replace(ranker, history=world.history)
     matcher = Matcher(world.catalogue, ranker)
@@ -52,8 +52,8 @@ def known(tables, ranker, since, until):
         features = builder.build(firm, need, asked.as_of, asked.rows)
         ranking = matcher.rank(firm, need, as_of=asked.as_of)
         eligible = world.catalogue.ids[ranking.rows].tolist()
-        scores = ranking.scores.tobytes()
-        found[need.need_id] = (world.catalogue.ids[asked.rows].tolist(), features.tobytes(), eligible, scores)
+        given = (ranking.scores.tobytes(), ranking.chances.tobytes())
+        found[need.need_id] = (world.catalogue.ids[asked.rows].tolist(), features.tobytes(), eligible, *given)
     return found
 
 
@@ -61,7 +61,7 @@ def assert_same(before, after):
     """Part by part, so that a failure names what moved."""
     assert before.keys() == after.keys()
     assert any(candidates for candidates, *_ in before.values())
-    for part, what in enumerate(("candidates", "features", "eligible products", "scores")):
+    for part, what in enumerate(("candidates", "features", "eligible products", "scores", "chances")):
         moved = [need_id for need_id in before if before[need_id][part] != after[need_id][part]]
         assert not moved, f"{what} of {len(moved)} of {len(before)} needs moved"
 

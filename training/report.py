@@ -166,7 +166,8 @@ def _reliability(found: Evaluation) -> Section:
     title, zh = "Reliability of the stated chance", "概率可靠性"
     refusals = breakdown.refusals(found)
     if found.chances is None or found.chances.empty or not refusals:
-        return Section("reliability", title, zh, "", (), _why_no_chance(refusals, len(found.world.tables.outcomes)))
+        why = _why_no_chance(refusals, len(found.world.tables.outcomes), found.report.get("calibration", {}))
+        return Section("reliability", title, zh, "", (), why)
     frame = reliability(found.chances)
     error = {str(kind): calibration_error(part) for kind, part in frame.groupby("kind")}
     said = "ECE: " + ", ".join(f"{kind} {value:.3f}" for kind, value in error.items()) + "."
@@ -188,9 +189,10 @@ def _notes(calibration: dict[str, dict[str, Any]]) -> Iterator[str]:
             yield f"Against the true chance its ECE is {found['true_ece']:.3f}, the mean error {found['true_mae']:.3f}."
 
 
-def _why_no_chance(refusals: int, outcomes: int) -> str:
+def _why_no_chance(refusals: int, outcomes: int, calibration: dict[str, dict[str, Any]]) -> str:
     if refusals:
-        return f"This model states no chance of being granted: there is none to hold against {refusals:,} refusals."
+        text = f"This model states no chance of being granted: there is none to hold against {refusals:,} refusals."
+        return " ".join([text, *_notes(calibration)])
     return (
         f"No chance is shown. None of the {outcomes:,} outcomes is a refusal: the data show who financed whom, so how "
         "likely an application is to be granted cannot be learned from them."

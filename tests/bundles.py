@@ -1,11 +1,13 @@
 """A small market with a past and a real ranker of it, fitted in a moment: for tests that serve rather than measure."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from matching.bundles import POINTER
+from matching.calibration import SILENT, Calibration
 from matching.catalogue import Catalogue
 from matching.choice import fit_choice
 from matching.features import FEATURES, HEADS, Builder
@@ -18,6 +20,7 @@ from tests import factories as make
 UNTIL = date(2025, 1, 1)
 ENTERPRISES = 8
 NEEDS = 24
+STATING = replace(SILENT, weights=np.linspace(-1, 1, len(SILENT.weights)), slope=0.7, intercepts={"credit": 0.1})
 
 
 def market() -> Tables:
@@ -60,8 +63,11 @@ def loyal() -> Tables:
     return make.tables(firms, products=products, needs=needs, outcomes=outcomes, source="made up")
 
 
-def ranker(seed: int = 0) -> Ranker:
-    """A ranker of `market()` whose memory weighs all outcomes alike and whose forest learned from each need's own."""
+def ranker(seed: int = 0, calibration: Calibration = STATING) -> Ranker:
+    """A ranker of `market()` whose memory weighs all outcomes alike and whose forest learned from each need's own.
+
+    Its chances are made up: nothing was ever refused there.
+    """
     tables = market()
     history = History.of(tables)
     kernels = tuple(Kernel(level, np.zeros(len(PARAMETERS))) for level in HEADS)
@@ -70,8 +76,8 @@ def ranker(seed: int = 0) -> Ranker:
     booster = fit(features, labels, groups, np.ones(len(labels)), seed=seed, rounds=5, params=params)
     about = {"until": str(UNTIL), "seed": seed}
     choice = fit_choice(features, labels, groups, np.ones(len(labels)))
-    described = manifest(booster, choice, history, kernels, features, about)
-    return Ranker(booster, choice, history, kernels, described)
+    described = manifest(booster, choice, history, kernels, features, about, calibration)
+    return Ranker(booster, choice, history, kernels, described, calibration)
 
 
 def promote(models: Path, model_id: str) -> None:

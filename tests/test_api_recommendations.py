@@ -51,6 +51,15 @@ def test_a_match_names_its_product_and_says_what_each_rule_found(client):
     assert {verdict["result"] for verdict in lease["verdicts"]} <= {"pass", "review"}
 
 
+def test_a_match_states_its_chance_where_the_model_learned_one_for_its_kind(client):
+    answer = ask(client)
+    chances = {match["product_id"]: match["chance"] for match in answer["matches"]}
+    assert chances.pop("P4") is None
+    assert all(0 < chance < 1 for chance in chances.values())
+    recalled = client.get(f"{URL}/{answer['id']}").json()["matches"]
+    assert {match["product_id"]: match["chance"] for match in recalled} == {"P4": None} | chances
+
+
 def test_products_that_fail_are_counted_by_rule_and_not_ranked(client):
     answer = ask(client)
     assert answer["candidates"] == 5

@@ -23,7 +23,6 @@ from matching.ranker import (
     Ranker,
     _shuffled,
     fit,
-    manifest,
 )
 from tests import bundles
 
@@ -191,26 +190,16 @@ def test_another_calibration_is_refused(copy):
 # scores, chances and surprises
 
 
-def test_a_loaded_ranker_states_the_chances_of_the_one_that_was_saved(tmp_path):
-    stating = calibrated()
-    loaded = Ranker.load(stating.save(tmp_path))
+def test_a_loaded_ranker_states_the_chances_of_the_one_that_was_saved(ranker):
     scores, kinds = np.arange(6.0), np.zeros(6, dtype=np.intp)
-    chances = loaded.chance(rows(), scores, kinds)
+    chances = ranker.chance(rows(), scores, kinds)
     assert np.isfinite(chances).all()
-    assert chances.tobytes() == stating.chance(rows(), scores, kinds).tobytes()
+    assert chances.tobytes() == bundles.ranker().chance(rows(), scores, kinds).tobytes()
 
 
 def test_another_calibration_gives_another_id(ranker):
-    assert calibrated().model_id != calibrated(intercept=0.2).model_id != ranker.model_id
-
-
-def calibrated(intercept=0.1):
-    """The small ranker with a chance for credit."""
-    silent = bundles.ranker()
-    weights = np.linspace(-1, 1, len(SILENT.weights))
-    calibration = replace(SILENT, weights=weights, slope=0.7, intercepts={"credit": intercept})
-    parts = (silent.booster, silent.choice, silent.history, silent.kernels)
-    return Ranker(*parts, manifest(*parts, rows(), {"until": "2025-01-01"}, calibration), calibration)
+    for other in (SILENT, replace(bundles.STATING, intercepts={"credit": 0.2})):
+        assert bundles.ranker(calibration=other).model_id != ranker.model_id
 
 
 def test_no_candidates_get_no_scores(ranker):

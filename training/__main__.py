@@ -295,8 +295,9 @@ def _said(part: dict[str, Any]) -> str:
     if "why" in part:
         return f"not stated: {part['why']}"
     text = f"ECE {part['ece']:.3f} of {part['applications']} applications ({part['noise']:.3f} were each chance right)"
-    true = f"; against the true chance ECE {part['true_ece']:.3f}, mean error {part['true_mae']:.3f}"
-    return text + (true if "true_ece" in part else "")
+    if "true_ece" in part:
+        text += f"; against the true chance ECE {part['true_ece']:.3f}, mean error {part['true_mae']:.3f}"
+    return text
 
 
 def main() -> None:

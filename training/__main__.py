@@ -286,12 +286,12 @@ def _print_report(found: dict[str, Any]) -> None:
                 table.add_row(name, *(f"{c['value']:.3f} [{c['low']:.3f}, {c['high']:.3f}]" for c in cells))
         Console(width=120).print(table)
     for kind, part in found["calibration"].items():
-        print(f"chance of a grant, {kind}: {_said(part)}")
+        print(f"chance of a grant, {kind}: {_chance(part)}")
     if "exposure" in found:
         print(said(found["exposure"]))
 
 
-def _said(part: dict[str, Any]) -> str:
+def _chance(part: dict[str, Any]) -> str:
     if "why" in part:
         return f"not stated: {part['why']}"
     text = f"ECE {part['ece']:.3f} of {part['applications']} applications ({part['noise']:.3f} were each chance right)"

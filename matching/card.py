@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from matching.calibration import FEWEST
 from matching.choice import Choice
 from matching.features import LEVELS, SPECIFICATION, Feature
 from matching.history import CODES, DISTANCES
@@ -28,6 +29,7 @@ def card(manifest: Mapping[str, Any], kernels: Sequence[Kernel], choice: Choice)
         _features(),
         _memory(kernels),
         _choice(choice),
+        _chance(manifest.get("applications", {})),
         _missing(manifest["missing_rates"]),
         _measure(manifest),
     )
@@ -151,6 +153,20 @@ def _choice(choice: Choice) -> str:
         "their weight, or pull against each other."
     )
     return f"## What the choice model weighs most\n\n{text}\n\n{_table(('feature', 'family', 'side', 'weight'), rows)}"
+
+
+def _chance(applications: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the chance of a grant was learned from, by kind."""
+    text = (
+        "Beside the score may stand the chance that an application is granted. Features give its log-odds, isotonic "
+        "regression along the ranking keeps it from falling while the score rises within a kind, and applications held "
+        f"back from the ranker set its level. It is stated for kinds with {FEWEST} grants and {FEWEST} refusals at least."
+    )
+    cells = [
+        (kind, f"{found['granted']:,}", f"{found['refused']:,}", "yes" if found["enough"] else "no")
+        for kind, found in applications.items()
+    ]
+    return f"## The chance of a grant\n\n{text}\n\n{_table(('kind', 'granted', 'refused', 'enough'), cells)}"
 
 
 def _missing(rates: Mapping[str, float]) -> str:

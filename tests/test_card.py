@@ -97,7 +97,7 @@ def test_a_limit_stands_where_it_holds(fitted, changes, limit):
     assert limit not in written(fitted, **{name: not value for name, value in changes.items()})
 
 
-def test_it_says_that_it_decides_nothing_and_states_no_chance(fitted):
+def test_it_says_that_it_decides_nothing_and_that_a_score_is_no_probability(fitted):
     assert "an institution decides" in written(fitted)
     assert "no probability" in written(fitted)
 
@@ -155,6 +155,15 @@ def test_the_choice_model_s_largest_weights_come_first_with_their_sign(fitted):
         (names[20], "+1.250"),
         (names[3], "+0.500"),
     ]
+
+
+def test_it_says_for_which_kinds_a_chance_was_learned_and_from_what(fitted):
+    counts = {
+        "bond": {"granted": 1200, "refused": 7, "enough": False},
+        "credit": {"granted": 90, "refused": 50, "enough": True},
+    }
+    text = written(fitted, applications=counts)
+    assert rows(text, "The chance of a grant") == [["bond", "1,200", "7", "no"], ["credit", "90", "50", "yes"]]
 
 
 def test_missing_rates_are_told_apart(fitted):

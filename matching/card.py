@@ -160,7 +160,7 @@ def _chance(applications: Mapping[str, Mapping[str, Any]]) -> str:
     text = (
         "Beside the score may stand the chance that an application is granted. Features give its log-odds, isotonic "
         "regression along the ranking keeps it from falling while the score rises within a kind, and applications held "
-        f"back from the ranker set its level. It is stated for kinds with {FEWEST} grants and {FEWEST} refusals at least."
+        f"back from the ranker set its level. It takes {FEWEST} grants and as many refusals of a kind."
     )
     cells = [
         (kind, f"{found['granted']:,}", f"{found['refused']:,}", "yes" if found["enough"] else "no")

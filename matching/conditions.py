@@ -1,33 +1,24 @@
-"""Products' own rules: read and checked once, and all their distinct conditions judged together."""
+"""Products' own rules, judged together: each distinct condition once, a rule only while it is in force."""
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from matching.catalogue import Floats, Rows, days
-from matching.domain import Operator, Product, Result, Rule
-from matching.errors import Fault, InputError
-from matching.facts import COUNTED, FACTS, Fact, FactType, Known, members, number
+from matching.clauses import Condition, read
+from matching.domain import Operator, Product, Result
+from matching.facts import FACTS, Fact, Known, members, number
 
 Codes = npt.NDArray[np.int8]
 H = TypeVar("H", bound=Hashable)
+BP: Final = 10_000  # basis points in one
 RESULTS: Final = (Result.PASS, Result.REVIEW, Result.FAIL)
 PASS, REVIEW, FAIL = (np.int8(code) for code in range(len(RESULTS)))
-
-_ORDER: Final = (Operator.GE, Operator.LE, Operator.GT, Operator.LT, Operator.EQ)
-OPERATORS: Final[dict[FactType, tuple[Operator, ...]]] = {
-    FactType.NUMBER: _ORDER,
-    FactType.DAY: _ORDER,
-    FactType.FLAG: (Operator.EQ,),
-    FactType.CODE: (Operator.EQ, Operator.IN, Operator.NOT_IN),
-    FactType.CODES: (Operator.HAS, Operator.IN, Operator.NOT_IN),
-    FactType.PATH: (Operator.IN, Operator.NOT_IN),
-}
 _COMPARE: Final = {
     Operator.GE: np.greater_equal,
     Operator.LE: np.less_equal,
@@ -37,34 +28,6 @@ _COMPARE: Final = {
 }
 
 
-class Condition(NamedTuple):
-    """What a rule asks, in comparable form: two rules that ask the same have equal conditions."""
-
-    field: str
-    operator: Operator
-    threshold: float | frozenset[str]
-
-
-def condition(rule: Rule, taken: Collection[str] = ()) -> Condition:
-    """What `rule` asks. Raises `InputError` for an unknown field, an operator or a value unfit for it, an id `taken`.
-
-    Numbers, dates and flags compare as numbers. On codes, `in` and `==` want one of the values among the fact's codes,
-    `not_in` none, `has` all. A path answers to every path that it lies in.
-    """
-    fact = FACTS.get(rule.field)
-    if fact is None:
-        raise _broken(rule, "field", f"is a known fact, not {rule.field!r}")
-    if rule.operator not in OPERATORS[fact.type]:
-        fitting = ", ".join(OPERATORS[fact.type])
-        wanted = f"is one of {fitting} as {fact.name} is {fact.type.value}"
-        raise _broken(rule, "operator", f"{wanted}, not {rule.operator!s}")
-    if rule.rule_id in taken:
-        raise _broken(rule, "rule_id", "is unique in its product and not the name of a built-in rule")
-    if rule.severity is Result.PASS:
-        raise _broken(rule, "severity", "is review or fail, not pass")
-    return Condition(fact.name, rule.operator, _threshold(fact, rule))
-
-
 class Conditions:
     """Distinct conditions, judged at once: one comparison for each field and operator."""
 
@@ -72,11 +35,15 @@ class Conditions:
         self._groups = tuple(_grouped(conditions))
         self._count = len(conditions)
 
-    def judge(self, known: Known, as_of: date) -> Codes:
-        """PASS, REVIEW (the fact is missing) or FAIL for each condition, in the given order."""
+    def judge(self, known: Known, as_of: date, rates: Floats | float = np.nan) -> Codes:
+        """PASS, REVIEW (the fact or the rate is missing) or FAIL for each condition, in the given order.
+
+        `rates` (shares, one for each condition or for all) are what rated thresholds count in.
+        """
         results = np.empty(self._count, np.int8)
+        shares = np.broadcast_to(rates, self._count)
         for group in self._groups:
-            results[group.at] = group.judge(known, as_of)
+            results[group.at] = group.priced(shares).judge(known, as_of)
         return results
 
 
@@ -84,21 +51,41 @@ class OwnRules:
     """The own rules of all products as entries, in the products' order; each distinct condition is judged once.
 
     `rows` is each entry's row in `products`, `rules` the rules themselves. Raises `InputError` naming product and rule
-    for one that cannot be judged, whose id comes twice in a product or is among `reserved`.
+    as `clauses.read` does.
     """
 
-    def __init__(self, products: Sequence[Product], reserved: Collection[str]) -> None:
+    def __init__(self, products: Sequence[Product]) -> None:
         owners = [(row, rule) for row, product in enumerate(products) for rule in product.rules or ()]
         self.rules = tuple(rule for _, rule in owners)
         self.rows = np.array([row for row, _ in owners], dtype=np.intp)
         self.names, self._name_codes = _numbered([rule.rule_id for rule in self.rules])
-        distinct, self._condition_codes = _numbered(_read(products, reserved))
-        self._conditions = Conditions(distinct)
+        self._asked = read(products)
+        priced = [row if one.rated else -1 for one, (row, _) in zip(self._asked, owners, strict=True)]
+        distinct, self._condition_codes = _numbered(list(zip(self._asked, priced, strict=True)))
+        self._conditions = Conditions([one for one, _ in distinct])
+        self._priced = np.array([row for _, row in distinct], dtype=np.intp)
         self._ceiling = np.array([RESULTS.index(rule.severity) for rule in self.rules], dtype=np.int8)
+        self._starts = np.array([days(rule.valid_from or date.min) for rule in self.rules], dtype=np.float64)
+        self._ends = np.array([days(rule.valid_to or date.max) for rule in self.rules], dtype=np.float64)
 
-    def judge(self, known: Known, as_of: date) -> Codes:
-        """PASS, REVIEW or FAIL for each entry; a rule whose severity is review never fails."""
-        return np.minimum(self._conditions.judge(known, as_of)[self._condition_codes], self._ceiling)
+    def in_force(self, as_of: date) -> npt.NDArray[np.bool_]:
+        """Which entries are asked on a day."""
+        day = days(as_of)
+        return (self._starts <= day) & (day < self._ends)
+
+    def judge(self, known: Known, as_of: date, rate_bp: Floats) -> Codes:
+        """PASS, REVIEW or FAIL for each entry; a rule whose severity is review never fails, one out of force passes.
+
+        `rate_bp` is each product's rate on the day.
+        """
+        shares = np.append(rate_bp, np.nan)[self._priced] / BP
+        judged = np.minimum(self._conditions.judge(known, as_of, shares)[self._condition_codes], self._ceiling)
+        return np.where(self.in_force(as_of), judged, PASS)
+
+    def asked(self, entry: int, rate_bp: Floats) -> Condition:
+        """What an entry asks on a day with these rates."""
+        one = self._asked[entry]
+        return resolved(one, float(rate_bp[self.rows[entry]]) / BP) if one.rated else one
 
     def count(self, entries: npt.NDArray[np.bool_], weights: Floats) -> dict[str, int]:
         """How much weight of products stands on the chosen entries, by rule id; ids without any are left out."""
@@ -118,19 +105,10 @@ def _numbered(values: Sequence[H]) -> tuple[list[H], Rows]:
     return list(places), np.array(codes, dtype=np.intp)
 
 
-def _read(products: Sequence[Product], reserved: Collection[str]) -> list[Condition]:
-    found, faults = [], []
-    for product in products:
-        taken = set(reserved)
-        for rule in product.rules or ():
-            try:
-                found.append(condition(rule, taken))
-            except InputError as error:
-                faults += [Fault(f"rules.{rule.rule_id}.{f.field}", f.rule, product.product_id) for f in error.faults]
-            taken.add(rule.rule_id)
-    if faults:
-        raise InputError("products", faults)
-    return found
+def resolved(asked: Condition, share: float) -> Condition:
+    """A rated condition at a rate, as a share."""
+    assert isinstance(asked.threshold, float)
+    return asked._replace(threshold=asked.threshold * share, rated=False)
 
 
 @dataclass(frozen=True)
@@ -141,12 +119,17 @@ class _Counted:
     operator: Operator
     at: Rows
     thresholds: Floats
+    rated: bool
+
+    def priced(self, shares: Floats) -> Self:
+        return replace(self, thresholds=self.thresholds * shares[self.at]) if self.rated else self
 
     def judge(self, known: Known, as_of: date) -> Codes | np.int8:
         actual = number(self.fact, known)
         if actual is None:
             return REVIEW
-        return np.where(_COMPARE[self.operator](actual, self.thresholds), PASS, FAIL)
+        met = _COMPARE[self.operator](actual, self.thresholds)
+        return np.where(np.isnan(self.thresholds), REVIEW, np.where(met, PASS, FAIL))
 
 
 @dataclass(frozen=True)
@@ -157,6 +140,9 @@ class _Coded:
     operator: Operator
     at: Rows
     thresholds: tuple[frozenset[str], ...]
+
+    def priced(self, shares: Floats) -> Self:
+        return self
 
     def judge(self, known: Known, as_of: date) -> Codes | np.int8:
         actual = members(self.fact, known, as_of)
@@ -171,57 +157,14 @@ class _Coded:
 
 
 def _grouped(conditions: Sequence[Condition]) -> Iterator[_Counted | _Coded]:
-    places: dict[tuple[str, Operator], list[int]] = defaultdict(list)
-    for i, (field, operator, _) in enumerate(conditions):
-        places[field, operator].append(i)
-    for (field, operator), at in places.items():
+    places: dict[tuple[str, Operator, bool], list[int]] = defaultdict(list)
+    for i, (field, operator, _, rated) in enumerate(conditions):
+        places[field, operator, rated].append(i)
+    for (field, operator, rated), at in places.items():
         thresholds = [conditions[i].threshold for i in at]
         sets = tuple(value for value in thresholds if isinstance(value, frozenset))
         index = np.array(at, dtype=np.intp)
         if sets:
             yield _Coded(FACTS[field], operator, index, sets)
         else:
-            yield _Counted(FACTS[field], operator, index, np.array(thresholds, dtype=np.float64))
-
-
-def _threshold(fact: Fact, rule: Rule) -> float | frozenset[str]:
-    if fact.type not in COUNTED:
-        return _codes(fact, rule)
-    value = _count(fact, rule.value)
-    if value is None:
-        raise _broken(rule, "value", f"is {fact.type.value} as {fact.name} is, not {rule.value!r}")
-    return value
-
-
-def _count(fact: Fact, value: object) -> float | None:
-    """`value` as the number that `fact` is compared with; None where it is of another type."""
-    match fact.type, value:
-        case FactType.DAY, str():
-            return _day(value)
-        case FactType.FLAG, bool():
-            return float(value)
-        case FactType.NUMBER, float():
-            return value
-    return None
-
-
-def _day(text: str) -> float | None:
-    try:
-        return float(days(date.fromisoformat(text)))
-    except ValueError:
-        return None
-
-
-def _codes(fact: Fact, rule: Rule) -> frozenset[str]:
-    values = (rule.value,) if isinstance(rule.value, str) else rule.value
-    if not isinstance(values, tuple) or not values or (rule.operator is Operator.EQ and len(values) > 1):
-        many = "one code" if rule.operator is Operator.EQ else "one code or more"
-        raise _broken(rule, "value", f"is {many} as {fact.name} is {fact.type.value}, not {rule.value!r}")
-    unknown = [value for value in values if fact.codes and value not in fact.codes]
-    if unknown:
-        raise _broken(rule, "value", f"is one of {', '.join(fact.codes or ())}, not {unknown[0]!r}")
-    return frozenset(values)
-
-
-def _broken(rule: Rule, part: str, why: str) -> InputError:
-    return InputError(f"rule {rule.rule_id}", [Fault(part, why)])
+            yield _Counted(FACTS[field], operator, index, np.array(thresholds, dtype=np.float64), rated)

@@ -6,169 +6,76 @@ basis points; shares in 0-1. `region` and `industry` are paths from coarse to fi
 """
 
 from datetime import date
-from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from matching.codes import (
+    Benchmark,
+    BuiltIn,
+    Coded,
+    Collateral,
+    DeclineReason,
+    InstitutionKind,
+    Kind,
+    Operator,
+    Purpose,
+    Result,
+    Size,
+    Stage,
+    TaxGrade,
+    Tier,
+)
+
+__all__ = [
+    "MAX_MONEY",
+    "Benchmark",
+    "BuiltIn",
+    "Change",
+    "Code",
+    "Coded",
+    "Collateral",
+    "Day",
+    "DeclineReason",
+    "Enterprise",
+    "Entity",
+    "Fix",
+    "Id",
+    "Institution",
+    "InstitutionKind",
+    "Kind",
+    "Match",
+    "Need",
+    "Operator",
+    "Outcome",
+    "Path",
+    "Product",
+    "Purpose",
+    "Result",
+    "Rule",
+    "Several",
+    "Size",
+    "Stage",
+    "TaxGrade",
+    "Text",
+    "Tier",
+    "Value",
+    "Verdict",
+    "fact",
+]
 
 MAX_MONEY = 10**15
 Item = TypeVar("Item")
 
 
-class Coded(StrEnum):
-    """A code with its labels: `member.zh`, `member.en`."""
-
-    zh: str
-    en: str
-
-    def __new__(cls, code: str, zh: str, en: str) -> "Coded":
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.zh, member.en = zh, en
-        return member
-
-
-class Kind(Coded):
-    """The three families of financing products."""
-
-    CREDIT = "credit", "信贷", "Credit"
-    BOND = "bond", "债券", "Bond"
-    LEASING = "leasing", "融资租赁", "Leasing"
-
-
-class InstitutionKind(Coded):
-    """What an institution does."""
-
-    BANK = "bank", "银行", "Bank"
-    LESSOR = "lessor", "融资租赁公司", "Lessor"
-    UNDERWRITER = "underwriter", "承销机构", "Underwriter"
-    GUARANTOR = "guarantor", "担保机构", "Guarantor"
-    INSURER = "insurer", "保险机构", "Insurer"
-
-
-class Stage(Coded):
-    """How far a match got; the funnel in order, then the two ways out of it."""
-
-    SHOWN = "shown", "已展示", "Shown"
-    CONTACTED = "contacted", "已对接", "Contacted"
-    APPLIED = "applied", "已申请", "Applied"
-    GRANTED = "granted", "已授信", "Granted"
-    DRAWN = "drawn", "已放款", "Drawn"
-    DECLINED = "declined", "已拒绝", "Declined"
-    EXPIRED = "expired", "已失效", "Expired"
-
-
-class Size(Coded):
-    """Size class by the official algorithm (`reference.size_class`), or as the release states it."""
-
-    LARGE = "large", "大型", "Large"
-    MEDIUM = "medium", "中型", "Medium"
-    SMALL = "small", "小型", "Small"
-    MICRO = "micro", "微型", "Micro"
-
-
-class Purpose(Coded):
-    """What the money is for."""
-
-    WORKING_CAPITAL = "working_capital", "流动资金", "Working capital"
-    FIXED_ASSET = "fixed_asset", "固定资产", "Fixed assets"
-    TECHNICAL_UPGRADE = "technical_upgrade", "技术改造", "Technical upgrade"
-    EQUIPMENT = "equipment", "设备购置", "Equipment"
-    RESEARCH = "research", "研发", "Research and development"
-    EXPORT = "export", "出口", "Export"
-    ORDERS = "orders", "订单履约", "Order fulfilment"
-    REFINANCING = "refinancing", "续贷周转", "Refinancing"
-
-
-class Collateral(Coded):
-    """What can be offered as security."""
-
-    REAL_ESTATE = "real_estate", "不动产", "Real estate"
-    EQUIPMENT = "equipment", "设备", "Equipment"
-    RECEIVABLES = "receivables", "应收账款", "Receivables"
-    ORDERS = "orders", "订单", "Orders"
-    PATENTS = "patents", "知识产权", "Intellectual property"
-    GUARANTEE = "guarantee", "保证担保", "Guarantee"
-
-
-class Tier(Coded):
-    """The listing service's tiers and the yearly lists."""
-
-    HIGH_TECH = "high_tech", "高新技术企业", "High-tech enterprise"
-    INNOVATIVE = "innovative", "创新型中小企业", "Innovative SME"
-    SPECIALISED = "specialised", "专精特新中小企业", "Specialised-and-new SME"
-    LITTLE_GIANT = "little_giant", "专精特新“小巨人”", "Little giant"
-    CHAMPION = "champion", "制造业单项冠军", "Manufacturing champion"
-    DOUBLE_HUNDRED = "double_hundred", "双百企业", "Double Hundred enterprise"
-    CHAIN_LEADER = "chain_leader", "链主企业", "Chain leader"
-
-
-class TaxGrade(Coded):
-    """The tax authority's yearly credit grade."""
-
-    A = "A", "A级", "A"
-    B = "B", "B级", "B"
-    M = "M", "M级", "M"
-    C = "C", "C级", "C"
-    D = "D", "D级", "D"
-
-
-class Benchmark(Coded):
-    """What a product's price is a spread over."""
-
-    LPR_1Y = "lpr_1y", "1年期LPR", "LPR, 1 year"
-    LPR_5Y = "lpr_5y", "5年期以上LPR", "LPR, 5 years and more"
-
-
-class DeclineReason(Coded):
-    """Why an institution said no."""
-
-    DEBT = "debt", "资产负债率过高", "Debt too high"
-    CASH_FLOW = "cash_flow", "现金流不足", "Cash flow too weak"
-    PROFIT = "profit", "盈利能力不足", "Profit too weak"
-    HISTORY = "history", "经营年限不足", "Too short a history"
-    COLLATERAL = "collateral", "抵质押物不足", "Not enough security"
-    CREDIT_RECORD = "credit_record", "信用记录不良", "Adverse credit record"
-    TAX = "tax", "纳税信用不足", "Tax grade too low"
-    INDUSTRY = "industry", "行业限制", "Industry out of appetite"
-    REGION = "region", "区域限制", "Region out of appetite"
-    AMOUNT = "amount", "金额不符", "Amount does not fit"
-    TERM = "term", "期限不符", "Term does not fit"
-    PURPOSE = "purpose", "用途不符", "Purpose does not fit"
-    PRICE = "price", "价格未达成一致", "No agreement on price"
-    CAPACITY = "capacity", "额度已用完", "Capacity used up"
-    DOCUMENTS = "documents", "资料不全", "Documents incomplete"
-    EXPOSURE = "exposure", "已有授信过高", "Existing exposure too high"
-    GUARANTEE = "guarantee", "担保条件不足", "Guarantee not sufficient"
-    WITHDRAWN = "withdrawn", "企业放弃", "Enterprise withdrew"
-    UNREACHABLE = "unreachable", "无法联系", "Could not be reached"
-    OTHER = "other", "其他", "Other"
-
-
-class Result(Coded):
-    """What a rule says of one pair; never the word approved."""
-
-    PASS = "pass", "符合", "Passes"
-    REVIEW = "review", "待核实", "To be reviewed"
-    FAIL = "fail", "不符合", "Fails"
-
-
-class Operator(Coded):
-    """How a rule compares a field with its value."""
-
-    GE = ">=", "不低于", "at least"
-    LE = "<=", "不高于", "at most"
-    GT = ">", "高于", "above"
-    LT = "<", "低于", "below"
-    EQ = "==", "等于", "equal to"
-    IN = "in", "属于", "one of"
-    NOT_IN = "not_in", "不属于", "none of"
-    HAS = "has", "包含", "including"
-
-
 def fact(zh: str, en: str, unit: str = "", **limits: Any) -> Any:
     """A field's labels and unit beside its limits; `default` among the limits makes it optional."""
     return Field(title=en, json_schema_extra={"zh": zh, "en": en, "unit": unit}, **limits)
+
+
+def _money(zh: str, en: str, unit: str = "yuan", ge: int = 0) -> Any:
+    """An optional amount of money."""
+    return fact(zh, en, unit, ge=ge, le=MAX_MONEY, default=None)
 
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s/|\x00-\x1f][^/|\x00-\x1f]*$")]
@@ -177,6 +84,7 @@ Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 Several = Annotated[tuple[Item, ...], Field(max_length=1000)]
 Day = Annotated[date, Field(ge=date(1700, 1, 1), le=date(2200, 12, 31))]
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^|\x00-\x1f]+$")]
+Value = bool | int | float | str | Several[str]
 
 
 class Entity(BaseModel):
@@ -199,20 +107,42 @@ class Enterprise(Entity):
     ownership: Code | None = fact("所有制", "Ownership", default=None)
     founded: Day | None = fact("成立日期", "Founded", default=None)
     employees: int | None = fact("从业人员", "Employees", "person", ge=0, le=10**7, default=None)
-    revenue: int | None = fact("营业收入", "Revenue", "yuan/year", ge=0, le=MAX_MONEY, default=None)
+    revenue: int | None = _money("营业收入", "Revenue", "yuan/year")
     growth: float | None = fact("营收增长率", "Revenue growth", "share", ge=-1, le=100, default=None)
-    profit: int | None = fact("净利润", "Net profit", "yuan/year", ge=-MAX_MONEY, le=MAX_MONEY, default=None)
-    assets: int | None = fact("资产总额", "Total assets", "yuan", ge=0, le=MAX_MONEY, default=None)
-    liabilities: int | None = fact("负债总额", "Total liabilities", "yuan", ge=0, le=MAX_MONEY, default=None)
-    rd_spend: int | None = fact("研发费用", "R&D spending", "yuan/year", ge=0, le=MAX_MONEY, default=None)
+    profit: int | None = _money("净利润", "Net profit", "yuan/year", ge=-MAX_MONEY)
+    assets: int | None = _money("资产总额", "Total assets")
+    liabilities: int | None = _money("负债总额", "Total liabilities")
+    rd_spend: int | None = _money("研发费用", "R&D spending", "yuan/year")
     patents: int | None = fact("有效专利", "Patents in force", "patent", ge=0, le=10**6, default=None)
-    equipment: int | None = fact("设备净值", "Equipment, net value", "yuan", ge=0, le=MAX_MONEY, default=None)
-    receivables: int | None = fact("应收账款", "Receivables", "yuan", ge=0, le=MAX_MONEY, default=None)
+    equipment: int | None = _money("设备净值", "Equipment, net value")
+    receivables: int | None = _money("应收账款", "Receivables")
     tax_grade: TaxGrade | None = fact("纳税信用等级", "Tax grade", default=None)
     tiers: Several[Tier] | None = fact("梯度与名单", "Tiers and lists", default=None)
     cluster: Code | None = fact("产业集群", "Manufacturing cluster", default=None)
     first_loan: bool | None = fact("首贷户", "No loan on record", default=None)
     reserve_list: bool | None = fact("技改项目入库", "Project on the upgrade reserve list", default=None)
+    inventory: int | None = _money("存货", "Inventory")
+    payables: int | None = _money("应付账款", "Payables")
+    prepayments: int | None = _money("预付账款", "Prepayments")
+    advances: int | None = _money("预收账款", "Advances received")
+    own_funds: int | None = _money("自有营运资金", "Own funds for operation")
+    working_loans: int | None = _money("现有流动资金贷款", "Working capital loans outstanding")
+    invoices: int | None = _money("近一年开票金额", "Sales invoiced", "yuan/year")
+    distributable_profit: int | None = fact(
+        "近三年平均可分配利润",
+        "Distributable profit, mean of three years",
+        "yuan/year",
+        ge=-MAX_MONEY,
+        le=MAX_MONEY,
+        default=None,
+    )
+    cash_flow: int | None = _money("经营活动现金流量净额", "Cash flow from operations", "yuan/year", ge=-MAX_MONEY)
+    defaulted: bool | None = fact("债务违约或延迟支付仍在继续", "A default or late payment still goes on", default=None)
+    misused: bool | None = fact("曾擅自改变募集资金用途", "Bond proceeds were misused", default=None)
+    patent_value: int | None = _money("知识产权评估价值", "Appraised value of intellectual property")
+    patent_life: float | None = fact("专利剩余保护期", "Patent life left", "year", ge=0, le=20, default=None)
+    equipment_invoiced: bool | None = fact("自有设备发票齐全", "Invoices of own equipment at hand", default=None)
+    equipment_pledged: bool | None = fact("自有设备已抵押", "Own equipment is pledged", default=None)
 
 
 class Need(Entity):
@@ -226,6 +156,17 @@ class Need(Entity):
     purpose: Purpose | None = fact("用途", "Purpose", default=None)
     kinds: Several[Kind] | None = fact("产品类别", "Kinds wanted (all when missing)", default=None)
     collateral: Several[Collateral] | None = fact("可提供担保", "Security offered", default=None)
+    confirmed_receivables: int | None = _money("债务人已确认的应收账款", "Receivables confirmed by the debtor")
+    order_value: int | None = _money("已签订单金额", "Value of signed orders")
+    includes_land: bool | None = fact("金额含土地购置", "The amount includes land", default=None)
+    new_equipment: bool | None = fact("购置全新设备", "The equipment is new", default=None)
+    purchase_contract: bool | None = fact("已签设备购置合同", "Purchase contract signed", default=None)
+    purchase_price: int | None = _money("设备价款", "Price of the equipment")
+    down_payment: int | None = _money("已付首付款", "Down payment made")
+    renewal_agreed: bool | None = fact("原贷款银行同意续贷", "The bank agreed to renew", default=None)
+    renewal_amount: int | None = _money("同意续贷金额", "Amount that the bank renews")
+    bridge_days: int | None = fact("过桥天数", "Days to bridge", "day", ge=1, le=366, default=None)
+    professional_investors: bool | None = fact("仅面向专业投资者", "To professional investors only", default=None)
 
 
 class Institution(Entity):
@@ -241,14 +182,24 @@ class Institution(Entity):
 
 
 class Rule(Entity):
-    """One of a product's own conditions on a fact of the enterprise or the need (names in `rules.FACTS`)."""
+    """One of a product's own conditions on a fact of the enterprise or the need (names in `rules.FACTS`).
+
+    Asked from `valid_from` until before `valid_to`. `unit` is the field's own, or `rate`: the value then counts in
+    rates of the product on the day.
+    """
 
     rule_id: Code = fact("规则编号", "Rule id")
     field: Code = fact("字段", "Field")
     operator: Operator = fact("比较", "Operator")
     value: float | bool | Text | Several[Text] = fact("阈值", "Threshold")
+    unit: Text | None = fact("单位", "Unit (the field's own when missing)", default=None)
     clause: Text = fact("条款", "Clause")
+    source: Text = fact("依据", "Source", default="")
     severity: Result = fact("不满足时", "When not met", default=Result.FAIL)
+    message_zh: Text | None = fact("要求说明", "What it asks (zh; made from the rule when missing)", default=None)
+    message_en: Text | None = fact("要求英文说明", "What it asks (en; made from the rule when missing)", default=None)
+    valid_from: Day | None = fact("生效日期", "Valid from (always when missing)", default=None)
+    valid_to: Day | None = fact("失效日期", "Valid until (exclusive)", default=None)
 
 
 class Product(Entity):
@@ -262,8 +213,8 @@ class Product(Entity):
     name_en: Text = fact("产品英文名称", "Name (en)")
     kind: Kind = fact("产品类别", "Kind")
     type: Code = fact("产品类型", "Type")
-    min_amount: int | None = fact("最低金额", "Minimum amount", "yuan", ge=0, le=MAX_MONEY, default=None)
-    max_amount: int | None = fact("最高金额", "Maximum amount", "yuan", ge=0, le=MAX_MONEY, default=None)
+    min_amount: int | None = _money("最低金额", "Minimum amount")
+    max_amount: int | None = _money("最高金额", "Maximum amount")
     min_term: int | None = fact("最短期限", "Minimum term", "month", ge=0, le=600, default=None)
     max_term: int | None = fact("最长期限", "Maximum term", "month", ge=0, le=600, default=None)
     benchmark: Benchmark | None = fact("定价基准", "Benchmark", default=None)
@@ -273,7 +224,7 @@ class Product(Entity):
     purposes: Several[Purpose] | None = fact("适用用途", "Purposes served (all when missing)", default=None)
     collateral: Several[Collateral] | None = fact("担保要求", "Security asked (any one of these)", default=None)
     rules: Several[Rule] | None = fact("准入规则", "Own rules", default=None)
-    capacity: int | None = fact("额度", "Capacity a year", "yuan", ge=0, le=MAX_MONEY, default=None)
+    capacity: int | None = _money("额度", "Capacity a year")
 
 
 class Outcome(Entity):
@@ -283,7 +234,7 @@ class Outcome(Entity):
     product_id: Id = fact("产品编号", "Product id")
     stage: Stage = fact("阶段", "Stage")
     at: Day = fact("日期", "Date")
-    amount: int | None = fact("金额", "Amount", "yuan", ge=0, le=MAX_MONEY, default=None)
+    amount: int | None = _money("金额", "Amount")
     rate_bp: float | None = fact("利率", "Rate", "bp", ge=0, le=10000, default=None)
     position: int | None = fact("展示位置", "Position shown", ge=1, le=10000, default=None)
     reason_code: DeclineReason | None = fact("拒绝原因", "Decline reason", default=None)
@@ -291,13 +242,17 @@ class Outcome(Entity):
 
 
 class Verdict(Entity):
-    """What one rule says of one product for one need: clause, threshold and actual value beside the result."""
+    """What one rule says of one product for one need: what it asks, by which clause, threshold and actual value."""
 
     rule: Code = fact("规则", "Rule")
     result: Result = fact("结论", "Result")
     clause: Text = fact("条款", "Clause")
+    source: Text = fact("依据", "Source", default="")
+    message_zh: Text = fact("要求", "What it asks (zh)")
+    message_en: Text = fact("英文要求", "What it asks (en)")
     threshold: Text = fact("阈值", "Threshold")
     actual: Text | None = fact("实际值", "Actual value (missing when unknown)")
+    unit: Text = fact("单位", "Unit", default="")
 
 
 class Match(Entity):
@@ -311,3 +266,24 @@ class Match(Entity):
     score: float = fact("得分", "Score")
     chance: float | None = fact("申请获批概率", "Chance of a grant once applied for", "share", ge=0, le=1, default=None)
     verdicts: tuple[Verdict, ...] = fact("规则结论", "Verdicts")
+
+
+class Change(Entity):
+    """One fact that an enterprise can bring from `before` to `after`: a field of the enterprise or of its need."""
+
+    field: Code = fact("字段", "Field")
+    before: Value | None = fact("现值", "Value now")
+    after: Value = fact("目标值", "Value to reach")
+    effort_days: int = fact("所需天数", "Effort", "day", ge=1)
+    text_zh: Text = fact("建议", "Advice (zh)")
+    text_en: Text = fact("英文建议", "Advice (en)")
+
+
+class Fix(Entity):
+    """The smallest changes after which no rule fails a product, and the rank among `candidates` that it then has."""
+
+    product_id: Id = fact("产品编号", "Product id")
+    changes: tuple[Change, ...] = fact("需作调整", "Changes")
+    effort_days: int = fact("合计所需天数", "Effort in all", "day", ge=1)
+    rank: int | None = fact("调整后名次", "Rank after the changes", ge=1, default=None)
+    candidates: int | None = fact("调整后候选数", "Candidates after the changes", ge=1, default=None)

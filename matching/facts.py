@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from math import inf
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
@@ -11,6 +12,7 @@ from matching import reference
 from matching.catalogue import days
 from matching.domain import Enterprise, Need, Size
 from matching.errors import InputError
+from matching.sizing import size_need
 
 Known = Mapping[str, Any]
 CHINA: Final = "CN"
@@ -48,6 +50,13 @@ def facts(enterprise: Enterprise, need: Need, as_of: date) -> dict[str, Any]:
     """Every fact of `FACTS` by name as known on `as_of`; None where it is missing or cannot be derived."""
     known = {**enterprise.__dict__, **need.__dict__}
     return known | {name: derive(enterprise, need, as_of) for name, derive in _DERIVATIONS.items()}
+
+
+def derived(name: str, enterprise: Enterprise, need: Need, as_of: date) -> Any:
+    """One fact alone, as in `facts`."""
+    if name in _DERIVATIONS:
+        return _DERIVATIONS[name](enterprise, need, as_of)
+    return getattr(enterprise if name in Enterprise.model_fields else need, name)
 
 
 def number(fact: Fact, known: Known) -> float | None:
@@ -118,6 +127,16 @@ def _share(part: float | None, whole: float | None) -> float | None:
     return None if part is None or not whole else part / whole
 
 
+def _multiple(part: float | None, whole: float | None) -> float | None:
+    """`part` in units of `whole`; infinite where there is nothing of `whole`."""
+    return inf if part is not None and whole == 0 else _share(part, whole)
+
+
+def _excess(enterprise: Enterprise, need: Need) -> int | None:
+    sizing = size_need(enterprise, need)
+    return None if sizing is None else need.amount - sizing.amount
+
+
 def _equity(enterprise: Enterprise) -> int | None:
     if enterprise.assets is None or enterprise.liabilities is None:
         return None
@@ -133,8 +152,37 @@ _DERIVED: Final = (
     Fact("amount_to_revenue", FactType.NUMBER, "需求金额与营收之比", "Amount to revenue", "share"),
     Fact("amount_to_assets", FactType.NUMBER, "需求金额与资产之比", "Amount to assets", "share"),
     Fact("amount_to_receivables", FactType.NUMBER, "需求金额与应收账款之比", "Amount to receivables", "share"),
+    Fact("amount_to_confirmed", FactType.NUMBER, "需求金额与确权应收账款之比", "Amount to confirmed dues", "share"),
+    Fact("amount_to_orders", FactType.NUMBER, "需求金额与订单金额之比", "Amount to signed orders", "share"),
+    Fact("amount_to_invoices", FactType.NUMBER, "需求金额与开票金额之比", "Amount to sales invoiced", "share"),
     Fact("amount_to_equipment", FactType.NUMBER, "需求金额与设备净值之比", "Amount to equipment", "share"),
+    Fact("amount_to_patents", FactType.NUMBER, "需求金额与知识产权评估值之比", "Amount to patents' value", "share"),
+    Fact("amount_to_price", FactType.NUMBER, "需求金额与设备价款之比", "Amount to the equipment's price", "share"),
+    Fact("amount_to_renewal", FactType.NUMBER, "需求金额与续贷金额之比", "Amount to the amount renewed", "share"),
+    Fact("amount_above_need", FactType.NUMBER, "超出流动资金测算额", "Amount above the working capital need", "yuan"),
+    Fact("down_payment_share", FactType.NUMBER, "首付比例", "Down payment to price", "share"),
+    Fact("profit_to_amount", FactType.NUMBER, "年均可分配利润与金额之比", "Distributable profit to amount", "share"),
 )
+_AMOUNT_TO: Final = {
+    "amount_to_revenue": "revenue",
+    "amount_to_assets": "assets",
+    "amount_to_receivables": "receivables",
+    "amount_to_confirmed": "confirmed_receivables",
+    "amount_to_orders": "order_value",
+    "amount_to_invoices": "invoices",
+    "amount_to_equipment": "equipment",
+    "amount_to_patents": "patent_value",
+    "amount_to_price": "purchase_price",
+    "amount_to_renewal": "renewal_amount",
+}
+
+
+def _amount_to(field: str) -> Callable[[Enterprise, Need, date], float | None]:
+    if field in Enterprise.model_fields:
+        return lambda enterprise, need, as_of: _multiple(need.amount, getattr(enterprise, field))
+    return lambda enterprise, need, as_of: _multiple(need.amount, getattr(need, field))
+
+
 _DERIVATIONS: Final[dict[str, Callable[[Enterprise, Need, date], Any]]] = {
     "size": _size,
     "age_years": lambda enterprise, need, as_of: age_years(enterprise.founded, as_of),
@@ -142,10 +190,10 @@ _DERIVATIONS: Final[dict[str, Callable[[Enterprise, Need, date], Any]]] = {
     "equity": lambda enterprise, need, as_of: _equity(enterprise),
     "profit_margin": lambda enterprise, need, as_of: _share(enterprise.profit, enterprise.revenue),
     "rd_intensity": lambda enterprise, need, as_of: _share(enterprise.rd_spend, enterprise.revenue),
-    "amount_to_revenue": lambda enterprise, need, as_of: _share(need.amount, enterprise.revenue),
-    "amount_to_assets": lambda enterprise, need, as_of: _share(need.amount, enterprise.assets),
-    "amount_to_receivables": lambda enterprise, need, as_of: _share(need.amount, enterprise.receivables),
-    "amount_to_equipment": lambda enterprise, need, as_of: _share(need.amount, enterprise.equipment),
+    "amount_above_need": lambda enterprise, need, as_of: _excess(enterprise, need),
+    "down_payment_share": lambda enterprise, need, as_of: _share(need.down_payment, need.purchase_price),
+    "profit_to_amount": lambda enterprise, need, as_of: _share(enterprise.distributable_profit, need.amount),
+    **{name: _amount_to(field) for name, field in _AMOUNT_TO.items()},
 }
 
 

@@ -5,62 +5,75 @@ codes in arrays over the catalogue (`conditions.RESULTS`); verdicts with their t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from matching.catalogue import EPOCH, KINDS, Catalogue, Floats, Rows, days
+from matching.clauses import RATE, Condition
 from matching.conditions import FAIL, PASS, RESULTS, REVIEW, Codes, OwnRules
-from matching.domain import Enterprise, Need, Verdict
+from matching.domain import BuiltIn, Enterprise, Need, Operator, Product, Result, Rule, Verdict
 from matching.facts import FACTS, Fact, Known, facts, members, number, text
 
-__all__ = ["FACTS", "NO_LIMIT", "Rulebook", "Verdicts", "facts"]
+__all__ = ["FACTS", "NO_LIMIT", "Asked", "Case", "Rulebook", "Verdicts", "facts", "message"]
 
 NO_LIMIT: Final = "any"
-CLAUSES: Final = {
-    "dates": "产品在售期 / Offered on the day",
-    "kind": "需求产品类别 / Kind of product wanted",
-    "amount": "产品金额范围 / Amount within the product's limits",
-    "term": "产品期限范围 / Term within the product's limits",
-    "region": "产品适用地区 / Region served",
-    "industry": "产品适用行业 / Industry served",
-    "purpose": "产品适用用途 / Purpose served",
-    "collateral": "产品担保要求 / Security asked, any one of these",
-}
 
 
 @dataclass(frozen=True)
-class _Case:
-    """One question to the rules: the facts of an enterprise and its need, as known on `as_of`."""
+class Case:
+    """One question to the rules: an enterprise and its need, their facts and the products' rates on `as_of`."""
 
-    known: Known
+    enterprise: Enterprise
+    need: Need
     as_of: date
+    known: Known
+    rate_bp: Floats
+
+
+class Asked(NamedTuple):
+    """What a rule asks of a fact, and what it says where that is not met."""
+
+    rule: str
+    condition: Condition
+    severity: Result
 
 
 class _BuiltIn(Protocol):
-    """A rule that the catalogue's own columns state."""
+    """A rule that the catalogue's own columns state; `field` is the fact it rests on, empty where none."""
 
-    def judge(self, case: _Case) -> Codes:
+    @property
+    def field(self) -> str: ...
+
+    def judge(self, case: Case) -> Codes:
         """A code for each row of the catalogue."""
 
     def threshold(self, row: int) -> str: ...
 
-    def actual(self, case: _Case) -> str | None: ...
+    def actual(self, case: Case) -> str | None: ...
+
+    def asked(self, row: int) -> Iterator[Condition]:
+        """What it asks of the fact; nothing where the product states no limit."""
 
 
 class Verdicts:
     """What the rules say of the catalogue's `rows`; `eligible` is a mask over them: nothing fails."""
 
-    def __init__(self, case: _Case, rows: Rows, built_in: Mapping[str, _BuiltIn], own: OwnRules) -> None:
+    def __init__(
+        self, case: Case, products: Sequence[Product], rows: Rows, built_in: Mapping[BuiltIn, _BuiltIn], own: OwnRules
+    ) -> None:
+        self.case = case
         self.rows = rows
-        self._case, self._built_in, self._own = case, built_in, own
+        self._products = products
+        self._built_in, self._own = built_in, own
         self._codes = np.stack([rule.judge(case) for rule in built_in.values()])
-        self._own_codes = own.judge(case.known, case.as_of)
+        self._own_codes = own.judge(case.known, case.as_of, case.rate_bp)
+        self._in_force = own.in_force(case.as_of)
         clear = (self._codes != FAIL).all(axis=0)
         clear[own.rows[self._own_codes == FAIL]] = False
         self.eligible: npt.NDArray[np.bool_] = clear[rows]
@@ -69,7 +82,7 @@ class Verdicts:
     def failed(self) -> dict[str, int]:
         """How many of `rows` fail each rule, where any does: built-in rules by name, then own rules by id."""
         counts = (self._codes[:, self.rows] == FAIL).sum(axis=1)
-        built_in = {name: int(count) for name, count in zip(self._built_in, counts, strict=True) if count}
+        built_in = {name.value: int(count) for name, count in zip(self._built_in, counts, strict=True) if count}
         asked = np.bincount(self.rows, minlength=self._codes.shape[1]).astype(np.float64)
         return built_in | self._own.count(self._own_codes == FAIL, asked)
 
@@ -78,56 +91,101 @@ class Verdicts:
         row = int(self.rows[i])
         return (*self._of_built_in(row), *self._of_own(row))
 
+    def failing_only(self, fields: Collection[str]) -> Rows:
+        """The places in `rows` of products that fail something, and only rules on these facts."""
+        beyond = np.array([rule.field not in fields for rule in self._built_in.values()])
+        lost: npt.NDArray[np.bool_] = (self._codes[beyond] == FAIL).any(axis=0)
+        foreign = np.array([rule.field not in fields for rule in self._own.rules], dtype=np.bool_)
+        lost[self._own.rows[foreign & (self._own_codes == FAIL)]] = True
+        return np.flatnonzero(~self.eligible & ~lost[self.rows])
+
+    def product_id(self, i: int) -> str:
+        """The product in `rows[i]`."""
+        return self._products[int(self.rows[i])].product_id
+
+    def asked(self, i: int) -> tuple[Asked, ...]:
+        """What all rules in force ask of facts for the product in `rows[i]`; a built-in range asks twice."""
+        row = int(self.rows[i])
+        return (*self._asked_built_in(row), *self._asked_own(row))
+
+    def _asked_built_in(self, row: int) -> Iterator[Asked]:
+        for name, rule in self._built_in.items():
+            for one in rule.asked(row):
+                yield Asked(name.value, one, Result.FAIL)
+
+    def _asked_own(self, row: int) -> Iterator[Asked]:
+        for entry in self._own.entries_of(row):
+            if self._in_force[entry]:
+                rule = self._own.rules[entry]
+                yield Asked(rule.rule_id, self._own.asked(entry, self.case.rate_bp), rule.severity)
+
     def _of_built_in(self, row: int) -> Iterator[Verdict]:
         for (name, rule), code in zip(self._built_in.items(), self._codes[:, row], strict=True):
             yield Verdict(
-                rule=name,
+                rule=name.value,
                 result=RESULTS[code],
-                clause=CLAUSES[name],
+                clause=f"{name.zh} / {name.en}",
+                message_zh=name.zh,
+                message_en=name.en,
                 threshold=rule.threshold(row),
-                actual=rule.actual(self._case),
+                actual=rule.actual(self.case),
+                unit=FACTS[rule.field].unit if rule.field else "",
             )
 
     def _of_own(self, row: int) -> Iterator[Verdict]:
         for entry in self._own.entries_of(row):
-            rule = self._own.rules[entry]
-            yield Verdict(
-                rule=rule.rule_id,
-                result=RESULTS[self._own_codes[entry]],
-                clause=rule.clause,
-                threshold=text(f"{rule.operator.en} {text(rule.value)}") or NO_LIMIT,
-                actual=text(self._case.known[rule.field]),
-            )
+            if self._in_force[entry]:
+                yield self._verdict(entry)
+
+    def _verdict(self, entry: int) -> Verdict:
+        rule, asked = self._own.rules[entry], self._own.asked(entry, self.case.rate_bp)
+        threshold = text(asked.threshold if rule.unit == RATE else rule.value)
+        zh, en = message(rule)
+        return Verdict(
+            rule=rule.rule_id,
+            result=RESULTS[self._own_codes[entry]],
+            clause=rule.clause,
+            source=rule.source,
+            message_zh=zh,
+            message_en=en,
+            threshold=text(f"{rule.operator.en} {threshold}") or NO_LIMIT,
+            actual=text(self.case.known[rule.field]),
+            unit=FACTS[rule.field].unit,
+        )
 
 
 class Rulebook:
     """A catalogue's rules, its products' own among them, read once.
 
-    Raises `InputError` naming product and rule where an own rule asks for an unknown fact, compares it with an operator
-    or a value that does not fit its type, or takes an id that is taken.
+    Raises `InputError` naming product and rule where an own rule asks for an unknown fact, has an operator, value or
+    unit that does not fit it, takes an id that is taken, or contradicts the product's other rules and limits.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._built_in = _built_in_rules(catalogue)
-        self._own = OwnRules(catalogue.products, CLAUSES)
+        self._own = OwnRules(catalogue.products)
 
     def judge(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows | None = None) -> Verdicts:
         """Verdicts on the catalogue's `rows` for a need on `as_of`; by default one row for each product begun by then.
 
         Ended products among them fail `dates`; a product yet to begin is not known and not counted.
         """
-        case = _Case(facts(enterprise, need, as_of), as_of)
-        return Verdicts(case, self._catalogue.known_as_of(as_of) if rows is None else rows, self._built_in, self._own)
+        known = facts(enterprise, need, as_of)
+        case = Case(enterprise, need, as_of, known, self._catalogue.rate_bp(as_of))
+        chosen = self._catalogue.known_as_of(as_of) if rows is None else rows
+        return Verdicts(case, self._catalogue.products, chosen, self._built_in, self._own)
 
 
 class _Dates:
     """The product is offered on the day."""
 
+    field = ""
+
     def __init__(self, catalogue: Catalogue) -> None:
         self._from, self._ends = catalogue.valid_from, catalogue.ends
 
-    def judge(self, case: _Case) -> Codes:
+    def judge(self, case: Case) -> Codes:
         day = days(case.as_of)
         return np.where((self._from <= day) & (day < self._ends), PASS, FAIL)
 
@@ -136,8 +194,11 @@ class _Dates:
         until = f" until before {_date(end)}" if np.isfinite(end) else ""
         return f"from {_date(start)}{until}"
 
-    def actual(self, case: _Case) -> str:
+    def actual(self, case: Case) -> str:
         return str(case.as_of)
+
+    def asked(self, row: int) -> Iterator[Condition]:
+        return iter(())
 
 
 @dataclass(frozen=True)
@@ -148,7 +209,11 @@ class _Range:
     low: Floats
     high: Floats
 
-    def judge(self, case: _Case) -> Codes:
+    @property
+    def field(self) -> str:
+        return self.fact.name
+
+    def judge(self, case: Case) -> Codes:
         actual = number(self.fact, case.known)
         if actual is None:
             return np.where(np.isnan(self.low) & np.isnan(self.high), PASS, REVIEW)
@@ -158,8 +223,13 @@ class _Range:
         limits = {"at least": float(self.low[row]), "at most": float(self.high[row])}
         return ", ".join(f"{word} {text(limit)}" for word, limit in limits.items() if not np.isnan(limit)) or NO_LIMIT
 
-    def actual(self, case: _Case) -> str | None:
+    def actual(self, case: Case) -> str | None:
         return text(case.known[self.fact.name])
+
+    def asked(self, row: int) -> Iterator[Condition]:
+        for operator, limit in ((Operator.GE, float(self.low[row])), (Operator.LE, float(self.high[row]))):
+            if not np.isnan(limit):
+                yield Condition(self.fact.name, operator, limit)
 
 
 class _AnyOf:
@@ -171,6 +241,7 @@ class _AnyOf:
     def __init__(
         self, fact: Fact, listed: Sequence[Sequence[str] | None], missing: frozenset[str] | None = None
     ) -> None:
+        self.field = fact.name
         self._fact = fact
         self._missing = missing
         self._listed = [tuple(codes) if codes else None for codes in listed]
@@ -180,7 +251,7 @@ class _AnyOf:
         self._holding = _holding(lists)
         self._count = len(lists)
 
-    def judge(self, case: _Case) -> Codes:
+    def judge(self, case: Case) -> Codes:
         held = members(self._fact, case.known, case.as_of)
         if self._missing and not held:
             held = self._missing
@@ -193,9 +264,13 @@ class _AnyOf:
     def threshold(self, row: int) -> str:
         return text(self._listed[row]) or NO_LIMIT
 
-    def actual(self, case: _Case) -> str | None:
+    def actual(self, case: Case) -> str | None:
         value = case.known[self._fact.name]
         return NO_LIMIT if self._missing and not value else text(value)
+
+    def asked(self, row: int) -> Iterator[Condition]:
+        if listed := self._listed[row]:
+            yield Condition(self.field, Operator.IN, frozenset(map(str, listed)))
 
 
 def _holding(lists: Sequence[tuple[str, ...]]) -> dict[str, list[int]]:
@@ -211,16 +286,25 @@ def _date(day: float) -> date:
     return date.fromordinal(int(day) + EPOCH)
 
 
-def _built_in_rules(catalogue: Catalogue) -> dict[str, _BuiltIn]:
-    """The rules of `CLAUSES`, in its order."""
+def _built_in_rules(catalogue: Catalogue) -> dict[BuiltIn, _BuiltIn]:
+    """Every built-in rule, in order."""
     products = catalogue.products
     return {
-        "dates": _Dates(catalogue),
-        "kind": _AnyOf(FACTS["kinds"], [(product.kind,) for product in products], frozenset(KINDS)),
-        "amount": _Range(FACTS["amount"], catalogue.min_amount, catalogue.max_amount),
-        "term": _Range(FACTS["term_months"], catalogue.min_term, catalogue.max_term),
-        "region": _AnyOf(FACTS["region"], [product.regions for product in products]),
-        "industry": _AnyOf(FACTS["industry"], [product.industries for product in products]),
-        "purpose": _AnyOf(FACTS["purpose"], [product.purposes for product in products]),
-        "collateral": _AnyOf(FACTS["collateral"], [product.collateral for product in products]),
+        BuiltIn.DATES: _Dates(catalogue),
+        BuiltIn.KIND: _AnyOf(FACTS["kinds"], [(product.kind,) for product in products], frozenset(KINDS)),
+        BuiltIn.AMOUNT: _Range(FACTS["amount"], catalogue.min_amount, catalogue.max_amount),
+        BuiltIn.TERM: _Range(FACTS["term_months"], catalogue.min_term, catalogue.max_term),
+        BuiltIn.REGION: _AnyOf(FACTS["region"], [product.regions for product in products]),
+        BuiltIn.INDUSTRY: _AnyOf(FACTS["industry"], [product.industries for product in products]),
+        BuiltIn.PURPOSE: _AnyOf(FACTS["purpose"], [product.purposes for product in products]),
+        BuiltIn.COLLATERAL: _AnyOf(FACTS["collateral"], [product.collateral for product in products]),
     }
+
+
+def message(rule: Rule) -> tuple[str, str]:
+    """What a rule asks, in zh and en: as it says itself, else made of its field, operator and value."""
+    fact, value = FACTS[rule.field], text(rule.value)
+    times = ("倍产品利率", " times the product's rate") if rule.unit == RATE else ("", "")
+    zh = rule.message_zh or text(f"{fact.zh}{rule.operator.zh}{value}{times[0]}")
+    en = rule.message_en or text(f"{fact.en} is {rule.operator.en} {value}{times[1]}")
+    return str(zh), str(en)

@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 from pydantic.fields import FieldInfo
 
-from matching.domain import Entity, Rule
+from matching import clauses
+from matching.domain import Entity, Product, Rule
 from matching.errors import Fault, InputError
 from matching.schemas import ENTITIES, FAULTS_SHOWN, KEYS, SEPARATOR, check_table, days, is_list, is_rules, schema
 
@@ -83,7 +84,7 @@ def check(tables: Tables) -> Tables:
     """All five tables checked, each by itself and then against each other. Raises `InputError`."""
     tables = tables.map(check_table)
     faults = [fault for column in REFERENCES for fault in _dangling(tables, *column)]
-    faults += _out_of_time(tables) + _crossed(tables.products)
+    faults += _out_of_time(tables) + (_crossed(tables.products) or _misruled(tables.products))
     if faults:
         raise InputError("tables", faults)
     return tables
@@ -196,6 +197,16 @@ def _crossed(products: pd.DataFrame) -> list[Fault]:
         crossed = products.index[(products[low] > products[high]).fillna(False)]
         faults += [Fault(f"products.{low}", f"is not above {high}", int(i) + 1) for i in crossed[:FAULTS_SHOWN]]
     return faults
+
+
+def _misruled(products: pd.DataFrame) -> list[Fault]:
+    """Own rules that cannot be judged or contradict each other; the row is the product's id."""
+    ruled = entities("products", products[products["rules"].notna()])
+    try:
+        clauses.read([product for product in ruled if isinstance(product, Product)])
+    except InputError as error:
+        return [Fault(f"products.{fault.field}", fault.rule, fault.row) for fault in error.faults]
+    return []
 
 
 def _before(name: str, frame: pd.DataFrame, until: date) -> pd.DataFrame:

@@ -10,14 +10,18 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("matching", "training", "api")
 ORDER = [
     "errors",
+    "codes",
     "domain",
     "reference",
+    "catalogue",
+    "sizing",
+    "facts",
+    "clauses",
     "schemas",
     "tables",
-    "catalogue",
-    "facts",
     "conditions",
     "rules",
+    "fixes",
     "history",
     "memory",
     "features",
@@ -28,6 +32,7 @@ ORDER = [
     "ranker",
     "exposure",
     "matcher",
+    "advice",
 ]
 WEB_AND_STORE = {
     "alembic",

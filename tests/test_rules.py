@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from matching import reference
 from matching.catalogue import Catalogue
-from matching.domain import Collateral, Kind, Operator, Purpose, Result, TaxGrade, Tier
+from matching.domain import BuiltIn, Collateral, Kind, Operator, Purpose, Result, TaxGrade, Tier
 from matching.errors import InputError
-from matching.rules import CLAUSES, Rulebook, facts
+from matching.rules import Rulebook, facts
 from tests.factories import DAY, enterprise, institution, need, product
 
 PASS, REVIEW, FAIL = Result.PASS, Result.REVIEW, Result.FAIL
@@ -35,7 +35,7 @@ def test_a_product_that_states_no_limit_passes_every_rule_even_when_nothing_is_k
     unknown = enterprise(region=None, industry=None, founded=None, employees=None, revenue=None)
     verdicts = judge(product(), who=unknown, term_months=None, purpose=None)
     assert verdicts.eligible.tolist() == [True]
-    assert {v.rule: v.result for v in verdicts.of(0)} == dict.fromkeys(CLAUSES, PASS)
+    assert {v.rule: v.result for v in verdicts.of(0)} == dict.fromkeys(BuiltIn, PASS)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,8 @@ def test_by_default_every_product_begun_is_judged_in_its_latest_version():
 def test_a_verdict_shows_clause_threshold_and_actual_value():
     offered = product(min_amount=100_000, max_amount=1_500_000, rules=[own("debt_ratio", "<=", 0.7)])
     amount, debt = (judge(offered, who=enterprise(assets=100, liabilities=74)).of(0)[i] for i in (2, -1))
-    assert (amount.rule, amount.result, amount.clause) == ("amount", FAIL, CLAUSES["amount"])
+    assert (amount.rule, amount.result, amount.unit) == ("amount", FAIL, "yuan")
+    assert (amount.message_zh, amount.message_en) == (BuiltIn.AMOUNT.zh, BuiltIn.AMOUNT.en)
     assert (amount.threshold, amount.actual) == ("at least 100,000, at most 1,500,000", "2,000,000")
     assert (debt.rule, debt.result, debt.clause) == ("own_debt_ratio", FAIL, "art. 1")
     assert (debt.threshold, debt.actual) == ("at most 0.7", "0.74")
@@ -181,7 +182,7 @@ def test_a_rulebook_refuses_a_rule_that_cannot_be_judged():
         judge(product(rules=[own("height", ">=", 2)]))
 
 
-@pytest.mark.parametrize("name", list(CLAUSES))
+@pytest.mark.parametrize("name", list(BuiltIn))
 def test_an_own_rule_may_not_take_the_name_of_a_built_in_one(name):
     with pytest.raises(InputError, match=rf"rules\.{name}\.rule_id \(row P1\): is unique"):
         judge(product(rules=[own("employees", ">=", 2, rule_id=name)]))

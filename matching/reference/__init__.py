@@ -1,4 +1,5 @@
-"""The one reader of the dated code tables beside it: regions, LPR, size classes, industries, clusters.
+"""The one reader of the dated code tables beside it: regions, LPR, size classes, industries, clusters,
+what an enterprise can change.
 
 Every question is asked "as of" a date, so that a past recommendation replays with the rules of its day.
 """
@@ -79,6 +80,24 @@ class Cluster:
     trust: str
     valid_from: date
     valid_to: date | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A fact that an enterprise can change, to `value` where one is named, with the days of work that it takes."""
+
+    field: str
+    value: str
+    effort_days: int
+    advice_zh: str
+    advice_en: str
+    valid_from: date
+    valid_to: date | None
+
+    @property
+    def code(self) -> str:
+        """Field and value: what names a row."""
+        return f"{self.field}={self.value}"
 
 
 class _Dated(Protocol):
@@ -187,6 +206,18 @@ def cluster(code: str, as_of: date) -> Cluster:
     return _member("clusters", clusters(as_of), code, as_of)
 
 
+@lru_cache(maxsize=64)
+def changes(as_of: date) -> Mapping[str, tuple[Change, ...]]:
+    """By fact, what an enterprise can change it to on `as_of`, the least effort first; no other fact can be changed.
+
+    Raises `InputError` before the table's first row.
+    """
+    held: dict[str, list[Change]] = {}
+    for row in sorted(_in_force("changes", _changes(), as_of).values(), key=lambda row: row.effort_days):
+        held.setdefault(row.field, []).append(row)
+    return MappingProxyType({field: tuple(rows) for field, rows in held.items()})
+
+
 @lru_cache(maxsize=4096)
 def _kin(code: str, as_of: date) -> tuple[str, ...]:
     """The district that `code` has become by `as_of`, and all the districts which that one replaced."""
@@ -262,6 +293,16 @@ def _clusters() -> tuple[Cluster, ...]:
         "clusters",
         lambda r, start, end: Cluster(
             r["code"], _coded(ClusterTier, r["tier"]), r["name_zh"], r["name_en"], r["trust"], start, end
+        ),
+    )
+
+
+@cache
+def _changes() -> tuple[Change, ...]:
+    return _table(
+        "changes",
+        lambda r, start, end: Change(
+            r["field"], r["code"], int(r["effort_days"]), r["advice_zh"], r["advice_en"], start, end
         ),
     )
 

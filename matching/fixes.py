@@ -1,0 +1,211 @@
+"""What to fix: the smallest changes, of facts that an enterprise can change, after which no rule fails a product."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from matching import reference
+from matching.clauses import SHARE, Condition
+from matching.conditions import FAIL, PASS, RESULTS, Codes, Conditions
+from matching.domain import Change, Enterprise, Fix, Need, Operator, Value
+from matching.facts import FACTS, Fact, FactType, Known, derived, facts
+from matching.rules import Asked, Case, Verdicts
+
+RISES: Final = 1
+FALLS: Final = -1
+LEVERS: Final[Mapping[str, tuple[str, int]]] = {
+    "debt_ratio": ("liabilities", RISES),
+    "equity": ("liabilities", FALLS),
+    "rd_intensity": ("rd_spend", RISES),
+    "down_payment_share": ("down_payment", RISES),
+    "profit_to_amount": ("amount", FALLS),
+    **{name: ("amount", RISES) for name in FACTS if name.startswith("amount_")},
+}
+"""The one field by which a derived fact can be changed, and whether the fact rises or falls with it."""
+_UP: Final = (Operator.GE, Operator.GT)
+_UNITS: Final = {
+    "yuan": ("元", " yuan"),
+    "yuan/year": ("元/年", " yuan a year"),
+    "month": ("个月", " months"),
+    "day": ("天", " days"),
+    "patent": ("件", ""),
+}
+
+
+def fixes(verdicts: Verdicts) -> tuple[Fix, ...]:
+    """A fix for each product that fails and can be mended by what `reference.changes` holds; the least effort first.
+
+    Each number moves just as far as its rules ask, and no other rule of the product comes out worse. Ranks are left
+    open (`advice.advise` knows them). Raises `InputError` before the first day of `reference.changes`.
+    """
+    desk = _Desk(verdicts.case)
+    places = verdicts.failing_only(desk.fields)
+    found = [desk.fix(verdicts.product_id(i), verdicts.asked(i)) for i in places.tolist()]
+    return tuple(sorted((fix for fix in found if fix), key=lambda fix: (fix.effort_days, fix.product_id)))
+
+
+def applied(changes: Iterable[Change], enterprise: Enterprise, need: Need) -> tuple[Enterprise, Need]:
+    """The enterprise and its need after the changes."""
+    new = {change.field: change.after for change in changes}
+    return _with(enterprise, new), _with(need, new)
+
+
+def _with(entity: Any, new: Mapping[str, Value]) -> Any:
+    mine = {field: value for field, value in new.items() if field in type(entity).model_fields}
+    return type(entity).model_validate(entity.model_dump() | mine) if mine else entity
+
+
+class _Desk:
+    """Works out the changes for one case; what many products ask alike is worked out once."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._rows = reference.changes(case.as_of)
+        self._changes: dict[tuple[str, tuple[Condition, ...]], Change | None] = {}
+        self._targets: dict[tuple[str, Condition], int | None] = {}
+        self.fields = frozenset(name for name in FACTS if _lever(name)[0] in self._rows)
+
+    def fix(self, product_id: str, asked: Sequence[Asked]) -> Fix | None:
+        before = self._judge(asked, self._case.known)
+        wanted: dict[str, list[Condition]] = defaultdict(list)
+        for (_, condition, _), result in zip(asked, before, strict=True):
+            if result == FAIL:
+                wanted[_lever(condition.field)[0]].append(condition)
+        changes = [change for field, all_ in wanted.items() if (change := self._change(field, tuple(all_)))]
+        if len(changes) < len(wanted) or not self._mends(changes, asked, before):
+            return None
+        effort = sum(change.effort_days for change in changes)
+        return Fix(product_id=product_id, changes=tuple(changes), effort_days=effort)
+
+    def _mends(self, changes: Sequence[Change], asked: Sequence[Asked], before: Codes) -> bool:
+        """Whether nothing fails after the changes, and nothing that was well is worse."""
+        enterprise, need = applied(changes, self._case.enterprise, self._case.need)
+        after = self._judge(asked, facts(enterprise, need, self._case.as_of))
+        return bool((after != FAIL).all() and (after <= before).all())
+
+    def _judge(self, asked: Sequence[Asked], known: Known) -> Codes:
+        judged = Conditions([one.condition for one in asked]).judge(known, self._case.as_of)
+        return np.minimum(judged, [RESULTS.index(one.severity) for one in asked])
+
+    def _change(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
+        """The least change of one field that meets the conditions which fail on it."""
+        key = field, conditions
+        if key not in self._changes:
+            counted = FACTS[field].type is FactType.NUMBER
+            self._changes[key] = (self._number if counted else self._code)(field, conditions)
+        return self._changes[key]
+
+    def _number(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
+        targets = [self._target(field, one) for one in conditions]
+        reached = [target for target in targets if target is not None]
+        now = int(self._case.known[field])
+        after = max(reached, default=now) if max(reached, default=now) > now else min(reached, default=now)
+        if len(reached) < len(targets) or after == now:
+            return None
+        zh, en = self._told(field, conditions[0].field, after)
+        return _changed(field, now, after, self._rows[field][0].effort_days, zh, en)
+
+    def _target(self, field: str, asked: Condition) -> int | None:
+        """The whole number nearest to the present one from which on a condition is met; None where there is none."""
+        key = field, asked
+        if key not in self._targets:
+            self._targets[key] = self._searched(field, asked)
+        return self._targets[key]
+
+    def _searched(self, field: str, asked: Condition) -> int | None:
+        if asked.operator is Operator.EQ:
+            rises = not self._met(asked._replace(operator=Operator.GE), self._case.known[asked.field])
+            asked = asked._replace(operator=Operator.GE if rises else Operator.LE)
+        up = (asked.operator in _UP) == (_lever(asked.field)[1] == RISES)
+        missed, met = int(self._case.known[field]), _bounds(field)[up]
+        if not self._met(asked, self._after(field, met, asked.field)):
+            return None
+        while abs(met - missed) > 1:
+            middle = (met + missed) // 2
+            if self._met(asked, self._after(field, middle, asked.field)):
+                met = middle
+            else:
+                missed = middle
+        return met
+
+    def _met(self, asked: Condition, actual: Any) -> bool:
+        """Whether a condition is met by this value of its fact."""
+        return bool(Conditions([asked]).judge({asked.field: actual}, self._case.as_of)[0] == PASS)
+
+    def _after(self, field: str, value: int, name: str) -> Any:
+        """Fact `name` with `value` in `field`."""
+        enterprise, need = self._case.enterprise, self._case.need
+        if field in Enterprise.model_fields:
+            enterprise = enterprise.model_copy(update={field: value})
+        else:
+            need = need.model_copy(update={field: value})
+        return derived(name, enterprise, need, self._case.as_of)
+
+    def _told(self, field: str, name: str, after: int) -> tuple[str, str]:
+        """The change in words: of the fact that the rule names and the field behind it, an amount first."""
+        names = dict.fromkeys((field, name) if field == "amount" else (name, field))
+        told = [_moved(FACTS[one], self._case.known[one], self._after(field, after, one)) for one in names]
+        zh, en = (" (".join(parts) + ")" * (len(parts) - 1) for parts in zip(*told, strict=True))
+        return f"将{zh}", f"bring the {en}"
+
+    def _code(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
+        """A flag or code set to another, or codes added to those held, the least effort first."""
+        fact, now = FACTS[field], self._case.known[field]
+        if fact.type is FactType.CODES:
+            return self._added(field, conditions)
+        for row in self._rows[field]:
+            after: Value = row.value == "true" if fact.type is FactType.FLAG else row.value
+            judged = Conditions(conditions).judge({field: after}, self._case.as_of)
+            if (judged != FAIL).all():
+                return _changed(field, now, after, row.effort_days, row.advice_zh, row.advice_en)
+        return None
+
+    def _added(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
+        now = tuple(map(str, self._case.known[field]))
+        rows = {row.value: row for row in self._rows[field]}
+        added: list[str] = []
+        for one in conditions:
+            codes = one.threshold if isinstance(one.threshold, frozenset) else frozenset()
+            if one.operator is Operator.HAS:
+                added += sorted(codes - {*now, *added})
+            elif one.operator is Operator.IN and codes.isdisjoint(added):
+                added += [code for code in rows if code in codes][:1]
+        if not added or not set(added) <= rows.keys():
+            return None
+        chosen = [rows[code] for code in added]
+        zh, en = "；".join(row.advice_zh for row in chosen), "; ".join(row.advice_en for row in chosen)
+        return _changed(field, now, (*now, *added), sum(row.effort_days for row in chosen), zh, en)
+
+
+def _lever(name: str) -> tuple[str, int]:
+    """The field by which a fact changes, and in which direction: itself unless derived."""
+    return LEVERS.get(name, (name, RISES))
+
+
+def _bounds(field: str) -> tuple[int, int]:
+    """The least and the largest whole number that a field takes."""
+    entity = Enterprise if field in Enterprise.model_fields else Need
+    limits = entity.model_fields[field].metadata
+    least = [_whole(one.ge) for one in limits if isinstance(one, Ge)]
+    least += [_whole(one.gt) + 1 for one in limits if isinstance(one, Gt)]
+    return max(least), min(_whole(one.le) for one in limits if isinstance(one, Le))
+
+
+def _whole(limit: Any) -> int:
+    return int(limit)
+
+
+def _changed(field: str, before: Any, after: Value, effort: int, zh: str, en: str) -> Change:
+    return Change(field=field, before=before, after=after, effort_days=effort, text_zh=zh, text_en=en)
+
+
+def _moved(fact: Fact, before: float, after: float) -> tuple[str, str]:
+    """`label from before to after`, in zh and en."""
+    unit_zh, unit_en = _UNITS.get(fact.unit, ("", ""))
+    shown = [f"{value:.4g}" if fact.unit == SHARE else f"{value:,}" for value in (before, after)]
+    label = fact.en[0].lower() + fact.en[1:] if fact.en[1:2].islower() else fact.en
+    verb = "升至" if after > before else "降至"
+    return f"{fact.zh}从{shown[0]}{verb}{shown[1]}{unit_zh}", f"{label} from {shown[0]} to {shown[1]}{unit_en}"

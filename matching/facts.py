@@ -163,7 +163,7 @@ _DERIVED: Final = (
     Fact("down_payment_share", FactType.NUMBER, "首付比例", "Down payment to price", "share"),
     Fact("profit_to_amount", FactType.NUMBER, "年均可分配利润与金额之比", "Distributable profit to amount", "share"),
 )
-_AMOUNT_TO: Final = {
+AMOUNT_TO: Final = {
     "amount_to_revenue": "revenue",
     "amount_to_assets": "assets",
     "amount_to_receivables": "receivables",
@@ -193,7 +193,7 @@ _DERIVATIONS: Final[dict[str, Callable[[Enterprise, Need, date], Any]]] = {
     "amount_above_need": lambda enterprise, need, as_of: _excess(enterprise, need),
     "down_payment_share": lambda enterprise, need, as_of: _share(need.down_payment, need.purchase_price),
     "profit_to_amount": lambda enterprise, need, as_of: _share(enterprise.distributable_profit, need.amount),
-    **{name: _amount_to(field) for name, field in _AMOUNT_TO.items()},
+    **{name: _amount_to(field) for name, field in AMOUNT_TO.items()},
 }
 
 

@@ -20,7 +20,7 @@ from training.market.types import TYPES
 Numbers = NDArray[np.float64]
 MONTHS: Final = 36
 # Log-odds. The two levels are set so that of those contacted about 57% are granted and about 50% drawn.
-GRANT_LEVEL: Final = 1.9
+GRANT_LEVEL: Final = 2.2
 APPLY_LEVEL: Final = -1.3
 INDUSTRY_SHARED: Final = 1.1  # appetite for industry groups: a part of low rank, as trades go together ...
 FACTORS: Final = 3

@@ -6,25 +6,42 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from matching.domain import Kind, Operator, Rule
-from matching.facts import age_years
+from matching.clauses import RATE, in_force
+from matching.conditions import BP
+from matching.domain import Kind, Operator, Result, Rule
+from matching.facts import AMOUNT_TO, age_years
+from matching.sizing import FIGURES, working_capital
 from training.market.enterprises import Enterprises
 from training.market.needs import Needs
 from training.market.products import START, Catalogue
 from training.market.types import TYPES
 
 Flags = NDArray[np.bool_]
-COMPARE: Final = {Operator.GE: np.greater_equal, Operator.LE: np.less_equal, Operator.EQ: np.equal}
+Numbers = NDArray[np.float64]
+Whole = NDArray[np.int64]
+COMPARE: Final = {
+    Operator.GE: np.greater_equal,
+    Operator.LE: np.less_equal,
+    Operator.GT: np.greater,
+    Operator.EQ: np.equal,
+}
 
 
-def known_facts(frame: pd.DataFrame, firms: Enterprises, needs: Needs) -> pd.DataFrame:
-    """The rows of `frame` (facts or recorded) that each need rests on, with what rules derive from them."""
-    found = frame.iloc[needs.row].reset_index(drop=True)
-    posted = (START + pd.to_timedelta(needs.day, unit="D")).date
+def known_facts(frame: pd.DataFrame, terms: pd.DataFrame, needs: Needs) -> pd.DataFrame:
+    """The rows of `frame` (facts or recorded) and the terms that each need rests on, with what rules derive."""
+    found = pd.concat([frame.iloc[needs.row].reset_index(drop=True), terms], axis=1)
+    found["posted"] = START + pd.to_timedelta(needs.day, unit="D")
     founded = [None if pd.isna(day) else day.date() for day in pd.to_datetime(found["founded"])]
-    found["age_years"] = [age_years(*pair) for pair in zip(founded, posted, strict=True)]
-    assets = pd.to_numeric(found["assets"]).astype(float)
-    found["debt_ratio"] = pd.to_numeric(found["liabilities"]).astype(float) / assets
+    found["age_years"] = [age_years(*pair) for pair in zip(founded, found["posted"].dt.date, strict=True)]
+    found["amount"], found["term_months"] = needs.amount, needs.said_term
+    numbers = {name: _numbers(found[name]) for name in ("assets", "liabilities", "distributable_profit", *FIGURES)}
+    found["debt_ratio"] = numbers["liabilities"] / numbers["assets"]
+    found["profit_to_amount"] = numbers["distributable_profit"] / needs.amount
+    sized = working_capital(*(numbers[name] for name in FIGURES))
+    found["amount_above_need"] = needs.amount - np.floor(sized)
+    with np.errstate(divide="ignore"):
+        for name, whole in AMOUNT_TO.items():
+            found[name] = needs.amount / _numbers(found[whole])
     return found
 
 
@@ -49,18 +66,45 @@ def secured(products: Catalogue, needs: Needs, at: slice) -> Flags:
     return (needs.offers[at] @ products.takes_collateral.T.astype(int) > 0) | ~asks
 
 
-def broken(facts: pd.DataFrame, missing_breaks: bool) -> NDArray[np.int64]:
-    """(need, type): how many of the type's own rules these facts break; a missing fact breaks one only if so told."""
-    counts = [sum(_breaks(rule, facts[rule.field], missing_breaks) for rule in kind.rules) for kind in TYPES]
-    return np.stack([np.broadcast_to(count, len(facts)) for count in counts], axis=1).astype(int)
+def broken(products: Catalogue, facts: pd.DataFrame, missing_breaks: bool) -> Whole:
+    """(need, version): how many of a version's own rules these facts break on the day of posting.
+
+    A missing fact breaks one only if so told; a rule whose severity is review never counts.
+    """
+    found = np.zeros((len(facts), len(products.type)), int)
+    for t, kind in enumerate(TYPES):
+        of_type = products.type == t
+        for rule in kind.rules:
+            if rule.severity is Result.FAIL and of_type.any():
+                found[:, of_type] += _breaks(rule, facts, _thresholds(rule, products, facts, of_type), missing_breaks)
+    return found
 
 
-def _breaks(rule: Rule, values: pd.Series, missing_breaks: bool) -> NDArray[np.int64]:
+def _thresholds(rule: Rule, products: Catalogue, facts: pd.DataFrame, of_type: Flags) -> Numbers | float:
+    """(need, version) where the rule counts in rates, else the one number; codes have none."""
+    if isinstance(rule.value, tuple):
+        return np.nan
+    if rule.unit != RATE:
+        return float(rule.value)
+    days, day = np.unique(facts["posted"].dt.date, return_inverse=True)
+    rates = np.array([products.rate_bp(one)[of_type] for one in days]).reshape(len(days), of_type.sum())
+    return float(rule.value) * (rates / BP)[day]
+
+
+def _breaks(rule: Rule, facts: pd.DataFrame, threshold: Numbers | float, missing_breaks: bool) -> Whole:
+    """(need, 1), or (need, version) as the thresholds are."""
+    values = facts[rule.field]
     missing = values.isna().to_numpy()
     if isinstance(rule.value, tuple):
         wanted = set(rule.value)
         held = [set() if gap else set(text.split("|")) for text, gap in zip(values, missing, strict=True)]
         met = np.array([wanted <= own if rule.operator is Operator.HAS else bool(wanted & own) for own in held], bool)
+        met = met[:, None]
     else:
-        met = COMPARE[rule.operator](values.to_numpy(float, na_value=np.nan), float(rule.value))
-    return np.where(missing, missing_breaks, ~met).astype(int)
+        met = COMPARE[rule.operator](_numbers(values)[:, None], threshold)
+    asked = [in_force(rule, day) for day in facts["posted"].dt.date]
+    return np.where(missing[:, None], missing_breaks, ~met).astype(int) * np.array(asked, bool)[:, None]
+
+
+def _numbers(values: pd.Series) -> Numbers:
+    return values.to_numpy(float, na_value=np.nan)

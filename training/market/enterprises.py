@@ -9,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from matching import reference
+from training.market.figures import figures
 from training.market.places import REFORM, Places, industries
 
 AS_OF: Final = pd.to_datetime(
@@ -62,7 +63,9 @@ def enterprises(rng: Generator, count: int, where: Places) -> Enterprises:
     facts["region"] = where.paths(facts["district"].to_numpy(), (facts["as_of"] >= REFORM).to_numpy())
     order = facts.sort_values(["firm", "as_of"], kind="stable").index
     facts, missing = facts.loc[order].reset_index(drop=True), np.concatenate(gaps)[order]
-    return Enterprises(facts, _recorded(facts, missing))
+    more, said = figures(rng.spawn(1)[0], facts)
+    recorded = _recorded(facts, missing)
+    return Enterprises(pd.concat([facts, more], axis=1), pd.concat([recorded, said], axis=1))
 
 
 def _fixed(rng: Generator, count: int, where: Places) -> pd.DataFrame:

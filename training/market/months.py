@@ -107,10 +107,10 @@ def _pairs(made: World, past: _Past, events: pd.DataFrame, at: slice, month: int
     rate_bp = products.rate_bp((START + pd.Timedelta(start, "D")).date())
     parts = grant_parts(made.appetite, products, asked)
     won, lost = (_met(made, events[events["won"] == flag], true["firm"]) for flag in (1, 0))
-    parts["credit_record"] = REFUSED_BEFORE * lost + RULE_BROKEN * broken(true, True)[:, products.type]
+    parts["credit_record"] = REFUSED_BEFORE * lost + RULE_BROKEN * broken(products, true, True)
     parts["collateral"] = np.where(secured(products, needs, at), 0.0, UNSECURED)
     odds = apply_odds(made.appetite, products, asked, rate_bp) + LOYALTY * won
-    eligible = built_in(products, needs, made.firms, at) & (broken(recorded, False) == 0)[:, products.type]
+    eligible = built_in(products, needs, made.firms, at) & (broken(products, recorded, False) == 0)
     granted = _chance(GRANT_LEVEL + sum(parts.values()) + KNOWN_BEFORE * won)
     return _Pairs(eligible, APPLY_CEILING * _chance(odds), granted, parts, rate_bp)
 

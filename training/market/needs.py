@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from matching.domain import Collateral, Kind, Purpose
 from training.market.enterprises import Enterprises, Numbers
+from training.market.figures import terms
 from training.market.places import REFORM
 from training.market.products import DAYS, START
 
@@ -40,7 +41,7 @@ ANY_KIND: Final = 0.65  # share of needs that name no kind
 class Needs:
     """Arrays over needs in order of posting; `row` is the row of facts known then. Missing: -1, NaN or `*_known` false.
 
-    `purpose` and `offers` are the truth; `said_purpose`, `said_term` and `says_offers` are what the table holds.
+    `purpose`, `offers` and `terms` are the truth; `said_purpose`, `said_term`, `says_offers` what the table holds.
     """
 
     table: pd.DataFrame
@@ -53,6 +54,7 @@ class Needs:
     kinds: NDArray[np.bool_]
     offers: NDArray[np.bool_]
     says_offers: NDArray[np.bool_]
+    terms: pd.DataFrame
 
     @property
     def reformed(self) -> NDArray[np.int64]:
@@ -78,8 +80,9 @@ def needs(rng: Generator, firms: Enterprises) -> Needs:
     said_term = np.where(rng.random(len(day)) < MISSING_TERM, np.nan, term)
     said_purpose = np.where(rng.random(len(day)) < MISSING_PURPOSE, -1, purpose)
     says_offers = (rng.random(len(day)) >= MISSING_COLLATERAL) & offers.any(axis=1)
-    found = Needs(pd.DataFrame(), row, day, amount, purpose, said_purpose, said_term, kinds, offers, says_offers)
-    return replace(found, table=_table(found, facts))
+    true, said = terms(rng.spawn(1)[0], facts, purpose, amount)
+    found = Needs(pd.DataFrame(), row, day, amount, purpose, said_purpose, said_term, kinds, offers, says_offers, true)
+    return replace(found, table=pd.concat([_table(found, facts), said], axis=1))
 
 
 def _rows_known(facts: pd.DataFrame, firm: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:

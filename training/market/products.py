@@ -16,7 +16,8 @@ from matching.domain import Benchmark, Collateral, Purpose, Rule
 from matching.reference import CITY
 from training.market.institutions import Institutions
 from training.market.places import BEFORE, INDUSTRIES, REFORM, Places
-from training.market.types import MILLION, TYPES, ProductType
+from training.market.rules import MILLION
+from training.market.types import TYPES, ProductType
 
 START: Final = pd.Timestamp("2023-07-01")
 DAYS: Final = 1096  # of the market: 2023-07-01 to 2026-06-30

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from matching.domain import Collateral, Operator, Purpose, Result, Rule
+from matching.domain import Collateral, Purpose, Rule
+from training.market.rules import RULES
 
 FACILITY: Final = (1, 36)  # months of a revolving line
-MILLION: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,6 @@ class ProductType:
     rules: tuple[Rule, ...] = ()
 
 
-def _rule(name: str, field: str, operator: Operator, value: float | bool | tuple[str, ...], clause: str) -> Rule:
-    return Rule(rule_id=name, field=field, operator=operator, value=value, clause=clause, severity=Result.FAIL)
-
-
-def _at_least(field: str, value: float, clause: str) -> Rule:
-    return _rule(f"min_{field}", field, Operator.GE, value, clause)
-
-
-def _at_most(field: str, value: float, clause: str) -> Rule:
-    return _rule(f"max_{field}", field, Operator.LE, value, clause)
-
-
-GOOD_TAX = _rule("tax_grade", "tax_grade", Operator.IN, ("A", "B", "M"), "纳税信用等级为A、B或M级")
-RESERVE = _rule("reserve_list", "reserve_list", Operator.EQ, True, "技术改造项目已入储备库")
-FIRST = _rule("first_loan", "first_loan", Operator.EQ, True, "无贷款记录")
-RENEWAL = _rule("renewal", "first_loan", Operator.EQ, False, "原贷款银行同意续贷")
-HIGH_TECH = _rule("high_tech", "tiers", Operator.HAS, ("high_tech",), "高新技术企业")
 BANKS = {"big": 0.8, "joint": 0.7, "city": 0.7, "rural": 0.6}
 ARRANGERS = {"big": 0.2, "joint": 0.3, "underwriter": 0.9}
 LESSORS = {"lessor": 0.95}
@@ -75,7 +58,7 @@ TYPES: Final = (
         },
         dict.fromkeys(BANKS, 1.0),
         (Collateral.REAL_ESTATE, Collateral.GUARANTEE, Collateral.EQUIPMENT),
-        (_at_least("revenue", 3 * MILLION, "上年营业收入"),),
+        RULES["working_capital"],
     ),
     ProductType(
         "fixed_asset",
@@ -88,7 +71,7 @@ TYPES: Final = (
         {Purpose.FIXED_ASSET: 1.0, Purpose.EQUIPMENT: -0.2, Purpose.TECHNICAL_UPGRADE: -0.2},
         {"big": 0.8, "joint": 0.5, "city": 0.5, "rural": 0.2},
         (Collateral.REAL_ESTATE, Collateral.EQUIPMENT, Collateral.GUARANTEE),
-        (_at_most("debt_ratio", 0.75, "资产负债率"),),
+        RULES["fixed_asset"],
     ),
     ProductType(
         "technical_upgrade",
@@ -101,7 +84,7 @@ TYPES: Final = (
         {Purpose.TECHNICAL_UPGRADE: 1.2, Purpose.EQUIPMENT: 0.4, Purpose.FIXED_ASSET: 0.0},
         {"big": 0.8, "joint": 0.6, "city": 0.6, "rural": 0.2},
         (Collateral.REAL_ESTATE, Collateral.EQUIPMENT, Collateral.GUARANTEE),
-        (RESERVE,),
+        RULES["technical_upgrade"],
     ),
     ProductType(
         "ip_pledge",
@@ -114,7 +97,7 @@ TYPES: Final = (
         {Purpose.RESEARCH: 1.2, Purpose.WORKING_CAPITAL: -0.3, Purpose.TECHNICAL_UPGRADE: -0.2},
         {"big": 0.4, "joint": 0.6, "city": 0.6, "rural": 0.1},
         (Collateral.PATENTS,),
-        (_at_least("age_years", 2, "经营年限"), _at_least("patents", 2, "有效专利件数")),
+        RULES["ip_pledge"],
     ),
     ProductType(
         "receivables",
@@ -127,7 +110,7 @@ TYPES: Final = (
         {Purpose.WORKING_CAPITAL: 0.4, Purpose.ORDERS: 0.8, Purpose.EXPORT: 0.9},
         {"big": 0.6, "joint": 0.6, "city": 0.5, "rural": 0.1},
         (Collateral.RECEIVABLES,),
-        (_at_least("receivables", MILLION, "已确认应收账款"),),
+        RULES["receivables"],
     ),
     ProductType(
         "orders",
@@ -140,7 +123,7 @@ TYPES: Final = (
         {Purpose.ORDERS: 1.3, Purpose.EXPORT: 0.8, Purpose.WORKING_CAPITAL: -0.5},
         {"big": 0.4, "joint": 0.5, "city": 0.4, "rural": 0.1},
         (Collateral.ORDERS, Collateral.RECEIVABLES),
-        (_at_least("revenue", 5 * MILLION, "上年营业收入"),),
+        RULES["orders"],
     ),
     ProductType(
         "unsecured",
@@ -162,7 +145,7 @@ TYPES: Final = (
         },
         BANKS,
         (),
-        (GOOD_TAX,),
+        RULES["unsecured"],
     ),
     ProductType(
         "first_loan",
@@ -181,7 +164,7 @@ TYPES: Final = (
         },
         {"big": 0.5, "joint": 0.3, "city": 0.5, "rural": 0.7},
         (),
-        (FIRST,),
+        RULES["first_loan"],
     ),
     ProductType(
         "bridge",
@@ -194,7 +177,7 @@ TYPES: Final = (
         {Purpose.REFINANCING: 1.2},
         {"big": 0.2, "joint": 0.3, "city": 0.5, "rural": 0.5},
         (),
-        (RENEWAL,),
+        RULES["bridge"],
     ),
     ProductType(
         "corporate_bond",
@@ -207,10 +190,7 @@ TYPES: Final = (
         ISSUER,
         ARRANGERS,
         (),
-        (
-            _at_least("profit", 5 * MILLION, "年均可分配利润足以支付一年利息"),
-            _at_most("debt_ratio", 0.7, "资产负债结构合理"),
-        ),
+        RULES["corporate_bond"],
     ),
     ProductType(
         "private_placement",
@@ -223,7 +203,7 @@ TYPES: Final = (
         ISSUER,
         {"underwriter": 0.9},
         (),
-        (_at_least("assets", 60 * MILLION, "资产总额"),),
+        RULES["private_placement"],
     ),
     ProductType(
         "ppn",
@@ -236,7 +216,7 @@ TYPES: Final = (
         ISSUER,
         {"big": 0.2, "joint": 0.3, "underwriter": 0.4},
         (),
-        (_at_least("assets", 80 * MILLION, "资产总额"),),
+        RULES["ppn"],
     ),
     ProductType(
         "commercial_paper",
@@ -249,7 +229,7 @@ TYPES: Final = (
         {Purpose.WORKING_CAPITAL: 0.9, Purpose.REFINANCING: 0.7, Purpose.ORDERS: 0.2},
         ARRANGERS,
         (),
-        (_at_least("revenue", 150 * MILLION, "营业收入"), _at_least("profit", 0, "最近一年盈利")),
+        RULES["commercial_paper"],
     ),
     ProductType(
         "medium_term_note",
@@ -262,7 +242,7 @@ TYPES: Final = (
         ISSUER,
         ARRANGERS,
         (),
-        (_at_least("assets", 150 * MILLION, "资产总额"), _at_most("debt_ratio", 0.75, "资产负债率")),
+        RULES["medium_term_note"],
     ),
     ProductType(
         "sci_tech_bond",
@@ -280,7 +260,7 @@ TYPES: Final = (
         },
         {"underwriter": 0.8},
         (),
-        (HIGH_TECH, _at_least("revenue", 60 * MILLION, "营业收入")),
+        RULES["sci_tech_bond"],
     ),
     ProductType(
         "direct_lease",
@@ -293,7 +273,7 @@ TYPES: Final = (
         {Purpose.EQUIPMENT: 1.2, Purpose.TECHNICAL_UPGRADE: 0.6, Purpose.FIXED_ASSET: 0.0},
         LESSORS,
         (),
-        (_at_least("age_years", 1, "经营年限"),),
+        RULES["direct_lease"],
     ),
     ProductType(
         "sale_leaseback",
@@ -312,7 +292,7 @@ TYPES: Final = (
         },
         LESSORS,
         (Collateral.EQUIPMENT,),
-        (_at_least("age_years", 3, "经营年限"), _at_least("equipment", 2 * MILLION, "自有设备净值")),
+        RULES["sale_leaseback"],
     ),
     ProductType(
         "vendor_lease",
@@ -325,6 +305,6 @@ TYPES: Final = (
         {Purpose.EQUIPMENT: 1.0, Purpose.TECHNICAL_UPGRADE: 0.2},
         LESSORS,
         (Collateral.EQUIPMENT, Collateral.GUARANTEE, Collateral.RECEIVABLES),
-        (_at_least("revenue", 2 * MILLION, "上年营业收入"),),
+        RULES["vendor_lease"],
     ),
 )

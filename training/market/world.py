@@ -40,6 +40,6 @@ def world(rng: Generator, count: int) -> World:
         products=products,
         needs=asked,
         appetite=appetite(rng, lenders, products, where),
-        true=known_facts(firms.facts, firms, asked),
-        recorded=known_facts(firms.recorded, firms, asked),
+        true=known_facts(firms.facts, asked.terms, asked),
+        recorded=known_facts(firms.recorded, asked.table[list(asked.terms)], asked),
     )

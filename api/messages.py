@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from matching.domain import Day, Enterprise, Entity, Id, Kind, Match, Need, Product
+from matching.domain import Day, Enterprise, Entity, Fix, Id, Kind, Match, Need, Product
 from matching.exposure import Exposure
 
 EXAMPLE = {
@@ -69,6 +69,7 @@ class RecommendationRequest(Entity):
     exposure: Exposure | None = Field(
         default=None, description="Limits who gets the `top_k` places; by score alone when missing"
     )
+    fix: bool = Field(default=False, description="Say what would make the best few failing products eligible")
 
 
 class Asked(Entity):
@@ -80,10 +81,21 @@ class Asked(Entity):
     kinds: tuple[Kind, ...] | None
     as_of: date
     exposure: Exposure | None = None  # earlier records have none
+    fix: bool = False
 
 
 class RankedProduct(Match):
     """A match with what names its product."""
+
+    institution_id: Id
+    name_zh: str
+    name_en: str
+    kind: Kind
+    type: str
+
+
+class ProductFix(Fix):
+    """A fix with what names its product."""
 
     institution_id: Id
     name_zh: str
@@ -105,6 +117,9 @@ class Recommendation(Entity):
     failed: dict[str, int] = Field(examples=[{"max_amount": 12, "region": 3}])
     surprises: tuple[str, ...] = Field(description="Features that miss values here and never did in training")
     matches: tuple[RankedProduct, ...]
+    fixes: tuple[ProductFix, ...] | None = Field(
+        default=None, description="What to change, least effort first; only where `fix` was asked"
+    )
 
 
 class CandidateFeatures(Entity):

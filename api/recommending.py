@@ -2,18 +2,28 @@
 
 import secrets
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 
-from api.messages import Asked, CandidateFeatures, RankedProduct, Recommendation, RecommendationRequest, Record
+from api.messages import (
+    Asked,
+    CandidateFeatures,
+    ProductFix,
+    RankedProduct,
+    Recommendation,
+    RecommendationRequest,
+    Record,
+)
 from api.service import Service
 from api.store import arrays, queries
 from api.store.models import RecommendationRow
+from matching.advice import advise
 from matching.catalogue import Catalogue
-from matching.domain import Enterprise, Match, Need
+from matching.domain import Enterprise, Match, Need, Product
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
-from matching.matcher import Ranking
+from matching.matcher import Matcher, Ranking
 
 
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
@@ -31,7 +41,7 @@ def recommend(service: Service, request: RecommendationRequest) -> Recommendatio
         exposure=asked.exposure,
     )
     product_ids = matcher.catalogue.ids[ranking.rows].tolist()
-    answer = _answer(recommendation_id, asked, ranking, matcher.catalogue)
+    answer = _answer(recommendation_id, asked, ranking, matcher.catalogue, _fixes(matcher, asked))
     row = _row(answer, asked, ranking, product_ids, now)
     with service.store.writing() as session:
         session.add(row)
@@ -62,6 +72,7 @@ def _asked(service: Service, request: RecommendationRequest, recommendation_id: 
         kinds=request.kinds,
         as_of=as_of,
         exposure=request.exposure,
+        fix=request.fix,
     )
 
 
@@ -92,7 +103,23 @@ def _refuse_the_future(enterprise: Enterprise, need: Need, as_of: date) -> None:
         raise InputError("request", late)
 
 
-def _answer(recommendation_id: str, asked: Asked, ranking: Ranking, catalogue: Catalogue) -> Recommendation:
+def _fixes(matcher: Matcher, asked: Asked) -> tuple[ProductFix, ...] | None:
+    if not asked.fix:
+        return None
+    found = advise(matcher, asked.enterprise, asked.need, as_of=asked.as_of, kinds=asked.kinds)
+    catalogue = matcher.catalogue
+    rows = catalogue.known_as_of(asked.as_of)
+    row_of = dict(zip(catalogue.ids[rows].tolist(), rows.tolist(), strict=True))
+    return tuple(ProductFix(**dict(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
+
+
+def _answer(
+    recommendation_id: str,
+    asked: Asked,
+    ranking: Ranking,
+    catalogue: Catalogue,
+    fixes: tuple[ProductFix, ...] | None,
+) -> Recommendation:
     row_of = dict(zip(catalogue.ids[ranking.rows].tolist(), ranking.rows.tolist(), strict=True))
     return Recommendation(
         id=recommendation_id,
@@ -105,23 +132,17 @@ def _answer(recommendation_id: str, asked: Asked, ranking: Ranking, catalogue: C
         failed=ranking.failed,
         surprises=ranking.surprises,
         matches=tuple(_ranked(match, catalogue, row_of[match.product_id]) for match in ranking.matches),
+        fixes=fixes,
     )
 
 
 def _ranked(match: Match, catalogue: Catalogue, row: int) -> RankedProduct:
-    product = catalogue.products[row]
-    return RankedProduct(
-        product_id=match.product_id,
-        rank=match.rank,
-        score=match.score,
-        chance=match.chance,
-        verdicts=match.verdicts,
-        institution_id=product.institution_id,
-        name_zh=product.name_zh,
-        name_en=product.name_en,
-        kind=product.kind,
-        type=product.type,
-    )
+    return RankedProduct(**dict(match), **_named(catalogue.products[row]))
+
+
+def _named(product: Product) -> dict[str, Any]:
+    """What names a product in an answer."""
+    return {name: getattr(product, name) for name in ("institution_id", "name_zh", "name_en", "kind", "type")}
 
 
 def _row(

@@ -5,16 +5,32 @@ matcher = Matcher(catalogue, Ranker.load(champion(Path("var/models"))))
 ranking = matcher.rank(enterprise, need, as_of=date(2026, 6, 30), top_k=10)
 """
 
+from matching.advice import advise
 from matching.bundles import bundle, champion
 from matching.catalogue import Catalogue
-from matching.domain import Enterprise, Institution, Kind, Match, Need, Outcome, Product, Rule, Stage, Verdict
+from matching.domain import (
+    Change,
+    Enterprise,
+    Fix,
+    Institution,
+    Kind,
+    Match,
+    Need,
+    Outcome,
+    Product,
+    Rule,
+    Stage,
+    Verdict,
+)
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
 from matching.exposure import Exposure
 from matching.features import FEATURES, Builder
+from matching.fixes import applied, fixes_of
 from matching.history import History
 from matching.matcher import Matcher, Ranking
 from matching.ranker import Ranker
 from matching.rules import Rulebook, Verdicts
+from matching.sizing import Sizing, size_need
 from matching.tables import Tables
 
 __all__ = [
@@ -22,9 +38,11 @@ __all__ = [
     "Builder",
     "BundleError",
     "Catalogue",
+    "Change",
     "Enterprise",
     "Exposure",
     "Fault",
+    "Fix",
     "History",
     "InputError",
     "Institution",
@@ -40,10 +58,15 @@ __all__ = [
     "Ranking",
     "Rule",
     "Rulebook",
+    "Sizing",
     "Stage",
     "Tables",
     "Verdict",
     "Verdicts",
+    "advise",
+    "applied",
     "bundle",
     "champion",
+    "fixes_of",
+    "size_need",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from matching.catalogue import Rows
 from matching.domain import Change, Enterprise, Fix, Kind, Need
-from matching.fixes import applied, fixes
+from matching.fixes import applied, fixes_of
 from matching.matcher import Matcher, Ranking
 from matching.rules import Verdicts
 
@@ -27,7 +27,7 @@ def advise(
 ) -> tuple[Fix, ...]:
     """At most `limit` fixes with the rank that the product would have among the then eligible: least effort, best rank.
 
-    Where many cost the same effort, those that score best as things stand are ranked. Raises `InputError` as `fixes`.
+    Where many cost the same effort, those that score best as things stand are ranked. Raises `InputError` as `fixes_of`.
     """
     if kinds is not None:
         need = need.model_copy(update={"kinds": tuple(kinds)})
@@ -44,7 +44,7 @@ def advise(
 
 def _shortlist(matcher: Matcher, verdicts: Verdicts, count: int) -> list[Fix]:
     """The fixes of least effort, among equals those of the products that score best on the facts as they are."""
-    found = fixes(verdicts)
+    found = fixes_of(verdicts)
     if len(found) <= count:
         return list(found)
     case = verdicts.case

@@ -1,7 +1,8 @@
 """What to fix: the smallest changes, of facts that an enterprise can change, after which no rule fails a product."""
 
+import operator
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from matching import reference
 from matching.clauses import SHARE, Condition
-from matching.conditions import FAIL, PASS, RESULTS, Codes, Conditions
+from matching.conditions import FAIL, RESULTS, Codes, Conditions
 from matching.domain import Change, Enterprise, Fix, Need, Operator, Value
 from matching.facts import FACTS, Fact, FactType, Known, derived, facts
 from matching.rules import Asked, Case, Verdicts
@@ -26,6 +27,12 @@ LEVERS: Final[Mapping[str, tuple[str, int]]] = {
 }
 """The one field by which a derived fact can be changed, and whether the fact rises or falls with it."""
 _UP: Final = (Operator.GE, Operator.GT)
+_HOLDS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
+    Operator.GE: operator.ge,
+    Operator.LE: operator.le,
+    Operator.GT: operator.gt,
+    Operator.LT: operator.lt,
+}
 _UNITS: Final = {
     "yuan": ("元", " yuan"),
     "yuan/year": ("元/年", " yuan a year"),
@@ -35,7 +42,7 @@ _UNITS: Final = {
 }
 
 
-def fixes(verdicts: Verdicts) -> tuple[Fix, ...]:
+def fixes_of(verdicts: Verdicts) -> tuple[Fix, ...]:
     """A fix for each product that fails and can be mended by what `reference.changes` holds; the least effort first.
 
     Each number moves just as far as its rules ask, and no other rule of the product comes out worse. Ranks are left
@@ -103,7 +110,7 @@ class _Desk:
         reached = [target for target in targets if target is not None]
         now = int(self._case.known[field])
         after = max(reached, default=now) if max(reached, default=now) > now else min(reached, default=now)
-        if len(reached) < len(targets) or after == now:
+        if len(reached) < len(targets) or self._rows[field][0].way not in ("", "up" if after > now else "down"):
             return None
         zh, en = self._told(field, conditions[0].field, after)
         return _changed(field, now, after, self._rows[field][0].effort_days, zh, en)
@@ -117,26 +124,24 @@ class _Desk:
 
     def _searched(self, field: str, asked: Condition) -> int | None:
         if asked.operator is Operator.EQ:
-            rises = not self._met(asked._replace(operator=Operator.GE), self._case.known[asked.field])
+            rises = not _met(asked._replace(operator=Operator.GE), self._case.known[asked.field])
             asked = asked._replace(operator=Operator.GE if rises else Operator.LE)
         up = (asked.operator in _UP) == (_lever(asked.field)[1] == RISES)
         missed, met = int(self._case.known[field]), _bounds(field)[up]
-        if not self._met(asked, self._after(field, met, asked.field)):
+        if not _met(asked, self._after(field, met, asked.field)):
             return None
         while abs(met - missed) > 1:
             middle = (met + missed) // 2
-            if self._met(asked, self._after(field, middle, asked.field)):
+            if _met(asked, self._after(field, middle, asked.field)):
                 met = middle
             else:
                 missed = middle
         return met
 
-    def _met(self, asked: Condition, actual: Any) -> bool:
-        """Whether a condition is met by this value of its fact."""
-        return bool(Conditions([asked]).judge({asked.field: actual}, self._case.as_of)[0] == PASS)
-
     def _after(self, field: str, value: int, name: str) -> Any:
         """Fact `name` with `value` in `field`."""
+        if name == field:
+            return value
         enterprise, need = self._case.enterprise, self._case.need
         if field in Enterprise.model_fields:
             enterprise = enterprise.model_copy(update={field: value})
@@ -178,6 +183,11 @@ class _Desk:
         chosen = [rows[code] for code in added]
         zh, en = "；".join(row.advice_zh for row in chosen), "; ".join(row.advice_en for row in chosen)
         return _changed(field, now, (*now, *added), sum(row.effort_days for row in chosen), zh, en)
+
+
+def _met(asked: Condition, actual: Any) -> bool:
+    """Whether a number meets a condition."""
+    return actual is not None and bool(_HOLDS[asked.operator](actual, asked.threshold))
 
 
 def _lever(name: str) -> tuple[str, int]:

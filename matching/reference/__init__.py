@@ -84,10 +84,14 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Change:
-    """A fact that an enterprise can change, to `value` where one is named, with the days of work that it takes."""
+    """A fact that an enterprise can change, to `value` where one is named, with the days of work that it takes.
+
+    `way` is the only one, `up` or `down`, in which a number is to be moved; empty for both.
+    """
 
     field: str
     value: str
+    way: str
     effort_days: int
     advice_zh: str
     advice_en: str
@@ -302,7 +306,7 @@ def _changes() -> tuple[Change, ...]:
     return _table(
         "changes",
         lambda r, start, end: Change(
-            r["field"], r["code"], int(r["effort_days"]), r["advice_zh"], r["advice_en"], start, end
+            r["field"], r["code"], r["way"], int(r["effort_days"]), r["advice_zh"], r["advice_en"], start, end
         ),
     )
 

@@ -37,6 +37,7 @@ def known_facts(frame: pd.DataFrame, terms: pd.DataFrame, needs: Needs) -> pd.Da
     numbers = {name: _numbers(found[name]) for name in ("assets", "liabilities", "distributable_profit", *FIGURES)}
     found["debt_ratio"] = numbers["liabilities"] / numbers["assets"]
     found["profit_to_amount"] = numbers["distributable_profit"] / needs.amount
+    found["down_payment_share"] = _numbers(found["down_payment"]) / _numbers(found["purchase_price"])
     sized = working_capital(*(numbers[name] for name in FIGURES))
     found["amount_above_need"] = needs.amount - np.floor(sized)
     with np.errstate(divide="ignore"):

@@ -75,7 +75,7 @@ def terms(
             "new_equipment": _flags(buying, draw[:, 1] < 0.92),
             "purchase_contract": _flags(buying, draw[:, 2] < 0.8),
             "purchase_price": _where(buying, price),
-            "down_payment": _where(buying, _money(price * np.floor(5 * draw[:, 3]) / 10)),
+            "down_payment": _where(buying, _money(price * np.floor(6 * draw[:, 3]) / 10)),
             "renewal_agreed": _flags(renewing, draw[:, 4] < 0.7),
             "renewal_amount": _where(renewing, _money(amount * np.exp(0.25 + 0.2 * noise[:, 3]))),
             "bridge_days": _where(renewing, np.ceil(14 * draw[:, 5])),

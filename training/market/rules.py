@@ -265,7 +265,7 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "vendor_lease": (
         _revenue(2),
         CONTRACT,
-        _rule("down_payment", "down_payment", Operator.GT, 0, "已支付首付款", "A down payment is made"),
+        _at_least("down_payment_share", 0.2, "已支付不低于20%的首付款", "At least 20% of the price is paid down"),
         _at_most("amount_to_price", 0.8, "金额不超过设备价款的80%", "The amount is at most 80% of the price"),
     ),
 }

@@ -25,9 +25,10 @@ def advise(
     kinds: Collection[Kind] | None = None,
     among: Rows | None = None,
 ) -> tuple[Fix, ...]:
-    """At most `limit` fixes with the rank that the product would have among the then eligible: least effort, best rank.
+    """At most `limit` fixes, of least effort and then of best rank: the place by score among the then eligible.
 
-    Where many cost the same effort, those that score best as things stand are ranked. Raises `InputError` as `fixes_of`.
+    Where many cost the same effort, those that score best as things stand are ranked. Raises `InputError` as
+    `fixes_of` does.
     """
     if kinds is not None:
         need = need.model_copy(update={"kinds": tuple(kinds)})

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from api.store import arrays, queries
 from api.store.models import RecommendationRow
-from matching.domain import Need
+from matching.domain import Need, Verdict
 from matching.features import FEATURES
 
 URL = "/v1/recommendations"
@@ -47,7 +47,7 @@ def test_a_match_names_its_product_and_says_what_each_rule_found(client):
     assert lease["institution_id"] == "I2"
     assert (lease["name_zh"], lease["name_en"]) == ("流动资金贷款", "Working capital loan")
     assert (lease["kind"], lease["type"]) == ("leasing", "direct_lease")
-    assert all(set(verdict) == {"rule", "result", "clause", "threshold", "actual"} for verdict in lease["verdicts"])
+    assert all(set(verdict) == set(Verdict.model_fields) for verdict in lease["verdicts"])
     assert {verdict["result"] for verdict in lease["verdicts"]} <= {"pass", "review"}
 
 
@@ -85,6 +85,24 @@ def test_without_an_exposure_constraint_the_score_alone_decides(client):
     answer = ask(client)
     assert len(answer["matches"]) == 5
     assert client.get(f"{URL}/{answer['id']}").json()["request"]["exposure"] is None
+
+
+def test_what_to_fix_is_said_on_demand_with_the_rank_that_it_brings(client):
+    answer = ask(client, fix=True)
+    (fix,) = answer["fixes"]
+    assert (fix["product_id"], fix["institution_id"], fix["kind"]) == ("P5", "I2", "leasing")
+    assert (fix["effort_days"], fix["rank"] <= fix["candidates"]) == (1, True)
+    (change,) = fix["changes"]
+    assert (change["field"], change["before"], change["after"]) == ("amount", NEED["amount"], 1)
+    assert change["text_en"] == "bring the amount needed from 2,000,000 to 1 yuan"
+
+
+def test_what_to_fix_is_recorded_and_left_out_where_it_is_not_asked(client):
+    asked, not_asked = (client.get(f"{URL}/{ask(client, fix=fix)['id']}").json() for fix in (True, False))
+    assert asked["request"]["fix"] is True
+    assert [fix["product_id"] for fix in asked["fixes"]] == ["P5"]
+    assert not_asked["request"]["fix"] is False
+    assert not_asked["fixes"] is None
 
 
 def test_kinds_limits_the_products(client):

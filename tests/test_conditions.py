@@ -1,15 +1,17 @@
-"""Products' own rules: which are accepted, and what each says at, below and without its threshold."""
+"""Products' own rules judged: at, below and without the threshold, in and out of force, in rates of the product."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
-from matching.conditions import FAIL, PASS, REVIEW, Conditions, OwnRules, condition
+from matching.clauses import condition
+from matching.conditions import FAIL, PASS, REVIEW, Conditions, OwnRules
 from matching.domain import Rule
-from matching.errors import InputError
 from matching.facts import facts
 from tests.factories import DAY, enterprise, need, product
+
+NO_RATES = np.full(3, np.nan)
 
 
 def rule(field, operator, value, **more):
@@ -85,58 +87,6 @@ def test_a_missing_fact_is_to_be_reviewed(asked):
     assert judged(asked, founded=None, region=None) == REVIEW
 
 
-def test_rules_that_ask_the_same_have_equal_conditions():
-    assert condition(rule("tiers", "in", ["champion", "high_tech"])) == condition(
-        rule("tiers", "in", ["high_tech", "champion", "champion"], rule_id="other", clause="another")
-    )
-
-
-@pytest.mark.parametrize(
-    ("broken", "message"),
-    [
-        (rule("height", ">=", 1), "field: is a known fact, not 'height'"),
-        (rule("revenue", "has", 1), "operator: is one of >=, <=, >, <, == as revenue is a number, not has"),
-        (rule("tiers", ">=", 1), "operator: is one of has, in, not_in as tiers is codes, any number of them, not >="),
-        (rule("first_loan", "<", True), "operator: is one of == as first_loan is true or false, not <"),
-        (rule("revenue", ">=", "many"), "value: is a number as revenue is, not 'many'"),
-        (rule("revenue", ">=", True), "value: is a number as revenue is, not True"),
-        (rule("first_loan", "==", 1.0), "value: is true or false as first_loan is, not 1.0"),
-        (rule("founded", ">=", "2015-02-30"), r"value: is a date \(YYYY-MM-DD\) as founded is, not '2015-02-30'"),
-        (rule("founded", ">=", 2015.0), r"value: is a date \(YYYY-MM-DD\) as founded is, not 2015.0"),
-        (rule("tax_grade", "in", []), r"value: is one code or more as tax_grade is a code, not \(\)"),
-        (rule("tax_grade", "==", ["A", "B"]), r"value: is one code as tax_grade is a code, not \('A', 'B'\)"),
-        (rule("tax_grade", "in", 3), "value: is one code or more as tax_grade is a code, not 3.0"),
-        (rule("tax_grade", "in", ["A", "Z"]), "value: is one of A, B, M, C, D, not 'Z'"),
-        (rule("revenue", ">=", 1, severity="pass"), "severity: is review or fail, not pass"),
-        (
-            rule("revenue", ">=", 1, rule_id="amount"),
-            "rule_id: is unique in its product and not the name of a built-in",
-        ),
-    ],
-)
-def test_a_rule_that_cannot_be_judged_is_refused_with_its_product(broken, message):
-    with pytest.raises(
-        InputError, match=rf"^products: rules\.{broken.rule_id}\.{message[: message.index(':')]} \(row P1\)"
-    ):
-        OwnRules([product(rules=[broken])], {"amount"})
-    with pytest.raises(InputError, match=message):
-        condition(broken, {"amount"})
-
-
-def test_an_id_is_taken_by_an_earlier_rule_of_the_same_product_only():
-    once = rule("revenue", ">=", 1)
-    assert OwnRules([product(rules=[once]), product(product_id="P2", rules=[once])], ()).names == ["r1"]
-    with pytest.raises(InputError, match=r"rules\.r1\.rule_id \(row P1\): is unique in its product"):
-        OwnRules([product(rules=[once, once])], ())
-
-
-def test_every_broken_rule_is_named_at_once():
-    products = [product(product_id=f"P{i}", rules=[rule("height", ">=", i)]) for i in range(3)]
-    with pytest.raises(InputError) as caught:
-        OwnRules(products, ())
-    assert [fault.row for fault in caught.value.faults] == ["P0", "P1", "P2"]
-
-
 def test_entries_are_judged_and_counted_by_product():
     own = OwnRules(
         [
@@ -144,9 +94,32 @@ def test_entries_are_judged_and_counted_by_product():
             product(product_id="P2"),
             product(product_id="P3", rules=[rule("employees", ">=", 500, rule_id="r2", severity="review")]),
         ],
-        (),
     )
-    codes = own.judge(facts(enterprise(employees=120), need(), DAY), DAY)
+    codes = own.judge(facts(enterprise(employees=120), need(), DAY), DAY, NO_RATES)
     assert codes.tolist() == [PASS, FAIL, REVIEW]
     assert [list(own.entries_of(row)) for row in range(3)] == [[0, 1], [], [2]]
     assert own.count(codes == FAIL, np.array([3.0, 1.0, 1.0])) == {"r2": 3}
+
+
+@pytest.mark.parametrize(("day", "expected"), [(-1, PASS), (0, FAIL), (9, FAIL), (10, PASS)])
+def test_a_rule_is_asked_only_from_its_first_day_until_before_its_end(day, expected):
+    asked = rule("employees", ">=", 500, valid_from=DAY, valid_to=DAY + timedelta(10))
+    as_of = DAY + timedelta(day)
+    own = OwnRules([product(rules=[asked])])
+    assert own.judge(facts(enterprise(employees=1), need(), as_of), as_of, NO_RATES).tolist() == [expected]
+    assert own.in_force(as_of).tolist() == [expected == FAIL]
+
+
+@pytest.mark.parametrize(("profit", "expected"), [(89_999, FAIL), (90_000, PASS), (90_001, PASS), (None, REVIEW)])
+def test_a_rule_in_rates_compares_with_the_products_own_rate(profit, expected):
+    cover = rule("profit_to_amount", ">=", 1, unit="rate")
+    own = OwnRules([product(rules=[cover]), product(product_id="P2", rules=[cover])])
+    case = facts(enterprise(distributable_profit=profit), need(amount=2_000_000), DAY)
+    assert own.judge(case, DAY, np.array([450.0, 100.0])).tolist() == [expected, PASS if profit else REVIEW]
+    assert own.asked(0, np.array([450.0, 100.0])).threshold == pytest.approx(1 * 450 / 10_000)
+
+
+def test_a_rule_in_rates_is_to_be_reviewed_where_the_rate_is_unknown():
+    own = OwnRules([product(rules=[rule("profit_to_amount", ">=", 1, unit="rate")])])
+    case = facts(enterprise(distributable_profit=0), need(), DAY)
+    assert own.judge(case, DAY, np.array([np.nan])).tolist() == [REVIEW]

@@ -1,13 +1,14 @@
 """The facts a rule may rest on: all fields by name and type, and what is derived from them."""
 
 from datetime import date, timedelta
+from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.domain import Enterprise, Need, Size
-from matching.facts import FACTS, FactType, age_years, facts, members, number, text
+from matching.facts import FACTS, FactType, age_years, derived, facts, members, number, text
 from tests.factories import DAY, enterprise, need
 
 
@@ -43,6 +44,27 @@ def test_a_facts_type_follows_from_its_field(name, kind):
     assert FACTS[name].type is kind
 
 
+@pytest.mark.parametrize(
+    ("stated", "name", "expected"),
+    [
+        ({"confirmed_receivables": 4_000_000}, "amount_to_confirmed", 2_000_000 / 4_000_000),
+        ({"order_value": 0}, "amount_to_orders", inf),
+        ({"purchase_price": 4_000_000, "down_payment": 1_000_000}, "down_payment_share", 1 / 4),
+        ({"purchase_price": 0, "down_payment": 0}, "down_payment_share", None),
+    ],
+)
+def test_the_terms_of_a_deal_are_set_against_the_amount(stated, name, expected):
+    case = enterprise(), need(**stated)
+    assert facts(*case, DAY)[name] == expected
+    assert derived(name, *case, DAY) == expected
+
+
+def test_one_fact_alone_is_as_among_all():
+    case = enterprise(assets=10, liabilities=7, tiers=["champion"]), need()
+    everything = facts(*case, DAY)
+    assert {name: derived(name, *case, DAY) for name in FACTS} == everything
+
+
 def test_enumerated_facts_know_their_codes():
     assert FACTS["size"].codes == ("large", "medium", "small", "micro")
     assert "real_estate" in FACTS["collateral"].codes
@@ -60,6 +82,9 @@ def test_enumerated_facts_know_their_codes():
         ({"assets": 8_000_000}, "amount_to_assets", 2_000_000 / 8_000_000),
         ({"receivables": 2_500_000}, "amount_to_receivables", 2_000_000 / 2_500_000),
         ({"equipment": 4_000_000}, "amount_to_equipment", 2_000_000 / 4_000_000),
+        ({"invoices": 5_000_000}, "amount_to_invoices", 2_000_000 / 5_000_000),
+        ({"patent_value": 0}, "amount_to_patents", inf),
+        ({"distributable_profit": -100_000}, "profit_to_amount", -100_000 / 2_000_000),
         ({"assets": 0, "liabilities": 7}, "debt_ratio", None),
         ({"assets": 10}, "debt_ratio", None),
         ({"assets": 10}, "equity", None),

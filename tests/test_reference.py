@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from matching import reference
 from matching.domain import Benchmark, Size
 from matching.errors import InputError
+from matching.facts import FACTS, FactType
 from matching.reference import ClusterTier, Zone
 
 BEFORE_REFORM = date(2025, 11, 5)
@@ -175,3 +176,18 @@ def test_a_day_before_a_tables_first_is_refused(ask, first):
     ask(first)
     with pytest.raises(InputError, match=f"as_of: is at least {first}, the table's first day"):
         ask(first - timedelta(1))
+
+
+def test_every_change_is_one_of_a_known_fact_in_both_languages():
+    for field, rows in reference.changes(date(2025, 1, 1)).items():
+        fact = FACTS[field]
+        assert [row.effort_days for row in rows] == sorted(row.effort_days for row in rows)
+        for row in rows:
+            assert bool(row.value) == bool(row.advice_zh) == bool(row.advice_en) == (fact.type is not FactType.NUMBER)
+            assert row.way in ("", "up", "down")
+            assert row.value in ("", "true", "false", *(fact.codes or ()))
+
+
+def test_changes_raise_before_their_first_day():
+    with pytest.raises(InputError, match="reference/changes: as_of: is at least 2000-01-01"):
+        reference.changes(date(1999, 12, 31))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from matching import reference
 from matching.catalogue import Catalogue
+from matching.clauses import read
 from matching.domain import BuiltIn, Collateral, Kind, Operator, Purpose, Result, TaxGrade, Tier
 from matching.errors import InputError
 from matching.rules import Rulebook, facts
@@ -227,11 +228,24 @@ own_rules = st.lists(
 limits = st.tuples(st.none() | st.integers(0, 5), st.none() | st.integers(5, 9))
 
 
+def coherent(rules, **facts):
+    """A product with those of the rules that can be met beside its limits and each other."""
+    kept = []
+    for rule in rules:
+        try:
+            read([product(**facts, rules=[*kept, rule])])
+        except InputError:
+            continue
+        kept.append(rule)
+    return product(**facts, rules=kept)
+
+
 @st.composite
 def products(draw, name):
     low, high = draw(limits), draw(limits)
     start = DAY + timedelta(draw(st.integers(-3, 1)))
-    return product(
+    return coherent(
+        draw(own_rules),
         product_id=name,
         kind=draw(st.sampled_from(list(Kind))),
         valid_from=start,
@@ -244,7 +258,6 @@ def products(draw, name):
         industries=draw(some(INDUSTRIES)),
         purposes=draw(some(Purpose)),
         collateral=draw(some(Collateral)),
-        rules=draw(own_rules),
     )
 
 

@@ -67,7 +67,7 @@ ANY = {
         spread_bp=floats(-1000, 5000),
         regions=some(["CN/500000", "NA"]),
         collateral=some(Collateral),
-        rules=st.sampled_from([None, [RULE], [RULE, RULE]]),
+        rules=st.sampled_from([None, [RULE], [RULE, RULE | {"rule_id": "r2"}]]),
     ),
     "needs": st.builds(
         need,
@@ -347,3 +347,10 @@ def test_a_folder_half_written_is_none(full, folder, monkeypatch):
     with pytest.raises(FileNotFoundError):
         write(full, folder, "csv")
     assert "file is missing: is this a folder of tables?" in refusal(folder)
+
+
+def test_an_own_rule_that_cannot_be_judged_is_named_with_its_product():
+    with pytest.raises(InputError, match=r"products\.rules\.r1\.unit \(row P1\): is yuan/year as revenue is, not 'k'"):
+        tables(products=[product(rules=[RULE | {"field": "revenue", "operator": ">=", "value": 1, "unit": "k"}])])
+    with pytest.raises(InputError, match=r"products\.rules\.r2\.value \(row P1\): can be met beside r1: no tax_grade"):
+        tables(products=[product(rules=[RULE, RULE | {"rule_id": "r2", "value": ["D"]}])])

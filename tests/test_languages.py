@@ -1,0 +1,89 @@
+"""Everything that is shown is there in zh and in en: codes, fields, facts, rules and advice."""
+
+import re
+from datetime import date
+
+import pytest
+
+import matching.reference as reference
+from matching.clauses import OPERATORS
+from matching.domain import BuiltIn, Coded, Entity, Rule
+from matching.facts import FACTS, FactType
+from matching.fixes import LEVERS
+from matching.rules import message
+from training.market.types import TYPES
+
+HAN = re.compile(r"[\u4e00-\u9fff]")
+CODES = [member for kind in Coded.__subclasses__() for member in kind]
+FIELDS = [
+    (cls.__name__, name, info)
+    for cls in Entity.__subclasses__()
+    if cls.__module__ == "matching.domain"
+    for name, info in cls.model_fields.items()
+]
+VALUES = {
+    FactType.NUMBER: 1,
+    FactType.DAY: "2020-01-01",
+    FactType.FLAG: True,
+    FactType.CODE: ("A",),
+    FactType.CODES: ("champion",),
+    FactType.PATH: ("C/34",),
+}
+SYMBOLS = {"A", "B", "M", "C", "D"}  # tax grades are letters in both
+
+
+@pytest.mark.parametrize("member", [pytest.param(m, id=f"{type(m).__name__}.{m.name}") for m in CODES])
+def test_every_code_speaks_both_languages(member):
+    assert member.en
+    assert not HAN.search(member.en)
+    assert HAN.search(member.zh) or member.zh in SYMBOLS
+
+
+@pytest.mark.parametrize(("cls", "name", "info"), FIELDS, ids=[f"{cls}.{name}" for cls, name, _ in FIELDS])
+def test_every_field_speaks_both_languages(cls, name, info):
+    labels = info.json_schema_extra
+    assert HAN.search(labels["zh"])
+    assert labels["en"]
+    assert not HAN.search(labels["en"])
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_every_fact_speaks_both_languages(name):
+    fact = FACTS[name]
+    assert HAN.search(fact.zh)
+    assert fact.en
+    assert not HAN.search(fact.en)
+
+
+def test_every_built_in_rule_has_its_words():
+    assert {rule.zh for rule in BuiltIn}.isdisjoint({rule.en for rule in BuiltIn})
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_rule_without_words_of_its_own_gets_them_in_both_languages(name):
+    fact = FACTS[name]
+    for operator in OPERATORS[fact.type]:
+        zh, en = message(Rule(rule_id="r", field=name, operator=operator, value=VALUES[fact.type], clause=""))
+        assert fact.zh in zh
+        assert operator.zh in zh
+        assert fact.en in en
+        assert operator.en in en
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in TYPES])
+def test_every_rule_of_the_market_speaks_both_languages(kind):
+    for rule in kind.rules:
+        zh, en = message(rule)
+        assert HAN.search(zh)
+        assert not HAN.search(en)
+
+
+def test_all_advice_speaks_both_languages():
+    for field, rows in reference.changes(date(2025, 1, 1)).items():
+        told = [(row.advice_zh, row.advice_en) for row in rows if row.value]
+        assert all(HAN.search(zh) and not HAN.search(en) for zh, en in told)
+        assert field in FACTS
+
+
+def test_every_derived_fact_that_can_be_fixed_is_named_with_what_is_behind_it():
+    assert all(HAN.search(FACTS[base].zh) and name in FACTS for name, (base, _) in LEVERS.items())

@@ -123,6 +123,8 @@ def test_no_fix_goes_through_another_rule():
     squeeze = [own("amount_to_orders", "<=", 0.5)]
     assert only(fixed(*squeeze, asked=need(order_value=2_000_000))) == ("amount", 2_000_000, 1_000_000)
     assert fixed(*squeeze, asked=need(order_value=2_000_000), min_amount=1_500_000) is None
+    usual = own("amount", ">=", 1_500_000, severity="review")
+    assert fixed(*squeeze, usual, asked=need(order_value=2_000_000)) is None
 
 
 def test_fixes_come_by_effort_and_then_by_product():

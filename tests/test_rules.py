@@ -176,6 +176,50 @@ def test_a_verdict_shows_what_is_missing_and_what_is_free():
     assert len(shown["region"][0]) == 200
 
 
+@pytest.mark.parametrize(("day", "threshold"), [(-1, "at most 0.7"), (0, "at most 0.75")])
+def test_a_past_day_is_judged_by_that_days_rules_and_shows_only_those(day, threshold):
+    old = own("debt_ratio", "<=", 0.7, valid_to=DAY, source="rule of 2022")
+    new = own("debt_ratio", "<=", 0.75, valid_from=DAY, source="rule of 2026")
+    verdicts = judge(product(rules=[old, new]), who=enterprise(assets=100, liabilities=74), as_of=DAY + timedelta(day))
+    shown = [(v.threshold, v.source) for v in verdicts.of(0) if v.rule == "own_debt_ratio"]
+    assert shown == [(threshold, "rule of 2022" if day < 0 else "rule of 2026")]
+    assert verdicts.eligible.tolist() == [day >= 0]
+    assert verdicts.failed == ({"own_debt_ratio": 1} if day < 0 else {})
+
+
+def test_a_rule_in_rates_shows_the_rate_of_the_day_that_it_counts_in():
+    cover = own("profit_to_amount", ">=", 2, unit="rate")
+    offered = product(rules=[cover], benchmark="lpr_1y", spread_bp=90.0)
+    (verdict,) = judge(offered, who=enterprise(distributable_profit=100_000)).of(0)[-1:]
+    rate = (reference.lpr("lpr_1y", DAY) + 90) / 10_000
+    assert (verdict.result, verdict.threshold, verdict.actual) == (FAIL, f"at least {2 * rate:.9g}", "0.05")
+    assert verdict.message_zh == "年均可分配利润与金额之比不低于2倍产品利率"
+    assert verdict.message_en == "Distributable profit to amount is at least 2 times the product's rate"
+
+
+def test_a_verdict_speaks_in_the_rules_own_words_where_it_has_any():
+    said = own("debt_ratio", "<=", 0.7, message_zh="负债率不高于七成", message_en="Debt at most 70%")
+    verdict = judge(product(rules=[said])).of(0)[-1]
+    assert (verdict.message_zh, verdict.message_en, verdict.unit) == (
+        "负债率不高于七成",
+        "Debt is at most 70%",
+        "share",
+    )
+
+
+def test_a_verdict_tells_what_each_rule_asks_and_which_product_could_be_mended():
+    offered = [
+        product(product_id="A", max_amount=9, rules=[own("employees", ">=", 500)]),
+        product(product_id="B", max_amount=9),
+        product(product_id="C", purposes=["export"], min_term=3),
+    ]
+    verdicts = judge(*offered)
+    assert [one.rule for one in verdicts.asked(0)] == ["kind", "amount", "own_employees"]
+    assert verdicts.failing_only({"amount"}).tolist() == [1]
+    assert verdicts.failing_only({"amount", "employees", "purpose"}).tolist() == [0, 1, 2]
+    assert [verdicts.product_id(i) for i in range(3)] == ["A", "B", "C"]
+
+
 def test_a_rulebook_refuses_a_rule_that_cannot_be_judged():
     with pytest.raises(
         InputError, match=r"products: rules\.own_height\.field \(row P1\): is a known fact, not 'height'"

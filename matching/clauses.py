@@ -71,7 +71,7 @@ def read(products: Sequence[Product]) -> list[Condition]:
     """
     found: list[Condition] = []
     faults: list[Fault] = []
-    for product in products:
+    for product in (product for product in products if product.rules):
         try:
             conditions = [_named(rule) for rule in product.rules or ()]
         except InputError as error:

@@ -248,8 +248,8 @@ class Verdict(Entity):
     result: Result = fact("结论", "Result")
     clause: Text = fact("条款", "Clause")
     source: Text = fact("依据", "Source", default="")
-    message_zh: Text = fact("要求", "What it asks (zh)")
-    message_en: Text = fact("英文要求", "What it asks (en)")
+    message_zh: Text = fact("要求", "What it asks (zh)", default="")  # earlier records have neither message
+    message_en: Text = fact("英文要求", "What it asks (en)", default="")
     threshold: Text = fact("阈值", "Threshold")
     actual: Text | None = fact("实际值", "Actual value (missing when unknown)")
     unit: Text = fact("单位", "Unit", default="")

@@ -3,6 +3,7 @@
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -195,6 +196,7 @@ def _lever(name: str) -> tuple[str, int]:
     return LEVERS.get(name, (name, RISES))
 
 
+@cache
 def _bounds(field: str) -> tuple[int, int]:
     """The least and the largest whole number that a field takes."""
     entity = Enterprise if field in Enterprise.model_fields else Need

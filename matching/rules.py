@@ -269,7 +269,8 @@ class _AnyOf:
         return NO_LIMIT if self._missing and not value else text(value)
 
     def asked(self, row: int) -> Iterator[Condition]:
-        if listed := self._listed[row]:
+        listed = self._listed[row]
+        if listed and not self._missing:
             yield Condition(self.field, Operator.IN, frozenset(map(str, listed)))
 
 

@@ -105,6 +105,21 @@ def test_what_to_fix_is_recorded_and_left_out_where_it_is_not_asked(client):
     assert not_asked["fixes"] is None
 
 
+def test_a_record_of_before_there_were_messages_and_fixes_is_read(client):
+    answer = ask(client, top_k=1)
+    with client.app.state.service.store.writing() as session:
+        row = queries.recommendation(session, answer["id"])
+        old = {name: value for name, value in row.answer.items() if name != "fixes"}
+        kept = ("rule", "result", "clause", "threshold", "actual")
+        for match in old["matches"]:
+            match["verdicts"] = [{name: verdict[name] for name in kept} for verdict in match["verdicts"]]
+        row.answer = old
+        row.request = {name: value for name, value in row.request.items() if name != "fix"}
+    found = client.get(f"{URL}/{answer['id']}").json()
+    assert found["fixes"] is None
+    assert found["matches"][0]["product_id"] == answer["matches"][0]["product_id"]
+
+
 def test_kinds_limits_the_products(client):
     assert [match["product_id"] for match in ask(client, kinds=["leasing"])["matches"]] == ["P4"]
 

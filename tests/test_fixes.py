@@ -83,6 +83,12 @@ def test_interest_cover_is_mended_by_asking_less_at_the_rate_of_the_day():
     assert reference.lpr("lpr_1y", date(2024, 10, 20)) > reference.lpr("lpr_1y", date(2024, 10, 21))
 
 
+@pytest.mark.parametrize("kinds", [[], None, ["credit"]])
+def test_kinds_are_no_matter_of_fixes(kinds):
+    assert only(fixed(asked=need(kinds=kinds), max_amount=1)) == ("amount", 2_000_000, 1)
+    assert fixed(asked=need(kinds=["bond"]), max_amount=1) is None
+
+
 def test_codes_take_the_least_effort():
     assert only(fixed(own("tax_grade", "in", ["A", "B"]), who=enterprise(tax_grade="C"))) == ("tax_grade", "C", "B")
     tiers = fixed(own("tiers", "in", ["little_giant", "high_tech"]), who=enterprise(tiers=["innovative"]))

@@ -10,10 +10,13 @@ import pytest
 
 from matching import reference
 from matching.catalogue import Catalogue
-from matching.domain import Kind, Product, Stage
+from matching.domain import Kind, Product, Purpose, Stage
 from matching.rules import Rulebook
+from matching.sizing import size_need
 from matching.tables import check, entities
 from training.market import Market, simulate, write
+from training.market.figures import BALANCE, BUYING, UNSAID
+from training.market.figures import MISSING as FIGURE_GAPS
 from training.market.types import TYPES
 
 REFORM = pd.Timestamp("2025-11-06")
@@ -108,6 +111,32 @@ def test_facts_hang_together_as_real_ones_do(market: Market) -> None:
     ranks = rows[["revenue", "employees", "assets"]].astype(float).rank().corr()
     assert (ranks.to_numpy() > 0.8).all()
     assert (rows["liabilities"] <= rows["assets"]).all()
+
+
+def test_the_facts_that_own_rules_ask_for_are_there_and_often_missing(market: Market) -> None:
+    rows, needs = market.tables.enterprises, market.tables.needs
+    gaps = pd.concat([rows[list(FIGURE_GAPS)].isna().mean(), needs[list(UNSAID)].isna().mean()])
+    assert gaps.between(0.2, 0.99).all()
+    balance = rows[list(BALANCE)].isna()
+    assert balance.all(axis=1).mean() > 0.4  # statements are on record or not
+    assert balance.any(axis=1).mean() < 0.8
+
+
+def test_the_terms_of_a_deal_belong_to_its_purpose(market: Market) -> None:
+    needs = market.tables.needs
+    assert set(needs.loc[needs["purchase_price"].notna(), "purpose"].dropna()) == set(BUYING)
+    assert set(needs.loc[needs["bridge_days"].notna(), "purpose"].dropna()) == {Purpose.REFINANCING}
+    assert (needs["down_payment"] <= needs["purchase_price"]).fillna(True).all()
+
+
+def test_the_formula_finds_most_needs_for_working_capital_within_the_need(market: Market) -> None:
+    known = market.tables.enterprises.drop_duplicates("enterprise_id", keep="last").set_index("enterprise_id")
+    needs = [n for n in entities("needs", market.tables.needs) if n.purpose is Purpose.WORKING_CAPITAL]
+    firms = {firm.enterprise_id: firm for firm in entities("enterprises", known.reset_index())}
+    sized = [size_need(firms[need.enterprise_id], need) for need in needs]
+    above = [sizing.above for sizing in sized if sizing]
+    assert 0.1 < len(above) / len(needs) < 0.5
+    assert 0.05 < np.mean(above) < 0.4
 
 
 def test_size_follows_the_official_algorithm(market: Market) -> None:

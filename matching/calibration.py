@@ -22,7 +22,8 @@ CLIP: Final = 4.0  # standard deviations: beyond, a value says no more
 UNDECIDED: Final = -1
 # What grows with the record tells the day rather than the pair, and the few types move as one from month to month.
 _GROWING: Final = ("life_years", "_outcomes")
-COLUMNS: Final = np.array([i for i, n in enumerate(FEATURES) if not (n.endswith(_GROWING) or n.startswith("type_"))])
+_LEFT: Final = ("type_", "appetite_")
+COLUMNS: Final = np.array([i for i, n in enumerate(FEATURES) if not (n.endswith(_GROWING) or n.startswith(_LEFT))])
 
 
 @dataclass(frozen=True)

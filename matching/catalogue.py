@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import accumulate
 from typing import Final, Self, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ EPOCH: Final = date(1970, 1, 1).toordinal()
 KINDS: Final = tuple(Kind)
 _LIMITS: Final = (("min_amount", "max_amount"), ("min_term", "max_term"), ("valid_from", "valid_to"))
 _VERSION_LENGTH: Final = 16
+_NOBODY: Final = np.array([], dtype=np.intp)
 
 
 def days(day: date) -> int:
@@ -59,6 +61,8 @@ class Catalogue:
         self._superseded = _superseded(self.ids, self.valid_from)
         self.ends = _read_only(np.fmin(self.valid_to, self._superseded))
         self._benchmark_code = _codes([p.benchmark for p in products], (*Benchmark, None))
+        self._unknown_home = np.array([0.0 if i.region else np.nan for i in institutions])
+        self._at_home = _at_home(institutions)
         self.version = _version(products, institutions)
 
     @classmethod
@@ -91,6 +95,13 @@ class Catalogue:
         """The institution whose product stands in `row`."""
         return self.institutions[int(self.institution_code[row])]
 
+    def home_levels(self, region: str | None) -> Floats:
+        """How many levels of a region path each row's institution shares with `region`; NaN where unknown."""
+        shared = self._unknown_home.copy() if region else np.full(len(self._unknown_home), np.nan)
+        for prefix in _prefixes(region):
+            shared[self._at_home.get(prefix, _NOBODY)] += 1.0
+        return np.asarray(shared[self.institution_code])
+
     def rate_bp(self, as_of: date) -> Floats:
         """Each row's rate on `as_of`: benchmark LPR plus spread, in basis points; NaN where either is unknown."""
         base = np.array([_lpr(benchmark, as_of) for benchmark in Benchmark] + [np.nan])
@@ -111,6 +122,20 @@ def _places(products: Sequence[Product], institutions: Sequence[Institution]) ->
     point = {i.institution_id: (i.latitude, i.longitude) for i in institutions}
     rows = [point[p.institution_id] for p in products]
     return _read_only(np.array(rows, dtype=np.float64).reshape(len(rows), 2))
+
+
+def _prefixes(region: str | None) -> list[str]:
+    """The region and all regions that hold it."""
+    return list(accumulate(region.split("/"), "{}/{}".format)) if region else []
+
+
+def _at_home(institutions: Sequence[Institution]) -> dict[str, Rows]:
+    """By region, the institutions that are in it."""
+    found: dict[str, list[int]] = {}
+    for position, institution in enumerate(institutions):
+        for prefix in _prefixes(institution.region):
+            found.setdefault(prefix, []).append(position)
+    return {prefix: np.array(positions, dtype=np.intp) for prefix, positions in found.items()}
 
 
 def _superseded(ids: npt.NDArray[np.str_], valid_from: Floats) -> Floats:

@@ -17,7 +17,8 @@ from matching.history import Codes, Numbers
 RIDGE: Final = 0.01
 STEPS: Final = 150
 CLIP: Final = 6.0  # standard deviations: beyond, a value says no more
-COLUMNS: Final = np.flatnonzero([feature.side != Side.ENTERPRISE for feature in SPECIFICATION])  # the rest cancel out
+# What is the same for all candidates cancels out; an appetite counts beside the choice, not in it.
+COLUMNS: Final = np.flatnonzero([f.side != Side.ENTERPRISE and f.family != "appetite" for f in SPECIFICATION])
 _COUNTED: Final = ("own_count", "own_seen", "own_years", "idle_years", "life_years")
 _LOGGED: Final = np.array([FEATURES[i].endswith(_COUNTED) for i in COLUMNS])
 

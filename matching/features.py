@@ -5,10 +5,11 @@ three levels: the product, its institution, its type. `_lift` is a log ratio of 
 the wider context) to the share in the wider one; `_gap` is a value less the best candidate's; shares are in logs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,12 +91,16 @@ _TERMS: Final = (
 )
 _NEED: Final = (*DISTANCES, "own_outcomes", "region_outcomes", "district_outcomes", "industry_outcomes", "candidates")
 
+APPETITES: Final = ("applied", "granted")  # stages whose log chance an appetite gives; 0 where none was learned
+
 SPECIFICATION: Final = (
     *(Feature(f"{level}_{name}", side, family) for level in LEVELS for name, side, family in _LEVEL_FEATURES),
     *(Feature(name, side, "terms") for name, side in _TERMS),
     *(Feature(f"need_{name}", Side.ENTERPRISE, "need") for name in _NEED),
+    *(Feature(f"appetite_{stage}", Side.PAIR, "appetite") for stage in APPETITES),
 )
 FEATURES: Final = tuple(feature.name for feature in SPECIFICATION)
+APPETITE_COLUMNS: Final = tuple(FEATURES.index(f"appetite_{stage}") for stage in APPETITES)
 
 
 @dataclass(frozen=True)
@@ -117,19 +122,31 @@ class Roster:
         )
 
 
+class Leaning(Protocol):
+    """What gives a stage's log chance from the other features: an appetite in the history's codes."""
+
+    def log_chance(self, context: Context, features: Numbers, levels: Sequence[Codes]) -> Numbers: ...
+
+
 @dataclass(frozen=True)
 class Builder:
-    """Features from a history, its kernels and a catalogue; made once for the three, used for every need."""
+    """Features from a history, its kernels and a catalogue; made once for the three, used for every need.
+
+    `appetites` are those of `APPETITES`, or none.
+    """
 
     history: History
     kernels: tuple[Kernel, ...]
     catalogue: Catalogue
     roster: Roster
+    appetites: Sequence[Leaning] = ()
 
     @classmethod
-    def of(cls, history: History, kernels: tuple[Kernel, ...], catalogue: Catalogue) -> "Builder":
+    def of(
+        cls, history: History, kernels: tuple[Kernel, ...], catalogue: Catalogue, appetites: Sequence[Leaning] = ()
+    ) -> "Builder":
         """A builder with its roster."""
-        return cls(history, kernels, catalogue, Roster.of(catalogue, history))
+        return cls(history, kernels, catalogue, Roster.of(catalogue, history), appetites)
 
     def build(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> Numbers:
         """float64 [len(rows), len(FEATURES)] for the catalogue's `rows`, columns as in `FEATURES`.
@@ -138,13 +155,22 @@ class Builder:
         """
         context = self.history.context(enterprise, need, as_of)
         recalled = recall(self.history, context, self.kernels)
-        codes = (getattr(self.roster, level)[rows] for level in LEVELS)
+        codes = [getattr(self.roster, level)[rows] for level in LEVELS]
         blocks = [
             _level(level, self.history, recalled, context, code) for level, code in zip(LEVELS, codes, strict=True)
         ]
         blocks.append(_terms(self.catalogue, enterprise, need, as_of, rows))
         blocks.append(_need(recalled, context, len(rows)))
-        return np.ascontiguousarray(np.concatenate(blocks, axis=1))
+        blocks.append(np.zeros((len(rows), len(APPETITES))))
+        return self.leaned(np.ascontiguousarray(np.concatenate(blocks, axis=1)), context, rows)
+
+    def leaned(self, features: Numbers, context: Context, rows: Rows) -> Numbers:
+        """Features of `rows` that were built without appetites, with these ones' chances in their columns."""
+        codes = [getattr(self.roster, level)[rows] for level in LEVELS]
+        chances = [appetite.log_chance(context, features, codes) for appetite in self.appetites]
+        for column, chance in zip(APPETITE_COLUMNS, chances, strict=False):
+            features[:, column] = chance
+        return features
 
 
 def _known(names: NDArray[np.str_], known: NDArray[np.str_]) -> Codes:
@@ -310,17 +336,11 @@ def _terms(catalogue: Catalogue, enterprise: Enterprise, need: Need, as_of: date
             catalogue.max_term[rows] - term,
             rate,
             rate - cheapest,
-            _home(catalogue, enterprise.region)[rows],
+            catalogue.home_levels(enterprise.region)[rows],
             _home_km(catalogue, enterprise)[rows],
         ],
         axis=1,
     )
-
-
-def _home(catalogue: Catalogue, region: str | None) -> Numbers:
-    """How many levels of its region an enterprise shares with each product's institution; NaN where unknown."""
-    shared: list[float] = [_shared(region, institution.region) for institution in catalogue.institutions]
-    return np.array(shared)[catalogue.institution_code]
 
 
 def _home_km(catalogue: Catalogue, enterprise: Enterprise) -> Numbers:
@@ -331,18 +351,6 @@ def _home_km(catalogue: Catalogue, enterprise: Enterprise) -> Numbers:
     east = (places[:, 1] - enterprise.longitude) * np.cos(np.radians((places[:, 0] + enterprise.latitude) / 2))
     km: Numbers = np.log1p(111.2 * np.hypot(places[:, 0] - enterprise.latitude, east))
     return km
-
-
-def _shared(one: str | None, other: str | None) -> float:
-    if one is None or other is None:
-        return np.nan
-    pairs = zip(one.split("/"), other.split("/"), strict=False)
-    count = 0
-    for a, b in pairs:
-        if a != b:
-            break
-        count += 1
-    return float(count)
 
 
 def _need(recalled: Recall, context: Context, size: int) -> Numbers:

@@ -44,7 +44,8 @@ class Matcher:
         self.catalogue = catalogue
         self.ranker = ranker
         self.rulebook = Rulebook(catalogue)
-        self.builder = Builder.of(ranker.history, ranker.kernels, catalogue)
+        appetites = tuple(appetite.bound(ranker.history) for appetite in ranker.appetites)
+        self.builder = Builder.of(ranker.history, ranker.kernels, catalogue, appetites)
         self.places = Places(catalogue, ranker.history, self.builder.roster)
 
     def rank(

@@ -3,7 +3,7 @@
 The weight of event j for need q is `exp(θ · φ(q, j))`. φ holds one entry a code that both know and share (the same
 enterprise, region level, industry level, size …), minus the distance of each number that both know (amount, age …),
 and minus the event's age, once for all and once more for the enterprise's own. The share that a product (institution,
-type) holds of all weights is its chance to be the next one taken; θ maximises the likelihood of what was taken.
+type) holds of all weights is its chance to be the next one taken; `kernels` fits θ.
 One pass over the events gives these shares and the plain counts by context that the features need.
 """
 
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numba import njit, prange
-from scipy.optimize import minimize
+from numba import njit
 
-from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
+from matching.history import CODES, DISTANCES, Context, History, Numbers
 
 WINDOW_YEARS: Final = 8.0
 NEAR_KM: Final = 3.0
@@ -32,7 +31,6 @@ PARAMETERS: Final = (
     "no_km",
 )
 YEAR: Final = 365.25
-STEPS: Final = 25
 
 COUNTS: Final = (
     "all_fast",
@@ -69,8 +67,8 @@ _N: Final = len(PARAMETERS)
 _REGION: Final = CODES.index("region_1")
 _INDUSTRY: Final = CODES.index("industry_2")
 _SIZE: Final = CODES.index("size")
-_WINDOW: Final = int(WINDOW_YEARS * YEAR)
-_YEARS: Final = np.arange(_WINDOW + 1) / YEAR
+WINDOW_DAYS: Final = int(WINDOW_YEARS * YEAR)
+_YEARS: Final = np.arange(WINDOW_DAYS + 1) / YEAR
 _AGES: Final = np.column_stack([-_YEARS, -np.log1p(12 * _YEARS)])  # by age in days: the logs cost more than the rest
 _FADES: Final = np.exp(-_YEARS[:, None] / np.array([0.3, 1.2, 4.0]))  # a quarter's momentum, last year, the long run
 
@@ -99,7 +97,7 @@ class Recall:
 
 def recall(history: History, context: Context, kernels: tuple[Kernel, ...]) -> Recall:
     """One pass over the events that `context` may know, at most `WINDOW_YEARS` old."""
-    start = history.until(context.day - _WINDOW)
+    start = history.until(context.day - WINDOW_DAYS)
     weights = np.array([kernel.weights for kernel in kernels]).reshape(len(kernels), _N)
     size = len(history.products)
     columns = (history.codes, history.numbers, history.day, history.product, history.taken)
@@ -107,76 +105,6 @@ def recall(history: History, context: Context, kernels: tuple[Kernel, ...]) -> R
         weights, context.codes, context.numbers, context.day, start, context.until, *columns, size
     )
     return Recall(counts, days, taken, seen)
-
-
-def fit_kernel(
-    history: History,
-    level: str,
-    contexts: list[Context],
-    products: Codes,
-    begin: Kernel | None = None,
-    floor: float = 0.02,
-    ridge: float = 0.01,
-) -> Kernel:
-    """The kernel under which what each context took (`products`, codes) was most likely; sought from `begin` on.
-
-    Every enterprise counts by the square root of its needs; `floor` is the chance of a product without a past, and
-    `ridge` pulls θ towards a plain memory with a slow decay. Deterministic.
-    """
-    labels = _labels(history, level)
-    wanted = labels[products]
-    taken = np.flatnonzero(history.taken)
-    days = history.day[taken]
-    starts = np.searchsorted(days, [c.day - _WINDOW for c in contexts])
-    untils = np.searchsorted(taken, [c.until for c in contexts])
-    label = labels[history.product[taken]]
-    data = (
-        np.array([c.codes for c in contexts]),
-        np.array([c.numbers for c in contexts]),
-        np.array([c.day for c in contexts]),
-        starts,
-        untils,
-        wanted,
-        history.codes[taken],
-        history.numbers[taken],
-        days,
-        label,
-    )
-    known = np.array([bool(np.any(label[s:u] == w)) for s, u, w in zip(starts, untils, wanted, strict=True)])
-    share = _shares_of_enterprises(data[0][:, 0]) * known
-    prior = _start() * _is_age()
-
-    def loss(theta: Numbers) -> tuple[float, Numbers]:
-        value, slope = _likelihood(theta, floor, *data)
-        pull = theta - prior
-        penalty = ridge / max(len(contexts), 1)
-        return float(-(share @ value) + penalty * pull @ pull), -(share @ slope) + 2 * penalty * pull
-
-    first = _start() if begin is None else begin.weights
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-5})
-    return Kernel(level, np.asarray(found.x, dtype=np.float64))
-
-
-def _labels(history: History, level: str) -> Codes:
-    own = np.arange(len(history.products), dtype=np.int32)
-    return {"product": own, "institution": history.institution_of, "type": history.type_of}[level]
-
-
-def _shares_of_enterprises(enterprises: Codes) -> Numbers:
-    _, inverse, count = np.unique(enterprises, return_inverse=True, return_counts=True)
-    share = 1 / np.sqrt(count[inverse])
-    return np.asarray(share / share.sum(), dtype=np.float64)
-
-
-def _start() -> Numbers:
-    """A sensible memory to start from: the own past first, then places and trades, a slow decay."""
-    start = {"enterprise": 2.0, "age": 0.2, "log_age": 0.2}
-    start |= {name: 0.7 for name in CODES if name.startswith(("region", "industry"))}
-    return np.array([start.get(name, 0.0) for name in PARAMETERS])
-
-
-def _is_age() -> Numbers:
-    return np.array([float(name in ("age", "log_age")) for name in PARAMETERS])
 
 
 @njit(cache=True)
@@ -191,7 +119,7 @@ def _km(here: Any, there: Any) -> Any:
 
 
 @njit(cache=True)
-def _similarity(
+def similarity(
     theta: Any, codes: Any, numbers: Any, day: int, past: Any, amounts: Any, past_day: int, phi: Any
 ) -> Any:  # fmt: skip
     total = 0.0
@@ -214,34 +142,6 @@ def _similarity(
     for a in range(k, k + 7):
         total += theta[a] * phi[a]
     return total
-
-
-@njit(cache=True, parallel=True)
-def _likelihood(
-    theta: Any, floor: float, codes: Any, numbers: Any, days: Any, starts: Any, untils: Any, wanted: Any,
-    past: Any, amounts: Any, past_day: Any, label: Any,
-) -> Any:  # fmt: skip
-    n = len(days)
-    value, slope = np.zeros(n), np.zeros((n, _N))
-    for i in prange(n):
-        phi, all_slope, own_slope = np.empty(_N), np.zeros(_N), np.zeros(_N)
-        everything, own = 1e-12, 0.0
-        for j in range(starts[i], untils[i]):
-            w = np.exp(_similarity(theta, codes[i], numbers[i], days[i], past[j], amounts[j], past_day[j], phi))
-            everything += w
-            for p in range(_N):
-                all_slope[p] += w * phi[p]
-            if label[j] == wanted[i]:
-                own += w
-                for p in range(_N):
-                    own_slope[p] += w * phi[p]
-        chance = (1 - floor) * own / everything + floor * 1e-3
-        value[i] = np.log(chance)
-        if own > 0:
-            sure = (1 - floor) * own / everything / chance
-            for p in range(_N):
-                slope[i, p] = sure * (own_slope[p] / own - all_slope[p] / everything)
-    return value, slope
 
 
 @njit(cache=True, nogil=True)
@@ -298,7 +198,7 @@ def _recall(
             if own:
                 counts[p, 23] += 1
         for h in range(len(weights) if was_taken[j] else seen.shape[1]):
-            w = np.exp(_similarity(weights[h], codes, numbers, today, past[j], amounts[j], past_day[j], phi))
+            w = np.exp(similarity(weights[h], codes, numbers, today, past[j], amounts[j], past_day[j], phi))
             if was_taken[j]:
                 taken[p, h] += w
             else:

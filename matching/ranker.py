@@ -17,12 +17,13 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.appetite import Appetite
 from matching.calibration import SILENT, Calibration
 from matching.card import card
 from matching.catalogue import Rows
 from matching.choice import Choice
 from matching.errors import BundleError
-from matching.features import FEATURES
+from matching.features import APPETITE_COLUMNS, FEATURES
 from matching.history import Codes, History, Numbers
 from matching.memory import PARAMETERS, Kernel
 
@@ -32,12 +33,14 @@ HISTORY: Final = "history.npz"
 KERNELS: Final = "kernels.json"
 CHOICE: Final = "choice.json"
 CALIBRATION: Final = "calibration.json"
+APPETITE: Final = "appetite.json"
 MANIFEST: Final = "manifest.json"
 CARD: Final = "card.md"
-FILES: Final = (FOREST, CHOICE, CALIBRATION, HISTORY, KERNELS)
+FILES: Final = (FOREST, CHOICE, APPETITE, CALIBRATION, HISTORY, KERNELS)
 NEEDED: Final = ("id", "missing_rates", "sha256")  # entries of the manifest, beside those checked by value
 LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
 
+APPETITE_WEIGHT: Final = 2.0  # what was shown and refused tells more than who took what
 PARAMS: Final[dict[str, Any]] = {
     "objective": "lambdarank",
     "lambdarank_truncation_level": 15,  # a little beyond the ten that are looked at
@@ -59,7 +62,8 @@ PARAMS: Final[dict[str, Any]] = {
 class Ranker:
     """A fitted ranker: `choice` and `booster` score the rows that `features.Builder` makes from the rest.
 
-    A score is the sum of the two: each is right where the other is weak, and their errors differ.
+    A score is the sum of the two: each is right where the other is weak, and their errors differ. Where it is on record
+    what was shown and refused, the appetites' log chances come on top.
 
     `manifest` is the bundle's: format, id, features in order, missing rates, training window, seed, versions.
     """
@@ -70,6 +74,7 @@ class Ranker:
     kernels: tuple[Kernel, ...]
     manifest: Mapping[str, Any]
     calibration: Calibration = SILENT
+    appetites: tuple[Appetite, ...] = ()
 
     @property
     def model_id(self) -> str:
@@ -81,7 +86,8 @@ class Ranker:
         if len(features) == 0:
             return np.zeros(0)
         forest = np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
-        return forest + self.choice.score(features)
+        leaning: Numbers = features[:, list(APPETITE_COLUMNS)].sum(axis=1)
+        return forest + self.choice.score(features) + APPETITE_WEIGHT * leaning
 
     def chance(self, features: Numbers, scores: Numbers, kinds: Rows) -> Numbers:
         """P(granted | applied) of one need's candidates, from their `score`; NaN where the bundle states none.
@@ -103,7 +109,7 @@ class Ranker:
             return folder
         aside = models / f".{self.model_id}.part"
         aside.mkdir(parents=True, exist_ok=True)
-        for name, content in _files(self.booster, self.choice, self.kernels, self.calibration).items():
+        for name, content in _files(self.booster, self.choice, self.kernels, self.calibration, self.appetites).items():
             (aside / name).write_text(content)
         self.history.save(aside / HISTORY)
         (aside / CARD).write_text(card(self.manifest, self.kernels, self.choice))
@@ -128,7 +134,8 @@ class Ranker:
         booster = lgb.Booster(model_file=str(folder / FOREST))
         choice = _choice(json.loads((folder / CHOICE).read_text()), folder)
         calibration = _calibration(json.loads((folder / CALIBRATION).read_text()), folder)
-        return cls(booster, choice, History.load(folder / HISTORY), kernels, manifest, calibration)
+        appetites = _appetites(json.loads((folder / APPETITE).read_text()), folder)
+        return cls(booster, choice, History.load(folder / HISTORY), kernels, manifest, calibration, appetites)
 
 
 def fit(
@@ -166,6 +173,7 @@ def manifest(
     features: Numbers,
     about: Mapping[str, Any],
     calibration: Calibration = SILENT,
+    appetites: tuple[Appetite, ...] = (),
 ) -> dict[str, Any]:
     """The bundle's manifest: what it expects, what it was trained on (`about`, with `until`), and its id."""
     missing = np.isnan(features).mean(axis=0)
@@ -177,17 +185,22 @@ def manifest(
         **about,
     }
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode())
-    for content in _files(booster, choice, kernels, calibration).values():
+    for content in _files(booster, choice, kernels, calibration, appetites).values():
         digest.update(content.encode())
     digest.update(history.digest().encode())
     return {"id": f"{about['until'].replace('-', '')}-{digest.hexdigest()[:12]}", **contents}
 
 
 def _files(
-    booster: lgb.Booster, choice: Choice, kernels: tuple[Kernel, ...], calibration: Calibration
+    booster: lgb.Booster,
+    choice: Choice,
+    kernels: tuple[Kernel, ...],
+    calibration: Calibration,
+    appetites: tuple[Appetite, ...],
 ) -> dict[str, str]:
     weights = [{"level": k.level, "weights": dict(zip(PARAMETERS, k.weights.tolist(), strict=True))} for k in kernels]
     parts = {KERNELS: weights, CHOICE: choice.to_dict(), CALIBRATION: calibration.to_dict()}
+    parts[APPETITE] = [appetite.to_dict() for appetite in appetites]
     return {FOREST: booster.model_to_string()} | {
         name: json.dumps(part, indent=2) + "\n" for name, part in parts.items()
     }
@@ -228,6 +241,13 @@ def _calibration(found: Mapping[str, Any], folder: Path) -> Calibration:
         return Calibration.from_dict(found)
     except (KeyError, ValueError):
         raise BundleError(f"{folder.name}: made for another calibration than this version's; train it again") from None
+
+
+def _appetites(found: Sequence[Mapping[str, Any]], folder: Path) -> tuple[Appetite, ...]:
+    try:
+        return tuple(Appetite.from_dict(entry) for entry in found)
+    except (KeyError, ValueError):
+        raise BundleError(f"{folder.name}: made for another appetite than this version's; train it again") from None
 
 
 def _sha256(path: Path) -> str:

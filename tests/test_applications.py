@@ -119,7 +119,7 @@ def test_every_need_is_scored_once_by_a_ranker_that_never_saw_its_month(known, b
     kept = Kept(builder, {item.query.need_id for item in asked})
     groups = build_groups(kept, queries(known, SINCE), seed=0)
     scored = []
-    found = calibrate(known, kept, asked, groups, lambda some: Watched(some, scored), silent)
+    found = calibrate(known, kept, builder, asked, groups, lambda some: Watched(some, scored), silent)
     assert set(found.intercepts) == {kind for kind, number in counts(known).items() if number["enough"]}
     day_of = {id(kept.built[item.query.need_id]): item.query.context.day for item in asked}
     assert sorted(id(features) for _, features in scored) == sorted(day_of)
@@ -129,8 +129,8 @@ def test_every_need_is_scored_once_by_a_ranker_that_never_saw_its_month(known, b
 
 def test_without_a_group_outside_a_block_nothing_is_stated(known, builder, asked):
     first = list(build_groups(builder, queries(known, SINCE), seed=0))[:1]
-    assert calibrate(known, builder, asked, first, lambda some: Watched(some, []), silent) is SILENT
-    assert calibrate(known, builder, [], first, lambda some: Watched(some, []), silent) is SILENT
+    assert calibrate(known, builder, builder, asked, first, lambda some: Watched(some, []), silent) is SILENT
+    assert calibrate(known, builder, builder, [], first, lambda some: Watched(some, []), silent) is SILENT
 
 
 def test_a_builder_keeps_what_it_built_for_the_needs_it_is_told(builder, asked):

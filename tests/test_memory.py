@@ -1,13 +1,10 @@
-"""The learned memory: against a slow and obvious one, its slope against differences, and what it learns."""
-
-from dataclasses import replace
+"""The learned memory: against a slow and obvious one."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching import memory
 from matching.history import CODES, DISTANCES, NUMBERS, Context, History
 from matching.memory import (
     COUNTS,
@@ -20,7 +17,6 @@ from matching.memory import (
     WINDOW_YEARS,
     YEAR,
     Kernel,
-    fit_kernel,
     recall,
 )
 
@@ -237,75 +233,3 @@ def test_a_near_event_says_more_than_a_far_one_and_beyond_the_farthest_none_says
         past = history([(9, 0, True, facts(), [np.nan] * len(DISTANCES) + [30.0 + degrees, 106.0])])
         masses.append(recall(past, context(past, facts(), here), (kernel(km=1.0),)).taken[0, 0])
     assert masses == pytest.approx([1.0, np.exp(-111.2 / 50), np.exp(-FAR_KM / 50), np.exp(-FAR_KM / 50)])
-
-
-# fitting
-
-
-def loyal(enterprises=12, deals=5, products=4):
-    """A history of enterprises that only repeat their own product; who took what whenever it was not their first."""
-    rng = np.random.default_rng(0)
-    ages = np.sort(rng.integers(1, 2000, (enterprises, deals)))[:, ::-1].tolist()
-    events = [
-        [deal(age, firm % products, enterprise=firm, region_1=0, amount=rng.uniform(0, 2)) for age in ages[firm]]
-        for firm in range(enterprises)
-    ]
-    past = history([event for firm in events for event in firm], products)
-    later = sorted((event for firm in events for event in firm[1:]), key=lambda event: -event[0])
-    return past, [context(past, e[3], e[4], TODAY - e[0]) for e in later], np.array([e[1] for e in later], np.int32)
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    past, contexts, took = loyal()
-    return past, contexts, took, fit_kernel(past, "product", contexts, took)
-
-
-def test_enterprises_that_repeat_their_product_teach_that_their_own_past_counts(fitted):
-    past, contexts, took, found = fitted
-    assert found.weights[PARAMETERS.index("enterprise")] > 1
-    for asked, product in zip(contexts, took, strict=True):
-        mass = recall(past, asked, (found,)).taken[:, 0]
-        assert mass[product] / mass.sum() > 0.9
-
-
-def test_fitting_again_gives_the_same_bytes(fitted):
-    past, contexts, took, found = fitted
-    assert fit_kernel(past, "product", contexts, took).weights.tobytes() == found.weights.tobytes()
-
-
-def test_a_fit_reads_nothing_after_its_contexts(fitted):
-    past, contexts, took, found = fitted
-    planted = replace(past, product=np.where(past.day >= contexts[-1].day, 0, past.product).astype(np.int32))
-    assert fit_kernel(planted, "product", contexts, took).weights.tobytes() == found.weights.tobytes()
-
-
-def test_a_level_with_one_member_teaches_nothing(fitted):
-    past, contexts, took, _ = fitted
-    found = fit_kernel(past, "type", contexts, took)
-    assert found.level == "type"
-    mass = recall(past, contexts[0], (found,)).taken[:, 0]
-    assert np.isfinite(mass).all()
-
-
-def test_the_slope_of_the_likelihood_is_its_differences():
-    past, contexts, took = loyal()
-    theta = np.random.default_rng(0).normal(0, 0.5, len(PARAMETERS))
-    data = (
-        np.array([c.codes for c in contexts]),
-        np.array([c.numbers for c in contexts]),
-        np.array([c.day for c in contexts]),
-        np.zeros(len(contexts), np.int64),
-        np.array([c.until for c in contexts]),
-        took,
-        past.codes,
-        past.numbers,
-        past.day,
-        past.product,
-    )
-    _, slope = memory._likelihood(theta, 0.02, *data)
-    for p in range(len(PARAMETERS)):
-        step = np.zeros(len(PARAMETERS))
-        step[p] = 1e-5
-        up, down = (memory._likelihood(theta + sign * step, 0.02, *data)[0] for sign in (1, -1))
-        np.testing.assert_allclose(slope[:, p], (up - down) / 2e-5, rtol=1e-4, atol=1e-7, err_msg=PARAMETERS[p])

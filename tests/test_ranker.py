@@ -12,6 +12,7 @@ from matching.calibration import SILENT
 from matching.errors import BundleError
 from matching.features import FEATURES
 from matching.ranker import (
+    APPETITE,
     CALIBRATION,
     CARD,
     CHOICE,
@@ -97,7 +98,7 @@ def test_what_an_interrupted_save_left_does_no_harm(ranker, tmp_path):
 
 
 def test_a_bundle_holds_texts_and_arrays_and_nothing_that_could_run(bundle):
-    held = {FOREST, CHOICE, CALIBRATION, HISTORY, KERNELS, MANIFEST, CARD}
+    held = {FOREST, CHOICE, APPETITE, CALIBRATION, HISTORY, KERNELS, MANIFEST, CARD}
     assert {path.name for path in bundle.iterdir()} == held
     with np.load(bundle / HISTORY, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype.kind in "ifbU" for name in arrays.files)

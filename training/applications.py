@@ -95,15 +95,19 @@ def applied(
 def calibrate(
     world: World,
     builder: Builder | Kept,
+    full: Builder,
     asked: Sequence[Applied],
     groups: Sequence[Group],
     fitted: Fitted,
     progress: Progress,
 ) -> Calibration:
-    """The calibration of applications by scores held back: each block of time by a ranker `fitted` on the others."""
+    """The calibration of applications by scores held back: each block of time by a ranker `fitted` on the others.
+
+    `builder` makes the features, `full` adds the appetites to them.
+    """
     days = np.array([item.query.context.day for item in asked])
     block = np.searchsorted(np.quantile(days, np.arange(1, BLOCKS) / BLOCKS), days) if asked else days
-    features, scores = _features(builder, asked), [np.zeros(0) for _ in asked]
+    features, scores = _features(builder, full, asked), [np.zeros(0) for _ in asked]
     for done, held in enumerate(np.unique(block)):
         progress("chance", done / BLOCKS)
         first, last = days[block == held].min(), days[block == held].max()
@@ -116,8 +120,8 @@ def calibrate(
     return fit_calibration(_candidates(world, asked, features, scores, block)) if asked else SILENT
 
 
-def _features(builder: Builder | Kept, asked: Sequence[Applied]) -> list[Numbers]:
-    build = delayed(lambda q: builder.build(q.enterprise, q.need, q.as_of, q.rows))
+def _features(builder: Builder | Kept, full: Builder, asked: Sequence[Applied]) -> list[Numbers]:
+    build = delayed(lambda q: full.leaned(builder.build(q.enterprise, q.need, q.as_of, q.rows), q.context, q.rows))
     found: list[Numbers] = Parallel(n_jobs=-1, prefer="threads")(build(item.query) for item in asked)
     return found
 

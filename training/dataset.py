@@ -124,25 +124,42 @@ def narrowed(tables: Tables, where: Where) -> Tables:
 
 
 def queries(
-    world: World, since: date | None = None, until: date | None = None, all_industries: bool = False, most: int = 0
+    world: World,
+    since: date | None = None,
+    until: date | None = None,
+    all_industries: bool = False,
+    most: int = 0,
+    fill: bool = False,
 ) -> list[Query]:
-    """The queries of needs posted from `since` to before `until`, in time order; the `most` latest where given."""
+    """The queries of needs posted from `since` to before `until`, in time order; the `most` latest where given.
+
+    With `fill`, those of other industries make up what manufacturing lacks of `most`.
+    """
     grades = _grades(world.tables.outcomes)
     taken = [need_id for need_id, found in grades.items() if _any_taken(found)]
-    pairs = posted(world, taken, since, until, all_industries, most)
+    pairs = posted(world, taken, since, until, all_industries, most, fill)
     return [query(world, need, firm, grades[need.need_id]) for need, firm in pairs]
 
 
 def posted(
-    world: World, need_ids: Collection[str], since: date | None, until: date | None, all_industries: bool, most: int = 0
+    world: World,
+    need_ids: Collection[str],
+    since: date | None,
+    until: date | None,
+    all_industries: bool,
+    most: int = 0,
+    fill: bool = False,
 ) -> list[tuple[Need, Enterprise]]:
     """Those of the needs posted from `since` to before `until`, and their enterprises; as in `queries`."""
     needs = world.tables.needs.sort_values(["posted_at", "need_id"], kind="stable")
     needs = needs[needs["need_id"].isin(need_ids) & _between(needs["posted_at"], since, until)]
     pairs = list(with_enterprises(world.tables, needs))
-    if not all_industries:
-        pairs = [(need, firm) for need, firm in pairs if is_manufacturing(firm.industry)]
-    return pairs[-most:]
+    if all_industries:
+        return pairs[-most:]
+    made = [i for i, (_, firm) in enumerate(pairs) if is_manufacturing(firm.industry)][-most:]
+    lacking = most - len(made) if fill else 0
+    others = sorted(set(range(len(pairs))) - set(made))[-lacking:] if lacking > 0 else []
+    return [pairs[i] for i in sorted([*made, *others])]
 
 
 def with_enterprises(

@@ -1,6 +1,7 @@
 """Tables → bundle: fit the memory's kernels, build the groups, fit the forest, save it under its id."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -12,15 +13,18 @@ from matching.choice import fit_choice
 from matching.errors import Fault, InputError
 from matching.features import HEADS, Builder
 from matching.history import Codes, Context, Numbers, cutoff
-from matching.memory import YEAR, Kernel, fit_kernel
+from matching.kernels import fit_kernel
+from matching.memory import YEAR, Kernel
 from matching.ranker import Ranker, fit, manifest
+from matching.reference import is_manufacturing
 from matching.tables import Tables
+from training.appetites import appetites
 from training.applications import Applied, Kept, applied, calibrate, counts
 from training.dataset import Group, Query, Where, World, group, narrowed, queries
 
-MOST_QUERIES: Final = 2500  # the latest; older ones tell of another market and cost time
+MOST_QUERIES: Final = 2500  # the latest, other industries' where there are fewer; older ones tell of another market
 HALF_LIFE_YEARS: Final = 2.0
-KERNEL_PAIRS: Final = 6_000_000  # (query, event) pairs that a kernel is fitted on: what its time goes with
+KERNEL_PAIRS: Final = 3_000_000  # (query, event) pairs that a kernel is fitted on: what its time goes with
 KERNEL_QUERIES: Final = (300, 1200)  # but at least and at most so many queries
 FEWEST_QUERIES: Final = 20
 WARM_UP_DAYS: Final = 365  # a query in the first year of the data has next to no history
@@ -51,8 +55,9 @@ def train(
     asked = learnable(world, all_industries)
     kernels = tuple(fit_kernels(world, asked, progress))
     held = _applications(world, asked[0].as_of, all_industries)
-    built = Builder(world.history, kernels, world.catalogue, world.roster)
-    builder = Kept(built, {item.query.need_id for item in held})
+    plain = Builder(world.history, kernels, world.catalogue, world.roster)
+    builder = Kept(plain, {item.query.need_id for item in held})
+    leaning = appetites(world, builder, end, all_industries, progress)
     groups = build_groups(builder, asked, seed, progress)
     features, labels, sizes, weights = stacked(groups)
     booster = fit(features, labels, sizes, weights, seed, rounds, [_reporting(progress, rounds)])
@@ -61,7 +66,8 @@ def train(
         known = stacked(some)
         return Ranker(fit(*known, seed, rounds), fit_choice(*known), world.history, kernels, {})
 
-    calibration = calibrate(world, builder, held, groups, fitted, progress)
+    full = replace(plain, appetites=[appetite.bound(world.history) for appetite in leaning])
+    calibration = calibrate(world, builder, full, held, groups, fitted, progress)
     about = {
         "until": str(end),
         "since": str(asked[0].as_of),
@@ -79,8 +85,8 @@ def train(
         "applications": counts(world),
     }
     choice = fit_choice(features, labels, sizes, weights)
-    described = manifest(booster, choice, world.history, kernels, features, about, calibration)
-    ranker = Ranker(booster, choice, world.history, kernels, described, calibration)
+    described = manifest(booster, choice, world.history, kernels, features, about, calibration, leaning)
+    ranker = Ranker(booster, choice, world.history, kernels, described, calibration, leaning)
     ranker.save(models)
     return ranker
 
@@ -116,7 +122,7 @@ def learnable(world: World, all_industries: bool) -> list[Query]:
     if len(world.history) == 0:
         raise InputError("train", [Fault("outcomes", "has at least one row before the split")])
     first = date(1970, 1, 1) + timedelta(days=int(world.history.day[0]) + WARM_UP_DAYS)
-    asked = queries(world, since=cutoff(first), all_industries=all_industries, most=MOST_QUERIES)
+    asked = queries(world, since=cutoff(first), all_industries=all_industries, most=MOST_QUERIES, fill=True)
     asked = [query for query in asked if query.gains.any()]
     if len(asked) < FEWEST_QUERIES:
         rule = f"holds at least {FEWEST_QUERIES} needs with a taken candidate after a first year, not {len(asked)}"
@@ -133,6 +139,8 @@ def _applications(world: World, since: date, all_industries: bool) -> list[Appli
 
 def fit_kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[Kernel]:
     """The memory's kernels, one for each of `HEADS`, fitted on a share of the queries."""
+    made = [query for query in asked if is_manufacturing(query.enterprise.industry)]
+    asked = made if len(made) >= KERNEL_QUERIES[0] else asked
     events = np.mean([query.context.until for query in asked]) * world.history.taken.mean()
     step = max(len(asked) // int(np.clip(KERNEL_PAIRS / max(events, 1), *KERNEL_QUERIES)), 1)
     chosen = list(asked)[::-step][::-1]

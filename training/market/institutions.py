@@ -74,6 +74,8 @@ def _table(rng: Generator, classes: NDArray[np.str_], home: NDArray[np.int64], w
                 "name_en": f"{stem[1]} {form_en}",
                 "kind": kind,
                 "region": f"{CITY}/{where.codes[home[i]]}" if name in LOCAL else CITY,
+                "latitude": where.centres[home[i], 0] if name in LOCAL else None,
+                "longitude": where.centres[home[i], 1] if name in LOCAL else None,
             }
         )
     return pd.DataFrame(rows)

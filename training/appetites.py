@@ -27,7 +27,7 @@ Positions = dict[str, dict[str, int]]
 def appetites(
     world: World, builder: Builder | Kept, until: date, all_industries: bool, progress: Progress
 ) -> tuple[Appetite, ...]:
-    """The appetites of a record of what was shown before `until`, its first year too; none where it tells too little."""
+    """The appetites of what was shown before `until`, in the first year too; none where the record tells too little."""
     decided = decisions(world.tables.outcomes)
     granted = sum(sum(found.values()) for found in decided.values())
     shown = positions(world.tables.outcomes)

@@ -40,7 +40,7 @@ FILES: Final = (FOREST, CHOICE, APPETITE, CALIBRATION, HISTORY, KERNELS)
 NEEDED: Final = ("id", "missing_rates", "sha256")  # entries of the manifest, beside those checked by value
 LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
 
-APPETITE_WEIGHT: Final = 2.0  # what was shown and refused tells more than who took what
+APPETITE_WEIGHT: Final = 8.0  # of what was shown and refused, against who took what: tells far more where it is known
 PARAMS: Final[dict[str, Any]] = {
     "objective": "lambdarank",
     "lambdarank_truncation_level": 15,  # a little beyond the ten that are looked at

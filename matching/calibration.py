@@ -15,6 +15,7 @@ from scipy.optimize import isotonic_regression, minimize
 from matching.catalogue import KINDS, Rows
 from matching.features import FEATURES
 from matching.history import Codes, Numbers
+from matching.scaling import moments, named, standard, unnamed
 
 FEWEST: Final = 50  # grants, and as many refusals: with fewer, a kind's level alone is off by more than 0.07
 RIDGE: Final = 50.0
@@ -72,21 +73,19 @@ class Calibration:
 
     def _odds(self, features: Numbers) -> Numbers:
         """Log-odds of a grant for each row, up to its kind's level; row by row, as in `Choice.score`."""
-        found: Numbers = (_standard(features, self.mean, self.scale) * self.weights).sum(axis=1)
+        found: Numbers = (standard(features[:, COLUMNS], self.mean, self.scale, CLIP) * self.weights).sum(axis=1)
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """By feature name, for a bundle's JSON."""
-        rows = zip(self.weights.tolist(), self.mean.tolist(), self.scale.tolist(), strict=True)
-        named = {FEATURES[i]: list(row) for i, row in zip(COLUMNS, rows, strict=True)}
-        return {"slope": self.slope, "intercepts": dict(self.intercepts), "features": named}
+        features = named(COLUMNS, self.weights, self.mean, self.scale)
+        return {"slope": self.slope, "intercepts": dict(self.intercepts), "features": features}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Self:
         """What `to_dict` gave."""
-        table = np.array([found["features"][FEATURES[i]] for i in COLUMNS], dtype=np.float64)
-        weights, mean, scale = (np.ascontiguousarray(column) for column in table.T)
         intercepts = {str(kind): float(value) for kind, value in found["intercepts"].items()}
+        weights, mean, scale = unnamed(COLUMNS, found["features"])
         return cls(weights, mean, scale, float(found["slope"]), intercepts)
 
 
@@ -108,8 +107,8 @@ def fit_calibration(of: Candidates, ridge: float = RIDGE) -> Calibration:
     decided = (of.granted != UNDECIDED) & np.isin(of.kinds, kinds)
     if len(np.unique(of.blocks[decided])) < 2:
         return SILENT
-    mean, scale = _moments(of.features[decided])
-    rows = _standard(of.features, mean, scale)
+    mean, scale = moments(of.features[decided][:, COLUMNS])
+    rows = standard(of.features[:, COLUMNS], mean, scale, CLIP)
     level = (of.kinds[:, None] == np.array(kinds)).astype(np.float64)
     odds = np.zeros(len(rows))
     for block in np.unique(of.blocks):
@@ -142,22 +141,6 @@ def _along(scores: Numbers, odds: Numbers) -> Numbers:
     _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
     means = np.bincount(place, odds) / count
     found: Numbers = isotonic_regression(means, weights=count).x[place]
-    return found
-
-
-def _moments(features: Numbers) -> tuple[Numbers, Numbers]:
-    """Mean and standard deviation of the `COLUMNS`; 0 and 1 where a column is never known or never varies."""
-    columns = features[:, COLUMNS]
-    known = np.isfinite(columns)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, columns, 0.0).sum(axis=0) / count
-    spread = np.sqrt(np.where(known, (columns - mean) ** 2, 0.0).sum(axis=0) / count)
-    return mean, np.where(spread > 0, spread, 1.0)
-
-
-def _standard(features: Numbers, mean: Numbers, scale: Numbers) -> Numbers:
-    """Standardised columns; a missing value is an average one."""
-    found: Numbers = np.clip(np.nan_to_num((features[:, COLUMNS] - mean) / scale, nan=0.0), -CLIP, CLIP)
     return found
 
 

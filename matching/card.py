@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from matching.appetite import Appetite
 from matching.calibration import FEWEST
 from matching.choice import Choice
 from matching.features import LEVELS, SPECIFICATION, Feature
@@ -16,19 +17,24 @@ from matching.history import CODES, DISTANCES
 from matching.memory import NEAR_KM, PARAMETERS, Kernel
 
 MOST: Final = 20
+WIDEST: Final = 6  # families of slopes, for each stage
+_FAR_DOWN: Final = 5  # a position to read γ by
 _SHARES: Final = ("debt_ratio",)  # all other distances are between logarithms
 _BY: Final = {feature.name: feature for feature in SPECIFICATION}
 
 
-def card(manifest: Mapping[str, Any], kernels: Sequence[Kernel], choice: Choice) -> str:
+def card(
+    manifest: Mapping[str, Any], kernels: Sequence[Kernel], choice: Choice, appetites: Sequence[Appetite] = ()
+) -> str:
     """The card of the bundle with this manifest; the same parts give the same text."""
     parts = (
-        _head(manifest),
+        _head(manifest, appetites),
         _trained_on(manifest),
         _not_for(manifest),
         _features(),
         _memory(kernels),
         _choice(choice),
+        _shown(appetites),
         _chance(manifest.get("applications", {})),
         _missing(manifest["missing_rates"]),
         _measure(manifest),
@@ -36,13 +42,14 @@ def card(manifest: Mapping[str, Any], kernels: Sequence[Kernel], choice: Choice)
     return "\n\n".join(parts) + "\n"
 
 
-def _head(manifest: Mapping[str, Any]) -> str:
+def _head(manifest: Mapping[str, Any], appetites: Sequence[Appetite]) -> str:
+    leaning = " The appetites, learned from what was shown, come on top." if appetites else ""
     return (
         f"# Model card: {manifest['id']}\n\n"
         "Ranks the financing products that no hard rule rules out for one enterprise's need, so that an officer or an "
         "enterprise looks at the likeliest first. Three parts: a memory that weighs past outcomes by what they share "
         "with the need, a choice model (conditional logit) over features of that memory, and a forest of small trees "
-        "(LambdaRank). The score is the sum of the last two."
+        f"(LambdaRank). The score is the sum of the last two.{leaning}"
     )
 
 
@@ -153,6 +160,32 @@ def _choice(choice: Choice) -> str:
         "their weight, or pull against each other."
     )
     return f"## What the choice model weighs most\n\n{text}\n\n{_table(('feature', 'family', 'side', 'weight'), rows)}"
+
+
+def _shown(appetites: Sequence[Appetite]) -> str:
+    """How much less is looked at further down, and on what the slopes of each stage differ most."""
+    if not appetites:
+        return "## What was shown\n\nNo appetites: it is not on record what was shown, or too little of it was granted."
+    gamma = appetites[0].gamma
+    text = (
+        f"What is shown at position {_FAR_DOWN} is looked at {_FAR_DOWN**-gamma:.2g} times as often as what is shown "
+        f"first (position k: k^-{gamma:.2f}), so that what was shown far down and left is no refusal. Each product, "
+        "institution and type has slopes of its own on the need's facts, for the odds that an enterprise which looks "
+        f"applies and that an application is granted. For each stage the {WIDEST} families that differ most: by what "
+        "factor, up or down, one standard deviation of the family's slopes moves the odds (numbers: for one standard "
+        "deviation of the number)."
+    )
+    rows = [row for appetite in appetites for row in _widest(appetite)]
+    return f"## What was shown\n\n{text}\n\n{_table(('stage', 'of each', 'on', 'factor'), rows)}"
+
+
+def _widest(appetite: Appetite) -> list[tuple[str, str, str, str]]:
+    first = sorted(appetite.spreads.items(), key=lambda item: (-item[1], item[0]))[:WIDEST]
+    named = [(*family.split(":"), f"{np.exp(np.sqrt(spread)):.2f}") for family, spread in first]
+    return [
+        (appetite.stage, level, "all needs" if source == "level" else source.replace("_", " "), factor)
+        for level, source, factor in named
+    ]
 
 
 def _chance(applications: Mapping[str, Mapping[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 
 from matching.features import FEATURES, SPECIFICATION, Side
 from matching.history import Codes, Numbers
+from matching.scaling import moments, named, standard, unnamed
 
 RIDGE: Final = 0.01
 STEPS: Final = 150
@@ -37,20 +38,16 @@ class Choice:
         return np.asarray((self._standard(features) * self.weights).sum(axis=1), dtype=np.float64)
 
     def _standard(self, features: Numbers) -> Numbers:
-        """Standardised columns; a missing value is an average one."""
-        standard = (_bent(features) - self.mean) / self.scale
-        return np.ascontiguousarray(np.clip(np.nan_to_num(standard, nan=0.0), -CLIP, CLIP))
+        return standard(_bent(features), self.mean, self.scale, CLIP)
 
     def to_dict(self) -> dict[str, Any]:
         """By feature name, for a bundle's JSON."""
-        rows = zip(self.weights.tolist(), self.mean.tolist(), self.scale.tolist(), strict=True)
-        return {FEATURES[i]: list(row) for i, row in zip(COLUMNS, rows, strict=True)}
+        return named(COLUMNS, self.weights, self.mean, self.scale)
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Self:
         """What `to_dict` gave."""
-        table = np.array([found[FEATURES[i]] for i in COLUMNS], dtype=np.float64)
-        return cls(*(np.ascontiguousarray(column) for column in table.T))
+        return cls(*unnamed(COLUMNS, found))
 
 
 def fit_choice(features: Numbers, labels: Codes, groups: Codes, weights: Numbers, ridge: float = RIDGE) -> Choice:
@@ -58,11 +55,7 @@ def fit_choice(features: Numbers, labels: Codes, groups: Codes, weights: Numbers
 
     `weights` are a group's, repeated on its rows. Deterministic.
     """
-    bent = _bent(features)
-    known = np.isfinite(bent).any(axis=0)
-    mean = np.where(known, np.nanmean(np.where(known, bent, 0.0), axis=0), 0.0)
-    spread = np.nanstd(np.where(known, bent, 0.0), axis=0)
-    start = Choice(np.zeros(len(COLUMNS)), mean, np.where(spread > 0, spread, 1.0))
+    start = Choice(np.zeros(len(COLUMNS)), *moments(_bent(features)))
     rows = start._standard(features)
     first = np.concatenate([[0], np.cumsum(groups)[:-1]])
     owner = np.repeat(np.arange(len(groups)), groups)

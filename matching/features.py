@@ -132,7 +132,7 @@ class Leaning(Protocol):
 class Builder:
     """Features from a history, its kernels and a catalogue; made once for the three, used for every need.
 
-    `appetites` are those of `APPETITES`, or none.
+    `appetites` are those of `APPETITES`, in that order, or none: then their columns are 0.
     """
 
     history: History
@@ -165,7 +165,10 @@ class Builder:
         return self.leaned(np.ascontiguousarray(np.concatenate(blocks, axis=1)), context, rows)
 
     def leaned(self, features: Numbers, context: Context, rows: Rows) -> Numbers:
-        """Features of `rows` that were built without appetites, with these ones' chances in their columns."""
+        """The features [len(rows), FEATURES] of `rows`, these appetites' log chances written into their columns.
+
+        They may have been built without appetites: no appetite reads its own column.
+        """
         codes = [getattr(self.roster, level)[rows] for level in LEVELS]
         chances = [appetite.log_chance(context, features, codes) for appetite in self.appetites]
         for column, chance in zip(APPETITE_COLUMNS, chances, strict=False):

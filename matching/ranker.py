@@ -112,7 +112,7 @@ class Ranker:
         for name, content in _files(self.booster, self.choice, self.kernels, self.calibration, self.appetites).items():
             (aside / name).write_text(content)
         self.history.save(aside / HISTORY)
-        (aside / CARD).write_text(card(self.manifest, self.kernels, self.choice))
+        (aside / CARD).write_text(card(self.manifest, self.kernels, self.choice, self.appetites))
         hashes = {name: _sha256(aside / name) for name in FILES}
         (aside / MANIFEST).write_text(json.dumps({**self.manifest, "sha256": hashes}, indent=2) + "\n")
         aside.replace(folder)

@@ -1,6 +1,7 @@
 """What was shown and what came of it: the rows that appetites are fitted on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -8,10 +9,11 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from matching.appetite import UNDECIDED, Appetite, Shown, fit_appetites
+from matching.appetite import Appetite
 from matching.domain import Stage
 from matching.features import LEVELS, Builder
-from matching.history import Codes
+from matching.history import Codes, Numbers
+from matching.shown import UNDECIDED, Shown, fit_appetites
 from training.applications import Decisions, Kept, decisions
 from training.dataset import Query, World, posted, query
 
@@ -24,19 +26,40 @@ Progress = Callable[[str, float], None]
 Positions = dict[str, dict[str, int]]
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A need's shown candidates: their places `kept` among the candidates, `features` [kept] and `position` [kept]."""
+
+    query: Query
+    kept: Codes
+    features: Numbers
+    position: Codes
+
+
 def appetites(
     world: World, builder: Builder | Kept, until: date, all_industries: bool, progress: Progress
 ) -> tuple[Appetite, ...]:
-    """The appetites of what was shown before `until`, in the first year too; none where the record tells too little."""
+    """The appetites of a record of what was shown before `until`, its first year too; none where it says too little."""
     decided = decisions(world.tables.outcomes)
-    granted = sum(sum(found.values()) for found in decided.values())
-    shown = positions(world.tables.outcomes)
-    if not shown or granted < FEWEST_GRANTED:
+    if sum(sum(found.values()) for found in decided.values()) < FEWEST_GRANTED:
         return ()
+    looked = looked_at(world, builder, until, all_industries, progress)
+    return fit_appetites(shown(world, looked, decided), world.history) if looked else ()
+
+
+def looked_at(
+    world: World, builder: Builder | Kept, until: date, all_industries: bool, progress: Progress
+) -> list[Looked]:
+    """The latest needs that are ripe on `until` and of which a candidate was shown, in time order."""
+    places = positions(world.tables.outcomes)
     ripe = until - timedelta(days=RIPE_DAYS)
-    needs = [query(world, *pair, {}) for pair in posted(world, shown, None, ripe, all_industries, MOST_NEEDS)]
-    rows = _rows(world, builder, needs, shown, progress)
-    return fit_appetites(_shown(world, needs, rows, decided), world.history)
+    needs = [query(world, *pair, {}) for pair in posted(world, places, None, ripe, all_industries, MOST_NEEDS)]
+    work = (delayed(_looked)(world, builder, asked, places[asked.need_id]) for asked in needs)
+    found: list[Looked] = []
+    for done, item in enumerate(Parallel(n_jobs=-1, prefer="threads", return_as="generator")(work), start=1):
+        progress("appetite", done / len(needs))
+        found.append(item)
+    return [item for item in found if len(item.kept)]
 
 
 def positions(outcomes: pd.DataFrame) -> Positions:
@@ -49,43 +72,28 @@ def positions(outcomes: pd.DataFrame) -> Positions:
     return found
 
 
-def _rows(
-    world: World, builder: Builder | Kept, needs: list[Query], shown: Positions, progress: Progress
-) -> list[tuple[np.ndarray, Codes, Codes]]:
-    """For each need, the shown candidates' features, positions and places among the candidates."""
-
-    def one(asked: Query) -> tuple[np.ndarray, Codes, Codes]:
-        places = shown[asked.need_id]
-        ids = world.catalogue.ids[asked.rows].tolist()
-        kept = np.array([i for i, product_id in enumerate(ids) if product_id in places], dtype=np.int32)
-        features = builder.build(asked.enterprise, asked.need, asked.as_of, asked.rows)[kept]
-        return features, np.array([places[ids[i]] for i in kept], dtype=np.int32), kept
-
-    found = []
-    for done, item in enumerate(
-        Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(one)(asked) for asked in needs), start=1
-    ):
-        progress("appetite", done / len(needs))
-        found.append(item)
-    return found
-
-
-def _shown(world: World, needs: list[Query], rows: list[tuple[np.ndarray, Codes, Codes]], decided: Decisions) -> Shown:
+def shown(world: World, looked: list[Looked], decided: Decisions) -> Shown:
+    """All rows of the needs, and what came of each."""
     stages = world.tables.outcomes[world.tables.outcomes["stage"].isin(APPLIED)]
     applied = set(zip(stages["need_id"].tolist(), stages["product_id"].tolist(), strict=True))
-    pairs = [
-        (asked.need_id, str(world.catalogue.ids[row]))
-        for asked, (_, _, kept) in zip(needs, rows, strict=True)
-        for row in asked.rows[kept]
-    ]
-    codes = np.concatenate([asked.rows[kept] for asked, (_, _, kept) in zip(needs, rows, strict=True)])
+    rows = np.concatenate([item.query.rows[item.kept] for item in looked])
+    sizes = [len(item.kept) for item in looked]
+    need_ids = np.repeat([item.query.need_id for item in looked], sizes)
+    pairs = list(zip(need_ids.tolist(), world.catalogue.ids[rows].tolist(), strict=True))
     granted = [int(decided.get(need_id, {}).get(product_id, UNDECIDED)) for need_id, product_id in pairs]
     return Shown(
-        contexts=[asked.context for asked in needs],
-        features=np.concatenate([features for features, _, _ in rows]),
-        levels=np.stack([getattr(world.roster, level)[codes] for level in LEVELS], axis=1),
-        need=np.repeat(np.arange(len(needs), dtype=np.int32), [len(kept) for _, _, kept in rows]),
-        position=np.concatenate([position for _, position, _ in rows]),
+        contexts=[item.query.context for item in looked],
+        features=np.concatenate([item.features for item in looked]),
+        levels=np.stack([getattr(world.roster, level)[rows] for level in LEVELS], axis=1),
+        need=np.repeat(np.arange(len(looked), dtype=np.int32), sizes),
+        position=np.concatenate([item.position for item in looked]),
         applied=np.array([pair in applied for pair in pairs], dtype=np.int32),
         granted=np.array(granted, dtype=np.int32),
     )
+
+
+def _looked(world: World, builder: Builder | Kept, asked: Query, places: dict[str, int]) -> Looked:
+    ids = world.catalogue.ids[asked.rows].tolist()
+    kept = np.array([i for i, product_id in enumerate(ids) if product_id in places], dtype=np.int32)
+    features = builder.build(asked.enterprise, asked.need, asked.as_of, asked.rows)[kept]
+    return Looked(asked, kept, features, np.array([places[ids[i]] for i in kept], dtype=np.int32))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from matching.appetite import Appetite
 from matching.bundles import POINTER
 from matching.calibration import SILENT, Calibration
 from matching.catalogue import Catalogue
@@ -63,7 +64,7 @@ def loyal() -> Tables:
     return make.tables(firms, products=products, needs=needs, outcomes=outcomes, source="made up")
 
 
-def ranker(seed: int = 0, calibration: Calibration = STATING) -> Ranker:
+def ranker(seed: int = 0, calibration: Calibration = STATING, appetites: tuple[Appetite, ...] = ()) -> Ranker:
     """A ranker of `market()` whose memory weighs all outcomes alike and whose forest learned from each need's own.
 
     Its chances are made up: nothing was ever refused there.
@@ -76,8 +77,8 @@ def ranker(seed: int = 0, calibration: Calibration = STATING) -> Ranker:
     booster = fit(features, labels, groups, np.ones(len(labels)), seed=seed, rounds=5, params=params)
     about = {"until": str(UNTIL), "seed": seed}
     choice = fit_choice(features, labels, groups, np.ones(len(labels)))
-    described = manifest(booster, choice, history, kernels, features, about, calibration)
-    return Ranker(booster, choice, history, kernels, described, calibration)
+    described = manifest(booster, choice, history, kernels, features, about, calibration, appetites)
+    return Ranker(booster, choice, history, kernels, described, calibration, appetites)
 
 
 def promote(models: Path, model_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What appetites are fitted on: candidates that were shown, ripe needs, decided applications, and nothing from later."""
+"""What appetites are fitted on: candidates that were shown, ripe needs, decided applications, nothing from later."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -10,7 +10,6 @@ import pytest
 from matching.appetite import COLUMNS
 from matching.features import APPETITE_COLUMNS, APPETITES, HEADS, LEVELS, Builder
 from matching.memory import PARAMETERS, Kernel
-from matching.reference import is_manufacturing
 from matching.shown import UNDECIDED
 from tests import factories as make
 from tests.conftest import SPLIT
@@ -21,6 +20,7 @@ from training.applications import decisions
 from training.dataset import World
 from training.train import silent
 
+LATER = date(2025, 6, 1)  # when the need of the factories is ripe
 KERNELS = tuple(Kernel(head, np.zeros(len(PARAMETERS))) for head in HEADS)
 
 
@@ -57,6 +57,21 @@ def rows(known):
 def few(monkeypatch):
     """So few grants are enough that the small market has them."""
     monkeypatch.setattr(module, "FEWEST_GRANTED", 50)
+
+
+def ended(ends, industry="C/34"):
+    """One need of `E1` with these stages of each product, and one before that was granted all of them."""
+    reasons = {"P4": "capacity", "P5": "debt"}
+    products = [make.product(product_id=name) for name in ends]
+    needs = [make.need(), make.need(need_id="N0", posted_at=date(2024, 6, 1))]
+    outcomes = [make.outcome(need_id="N0", product_id=name, at=date(2024, 7, 1)) for name in ends]
+    outcomes += [
+        make.outcome(product_id=name, stage=stage, reason_code=reasons[name] if stage == "declined" else None)
+        for name, stages in ends.items()
+        for stage in stages
+    ]
+    enterprises = [make.enterprise(as_of=date(2024, 1, 1), industry=industry)]
+    return World.of(make.tables(enterprises, products=products, needs=needs, outcomes=outcomes))
 
 
 # rows
@@ -96,9 +111,11 @@ def test_needs_too_young_to_have_led_to_an_application_are_left_out(known, rows)
     assert (posted[list(young)] >= pd.Timestamp(ripe)).all()
 
 
-def test_only_manufacturing_enterprises_lean_unless_all_may(known, rows):
-    assert all(is_manufacturing(item.query.enterprise.industry) for item in rows)
-    assert len(looked(known, all_industries=True)) > len(rows)
+@pytest.mark.parametrize(("industry", "count"), [("C/34", 1), ("F/51", 0)])
+def test_only_manufacturing_enterprises_count_unless_all_may(industry, count):
+    world = ended({"P0": ["shown"]}, industry=industry)
+    assert len(looked(world, LATER)) == count
+    assert len(looked(world, LATER, all_industries=True)) == 1
 
 
 def test_of_too_many_needs_the_latest_stay(known, rows, monkeypatch):
@@ -118,9 +135,7 @@ def test_progress_goes_up_to_the_whole(known):
 # what came of them
 
 
-@pytest.fixture(scope="module")
-def decided():
-    """One need of `E1` that was shown all products but `P0`, with another end each."""
+def test_each_row_says_whether_it_was_applied_for_and_what_was_decided():
     ends = {
         "P0": ["granted"],
         "P1": ["shown"],
@@ -131,22 +146,8 @@ def decided():
         "P6": ["shown", "applied", "granted"],
         "P7": ["shown", "granted", "drawn"],
     }
-    reasons = {"P4": "capacity", "P5": "debt"}
-    products = [make.product(product_id=name) for name in ends]
-    needs = [make.need(), make.need(need_id="N0", posted_at=date(2024, 6, 1))]
-    outcomes = [make.outcome(need_id="N0", product_id=name, at=date(2024, 7, 1)) for name in ends]
-    outcomes += [
-        make.outcome(product_id=name, stage=stage, reason_code=reasons[name] if stage == "declined" else None)
-        for name, stages in ends.items()
-        for stage in stages
-    ]
-    enterprises = [make.enterprise(as_of=date(2024, 1, 1))]
-    world = World.of(make.tables(enterprises, products=products, needs=needs, outcomes=outcomes))
-    return world, shown(world, looked(world, date(2025, 6, 1)), decisions(world.tables.outcomes))
-
-
-def test_each_row_says_whether_it_was_applied_for_and_what_was_decided(decided):
-    world, found = decided
+    world = ended(ends)
+    found = shown(world, looked(world, LATER), decisions(world.tables.outcomes))
     ids = [str(world.history.products[code]) for code in found.levels[:, LEVELS.index("product")]]
     said = dict(zip(ids, zip(found.applied.tolist(), found.granted.tolist(), strict=True), strict=True))
     neither = UNDECIDED

@@ -54,6 +54,17 @@ def market(seed=0, needs=400, size=6, level=0.5, blocks=4):
 # what is stated
 
 
+def test_log_odds_of_a_row_do_not_depend_on_the_rows_beside_it():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(6, len(FEATURES)))
+    calibration = replace(by_hand(), weights=rng.normal(size=COLUMNS.size))
+    scores, kinds = np.zeros(1), np.array([CREDIT])
+    alone = [calibration.chance(features[i : i + 1], scores, kinds)[0] for i in range(6)]
+    rising = np.argsort(alone)  # scores that agree with the log-odds, so that no two rows share their mean
+    together = calibration.chance(features[rising], np.arange(6.0), np.full(6, CREDIT))
+    assert together.tobytes() == np.array(alone)[rising].tobytes()
+
+
 def test_log_odds_rise_with_the_score_and_neighbours_in_the_wrong_order_share_their_mean():
     chances = stated(by_hand(slope=2.0, credit=0.5), [0, 2, 1, 3], scores=[1, 2, 3, 4])
     assert chances == pytest.approx(logistic(2 * np.array([0, (2 + 1) / 2, (2 + 1) / 2, 3]) + 0.5))

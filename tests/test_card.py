@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matching.card import MOST, card
+from matching.card import MOST, WIDEST, card
 from matching.features import FEATURES, SPECIFICATION
 from matching.memory import PARAMETERS, Kernel
 from matching.ranker import CARD, Ranker
 from tests import bundles
+from tests.test_appetite import fit, market
 
 ABOUT = {
     "source": "a release",
@@ -32,8 +33,8 @@ def fitted():
     return bundles.ranker()
 
 
-def written(ranker, kernels=None, choice=None, **changes):
-    return card({**ranker.manifest, **changes}, kernels or ranker.kernels, choice or ranker.choice)
+def written(ranker, kernels=None, choice=None, appetites=(), **changes):
+    return card({**ranker.manifest, **changes}, kernels or ranker.kernels, choice or ranker.choice, appetites)
 
 
 def rows(text, section):
@@ -155,6 +156,45 @@ def test_the_choice_model_s_largest_weights_come_first_with_their_sign(fitted):
         (names[20], "+1.250"),
         (names[3], "+0.500"),
     ]
+
+
+@pytest.fixture(scope="module")
+def leaning():
+    """An appetite for each stage."""
+    return fit(market(needs=60, gamma=1.0))
+
+
+def test_the_families_that_differ_most_stand_first_for_each_stage(fitted, leaning):
+    spreads = {"type:level": 0.01, "institution:industry_2": np.log(2) ** 2, "product:place_squared": 0.04}
+    spreads |= {f"institution:{name}": 0.0001 for name in ("amount", "term", "size", "age")}
+    appetites = [replace(appetite, spreads=spreads) for appetite in leaning]
+    found = rows(written(fitted, appetites=appetites), "What was shown")
+    assert len(found) == 2 * WIDEST
+    assert [row[0] for row in found] == ["applied"] * WIDEST + ["granted"] * WIDEST
+    assert found[:4] == [
+        ["applied", "institution", "industry 2", "2.00"],
+        ["applied", "product", "place squared", f"{np.exp(0.2):.2f}"],
+        ["applied", "type", "all needs", f"{np.exp(0.1):.2f}"],
+        ["applied", "institution", "age", "1.01"],
+    ]
+
+
+def test_it_says_how_much_less_is_looked_at_further_down(fitted, leaning):
+    text = written(fitted, appetites=[replace(leaning[0], gamma=0.5), leaning[1]])
+    assert f"What is shown at position 5 is looked at {5**-0.5:.2g} times as often as what is shown first" in text
+
+
+def test_a_model_without_appetites_says_so(fitted, leaning):
+    said = "No appetites: it is not on record what was shown"
+    assert said in written(fitted)
+    assert said not in written(fitted, appetites=leaning)
+    assert "come on top" in written(fitted, appetites=leaning)
+    assert "come on top" not in written(fitted)
+
+
+def test_a_saved_bundle_s_card_has_its_appetites(tmp_path, leaning):
+    folder = bundles.ranker(appetites=leaning).save(tmp_path)
+    assert rows((folder / CARD).read_text(), "What was shown")
 
 
 def test_it_says_for_which_kinds_a_chance_was_learned_and_from_what(fitted):

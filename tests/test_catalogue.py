@@ -114,6 +114,38 @@ def test_a_rate_is_unknown_before_the_first_lpr():
     assert np.isnan(catalogue(product(benchmark="lpr_1y", spread_bp=55)).rate_bp(date(2010, 1, 1))).all()
 
 
+regions = st.none() | st.lists(st.sampled_from("AB"), min_size=1, max_size=4).map("/".join)
+
+
+@given(st.lists(regions, min_size=1, max_size=5), regions)
+def test_home_levels_are_those_a_plain_reading_of_the_paths_gives(homes, region):
+    institutions = [institution(institution_id=f"I{i}", region=home) for i, home in enumerate(homes)]
+    products = [product(product_id=f"P{i}", institution_id=f"I{i}") for i in range(len(homes))]
+    expected = []
+    for home in homes:
+        shared = 0
+        while region and home and region.split("/")[: shared + 1] == home.split("/")[: shared + 1]:
+            shared += 1
+            if shared == min(len(region.split("/")), len(home.split("/"))):
+                break
+        expected.append(shared if region and home else np.nan)
+    np.testing.assert_equal(Catalogue.of(products, institutions).home_levels(region), np.array(expected, float))
+
+
+def test_home_levels_are_whole_names():
+    shop = Catalogue.of([product()], [institution(region="CN/500000")])
+    assert shop.home_levels("CN/50").tolist() == [1]
+    assert shop.home_levels("CN/500000/500103").tolist() == [2]
+
+
+def test_each_product_has_its_institution_s_home_levels():
+    homes = {"I1": "CN/500000", "I2": "CN/510000"}
+    owners = ["I2", "I1", "I2"]
+    products = [product(product_id=f"P{i}", institution_id=name) for i, name in enumerate(owners)]
+    shop = Catalogue.of(products, [institution(institution_id=name, region=home) for name, home in homes.items()])
+    assert shop.home_levels("CN/500000/500103").tolist() == [1, 2, 1]
+
+
 def test_the_version_follows_the_content_not_the_order():
     first, second = product(), product(product_id="P2")
     assert catalogue(first, second).version == catalogue(second, first).version
@@ -123,7 +155,7 @@ def test_the_version_follows_the_content_not_the_order():
 
 def test_an_empty_catalogue_offers_nothing():
     shop = Catalogue.of([], [])
-    assert len(shop) == len(shop.index_as_of(DAY)) == len(shop.rate_bp(DAY)) == 0
+    assert len(shop) == len(shop.index_as_of(DAY)) == len(shop.rate_bp(DAY)) == len(shop.home_levels("CN")) == 0
 
 
 @pytest.mark.parametrize(

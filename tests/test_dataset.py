@@ -154,6 +154,33 @@ def test_only_manufacturing_enterprises_ask_unless_all_may(base):
     assert ask(made, all_industries=True).enterprise.industry == "F/51"
 
 
+@pytest.fixture(scope="module")
+def mixed(base):
+    """Six needs a day apart, by turns of a manufacturer (M0, M2, M4) and of a trader (T1, T3, T5)."""
+    firms = [make.enterprise(as_of=LONG_AGO), make.enterprise(enterprise_id="E2", as_of=LONG_AGO, industry="F/51")]
+    needs = [
+        make.need(need_id=f"{'MT'[i % 2]}{i}", enterprise_id=f"E{i % 2 + 1}", posted_at=date(2025, 1, 1 + i))
+        for i in range(6)
+    ]
+    return world(base, *(make.outcome(need_id=need.need_id) for need in needs), enterprises=firms, needs=needs)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"most": 5, "fill": True}, ["M0", "M2", "T3", "M4", "T5"]),
+        ({"most": 9, "fill": True}, ["M0", "T1", "M2", "T3", "M4", "T5"]),
+        ({"most": 3, "fill": True}, ["M0", "M2", "M4"]),
+        ({"most": 2, "fill": True}, ["M2", "M4"]),
+        ({"most": 5}, ["M0", "M2", "M4"]),
+        ({"fill": True}, ["M0", "M2", "M4"]),
+        ({"most": 3, "fill": True, "all_industries": True}, ["T3", "M4", "T5"]),
+    ],
+)
+def test_other_industries_latest_needs_fill_up_what_manufacturing_lacks(mixed, options, expected):
+    assert [q.need_id for q in queries(mixed, **options)] == expected
+
+
 def test_an_enterprises_facts_are_those_of_the_day_of_posting(base):
     facts = [make.enterprise(as_of=day, revenue=day.day) for day in (LONG_AGO, date(2025, 1, 10), date(2025, 1, 11))]
     made = world(base, make.outcome(), *past(**LATELY), enterprises=[*facts, make.enterprise(enterprise_id="E2")])

@@ -10,9 +10,10 @@ import pytest
 
 from matching.calibration import SILENT
 from matching.errors import BundleError
-from matching.features import FEATURES
+from matching.features import APPETITE_COLUMNS, FEATURES
 from matching.ranker import (
     APPETITE,
+    APPETITE_WEIGHT,
     CALIBRATION,
     CARD,
     CHOICE,
@@ -26,6 +27,8 @@ from matching.ranker import (
     fit,
 )
 from tests import bundles
+from tests.test_appetite import fit as fit_appetites
+from tests.test_appetite import market
 
 PARAMS = {"min_data_in_leaf": 2, "num_leaves": 4}
 
@@ -39,6 +42,12 @@ def copy(bundle, tmp_path):
 @pytest.fixture(scope="module")
 def ranker(bundle):
     return Ranker.load(bundle)
+
+
+@pytest.fixture(scope="module")
+def appetites():
+    """Both stages' of some market or other."""
+    return fit_appetites(market(needs=60))
 
 
 def rewrite(folder, **changes):
@@ -188,7 +197,36 @@ def test_another_calibration_is_refused(copy):
         Ranker.load(copy)
 
 
+def test_another_appetite_is_refused(tmp_path, appetites):
+    folder = bundles.ranker(appetites=appetites).save(tmp_path)
+    found = json.loads((folder / APPETITE).read_text())
+    del found[1]["keys"]["size"]
+    forge(folder, APPETITE, found)
+    with pytest.raises(BundleError, match="made for another appetite than this version's"):
+        Ranker.load(folder)
+
+
 # scores, chances and surprises
+
+
+def test_a_loaded_ranker_has_the_appetites_of_the_one_that_was_saved(tmp_path, appetites):
+    loaded = Ranker.load(bundles.ranker(appetites=appetites).save(tmp_path))
+    assert [one.to_dict() for one in loaded.appetites] == [one.to_dict() for one in appetites]
+
+
+def test_other_appetites_give_another_id(ranker, appetites):
+    ids = {bundles.ranker(appetites=some).model_id for some in ((), appetites, appetites[::-1])}
+    assert ranker.model_id in ids
+    assert len(ids) == 3
+
+
+def test_log_chances_of_appetites_come_on_top_of_the_score(ranker):
+    features = rows()
+    features[:, APPETITE_COLUMNS] = 0.0
+    leaning = features.copy()
+    leaning[:, APPETITE_COLUMNS] = [[-0.5, -1.0], [-2.0, 0.0]] * 3
+    more = ranker.score(leaning) - ranker.score(features)
+    assert more == pytest.approx(APPETITE_WEIGHT * np.array([-0.5 - 1.0, -2.0 + 0.0] * 3))
 
 
 def test_a_loaded_ranker_states_the_chances_of_the_one_that_was_saved(ranker):

@@ -1,0 +1,69 @@
+"""Standard deviations from the mean: missing values are average ones, and no row depends on another."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matching.features import FEATURES
+from matching.scaling import moments, named, standard, unnamed
+
+COLUMNS = np.array([2, 0, 5])
+
+
+def test_moments_are_those_of_the_known_values():
+    columns = np.array([[1.0, 2.0], [3.0, np.nan], [5.0, 6.0]])
+    mean, scale = moments(columns)
+    assert mean.tolist() == [(1 + 3 + 5) / 3, (2 + 6) / 2]
+    assert scale == pytest.approx([np.sqrt((2**2 + 0 + 2**2) / 3), 2])
+
+
+@pytest.mark.parametrize(("column", "mean"), [([np.nan, np.nan], 0), ([7.0, np.nan], 7), ([7.0, 7.0], 7)])
+def test_a_column_that_never_varies_or_is_never_known_has_a_scale_of_1(column, mean):
+    assert [part.tolist() for part in moments(np.array([column]).T)] == [[mean], [1]]
+
+
+@given(st.lists(st.floats(-1e9, 1e9) | st.just(np.nan), min_size=1, max_size=8))
+def test_moments_are_numpy_s(values):
+    column = np.array([values]).T
+    mean, scale = moments(column)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without a value
+        expected = np.nan_to_num(np.nanmean(column)), np.nan_to_num(np.nanstd(column))
+    assert mean[0] == pytest.approx(expected[0])
+    assert scale[0] == pytest.approx(expected[1] or 1.0)
+
+
+def test_values_count_in_scales_from_the_mean_and_no_further_than_the_clip():
+    columns = np.array([[3.0, 9.0], [np.nan, -99.0]])
+    found = standard(columns, np.array([1.0, 5.0]), np.array([4.0, 1.0]), clip=3.0)
+    assert found.tolist() == [[(3 - 1) / 4, 3], [0, -3]]
+
+
+def test_a_row_s_sum_does_not_depend_on_the_rows_beside_it():
+    rng = np.random.default_rng(0)
+    features, weights = rng.normal(size=(6, 200)), rng.normal(size=100)
+    picked = np.arange(0, 200, 2)
+
+    def summed(rows):
+        return (standard(rows[:, picked], np.zeros(100), np.ones(100), 4.0) * weights).sum(axis=1)
+
+    alone = [summed(features[i : i + 1]) for i in range(len(features))]
+    assert np.concatenate(alone).tobytes() == summed(features).tobytes()
+
+
+def test_values_come_back_from_json_by_the_names_of_their_features():
+    values = np.random.default_rng(0).normal(size=(2, len(COLUMNS)))
+    found = named(COLUMNS, *values)
+    assert list(found) == [FEATURES[2], FEATURES[0], FEATURES[5]]
+    assert found[FEATURES[0]] == values[:, 1].tolist()
+    again = unnamed(COLUMNS, dict(reversed(json.loads(json.dumps(found)).items())))
+    assert [row.tobytes() for row in again] == [row.tobytes() for row in values]
+
+
+def test_a_feature_that_is_missing_cannot_be_read():
+    with pytest.raises(KeyError, match=FEATURES[5]):
+        unnamed(COLUMNS, {FEATURES[2]: [1.0], FEATURES[0]: [1.0]})

@@ -25,6 +25,7 @@ CLIP: Final = 4.0  # standard deviations: beyond, a value says no more
 COLUMNS: Final = np.flatnonzero([feature.family != "appetite" for feature in SPECIFICATION])
 _ABOVE: Final = FEATURES.index("amount_above_minimum")
 _BELOW: Final = FEATURES.index("amount_below_maximum")
+_NO_WIDTH: Final = 1e-9  # limits that are equal but for rounding
 _CODED_AT: Final = [CODES.index(name) for name in CODED]
 
 
@@ -152,10 +153,13 @@ class Bound:
 
 
 def places(features: Numbers) -> Numbers:
-    """Where the amount lies between the product's limits [n, PLACED], from the middle; 0 where it lacks one."""
+    """Where the amount lies between the product's limits [n, PLACED], from the middle; 0 where it lacks one.
+
+    Features are [n, FEATURES].
+    """
     above, below = features[:, _ABOVE], features[:, _BELOW]
     width = above + below
-    share = np.divide(above, width, out=np.full(len(width), 0.5), where=width > 0)
+    share = np.divide(above, width, out=np.full(len(width), 0.5), where=width > _NO_WIDTH)
     place = np.clip(share, -0.5, 1.5) - 0.5
     return np.stack([place, 4 * place**2], axis=1)
 

@@ -221,7 +221,16 @@ def test_an_unknown_number_of_a_need_is_an_average_one(liking):
 
 @pytest.mark.parametrize(
     ("above", "below", "place"),
-    [(1, 1, 0), (0, 2, -0.5), (2, 0, 0.5), (1, 3, 1 / 4 - 0.5), (0, 0, 0), (1, -1 + 1e-16, 0), (np.nan, 1, 0), (9, -1, 9 / 8 - 0.5)],
+    [
+        (1, 1, 0),
+        (0, 2, -0.5),
+        (2, 0, 0.5),
+        (1, 3, 1 / 4 - 0.5),
+        (0, 0, 0),
+        (1, -1 + 1e-16, 0),
+        (np.nan, 1, 0),
+        (9, -1, 9 / 8 - 0.5),
+    ],
 )
 def test_the_place_of_an_amount_counts_from_the_middle_of_the_limits(above, below, place):
     features = np.zeros((1, len(FEATURES)))

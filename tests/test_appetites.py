@@ -9,7 +9,9 @@ import pytest
 
 from matching.appetite import COLUMNS
 from matching.features import APPETITE_COLUMNS, APPETITES, HEADS, LEVELS, Builder
+from matching.matcher import Matcher
 from matching.memory import PARAMETERS, Kernel
+from matching.ranker import APPETITE_WEIGHT
 from matching.shown import UNDECIDED
 from tests import factories as make
 from tests.conftest import SPLIT
@@ -212,6 +214,18 @@ def test_a_builder_writes_an_appetite_s_log_chances_into_their_columns(known, ro
         assert np.ptp(leaning[:, column]) > 0
     again = replace(plain, appetites=bound).leaned(leaning.copy(), query.context, query.rows)
     assert again.tobytes() == leaning.tobytes()
+
+
+def test_a_matcher_ranks_with_its_ranker_s_appetites(known, rows, trained, few):
+    query = rows[-1].query
+    plain, leaning = (
+        Matcher(known.catalogue, ranker).rank(query.enterprise, query.need, as_of=query.as_of)
+        for ranker in (trained, replace(trained, appetites=fitted(known)))
+    )
+    chances = leaning.features[:, APPETITE_COLUMNS]
+    assert (chances < 0).all()
+    assert not plain.features[:, APPETITE_COLUMNS].any()
+    assert leaning.scores == pytest.approx(plain.scores + APPETITE_WEIGHT * chances.sum(axis=1))
 
 
 # time

@@ -1,6 +1,6 @@
 """What each family of features is worth: the model fitted without it against the whole one, on the same needs.
 
-Kernels, groups and the test's features are built once; forest and choice model are fitted anew. A family's columns are
+Kernels, appetites, groups and the features are made once; forest and choice model are fitted anew. A family's columns are
 0 in fitting and in scoring: neither part can use a constant. A refit by itself moves the figures a little, so the whole
 model is fitted under another seed as well: a family that costs no more than that costs nothing that can be told. Scores
 averaged over several seeds tell more.
@@ -17,6 +17,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
+from matching.appetite import Appetite
 from matching.choice import fit_choice
 from matching.errors import Fault, InputError
 from matching.features import SPECIFICATION, Builder
@@ -24,6 +25,7 @@ from matching.history import Codes, Numbers
 from matching.memory import Kernel
 from matching.ranker import Ranker, fit
 from matching.tables import Tables
+from training.appetites import appetites
 from training.benchmark import lead
 from training.dataset import Query, Where, World, narrowed, queries
 from training.evaluate import MODEL, Scored, is_cold, report, with_truth
@@ -88,8 +90,10 @@ def ablate(
     if not asked:
         raise InputError("ablate", [Fault("--from", f"leaves at least one query, not none from {since} on")])
     known = World.of(narrowed(tables.before(end), where or {}))
-    models, kernels = _models(known, variants(alone, seed, seeds), all_industries, seed, rounds, progress)
-    scored = _scored(world, kernels, models, asked, progress)
+    plan = variants(alone, seed, seeds)
+    models, kernels, leaning = _models(known, plan, end, all_industries, seed, rounds, progress)
+    builder = Builder.of(world.history, kernels, world.catalogue, [a.bound(world.history) for a in leaning])
+    scored = _scored(world, builder, models, asked, progress)
     if truth is not None:
         scored = with_truth(world, scored, truth)
     return report(scored, seed) | {
@@ -166,18 +170,25 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _models(
-    known: World, wanted: Mapping[str, Variant], all_industries: bool, seed: int, rounds: int, progress: Progress
-) -> tuple[dict[str, Fitted], tuple[Kernel, ...]]:
-    """The variants' models and the kernels that they share, as `train` would fit them."""
+    known: World,
+    wanted: Mapping[str, Variant],
+    end: date,
+    all_industries: bool,
+    seed: int,
+    rounds: int,
+    progress: Progress,
+) -> tuple[dict[str, Fitted], tuple[Kernel, ...], tuple[Appetite, ...]]:
+    """The variants' models and the kernels and appetites that they share, as `train` would fit them."""
     asked = learnable(known, all_industries)
     kernels = tuple(fit_kernels(known, asked, progress))
     builder = Builder(known.history, kernels, known.catalogue, known.roster)
+    leaning = appetites(known, builder, end, all_industries, progress)
     training = stacked(build_groups(builder, asked, seed, progress))
     models = {}
     for done, (name, variant) in enumerate(wanted.items(), start=1):
         models[name] = Fitted(_rankers(known, kernels, training, variant, rounds), variant.kept)
         progress("models", done / len(wanted))
-    return models, kernels
+    return models, kernels, leaning
 
 
 def _rankers(
@@ -196,13 +207,12 @@ def _rankers(
 
 def _scored(
     world: World,
-    kernels: tuple[Kernel, ...],
+    builder: Builder,
     models: Mapping[str, Fitted],
     asked: Sequence[Query],
     progress: Progress,
 ) -> list[Scored]:
     """Every variant's scores of every query, whose features are built once."""
-    builder = Builder(world.history, kernels, world.catalogue, world.roster)
 
     def one(query: Query) -> Scored:
         features = builder.build(query.enterprise, query.need, query.as_of, query.rows)

@@ -1,6 +1,6 @@
 """What each family of features is worth: the model fitted without it against the whole one, on the same needs.
 
-Kernels, appetites, groups and the features are made once; forest and choice model are fitted anew. A family's columns are
+Kernels, appetites, groups and features are made once; forest and choice model are fitted anew. A family's columns are
 0 in fitting and in scoring: neither part can use a constant. A refit by itself moves the figures a little, so the whole
 model is fitted under another seed as well: a family that costs no more than that costs nothing that can be told. Scores
 averaged over several seeds tell more.

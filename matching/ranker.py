@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Self
@@ -24,6 +25,7 @@ from matching.catalogue import Rows
 from matching.choice import Choice
 from matching.errors import BundleError
 from matching.features import APPETITE_COLUMNS, FEATURES
+from matching.forest import Scorer, scorer
 from matching.history import Codes, History, Numbers
 from matching.memory import PARAMETERS, Kernel
 
@@ -76,6 +78,11 @@ class Ranker:
     calibration: Calibration = SILENT
     appetites: tuple[Appetite, ...] = ()
 
+    @cached_property
+    def forest(self) -> Scorer:
+        """The booster, made ready for fast scoring."""
+        return scorer(self.booster)
+
     @property
     def model_id(self) -> str:
         """The bundle's id: the training window's end and a hash of its content."""
@@ -85,9 +92,8 @@ class Ranker:
         """A score a row of float64 [n, len(FEATURES)]; higher is better, comparable within one need only."""
         if len(features) == 0:
             return np.zeros(0)
-        forest = np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
         leaning: Numbers = features[:, list(APPETITE_COLUMNS)].sum(axis=1)
-        return forest + self.choice.score(features) + APPETITE_WEIGHT * leaning
+        return self.forest.score(features) + self.choice.score(features) + APPETITE_WEIGHT * leaning
 
     def chance(self, features: Numbers, scores: Numbers, kinds: Rows) -> Numbers:
         """P(granted | applied) of one need's candidates, from their `score`; NaN where the bundle states none.

@@ -33,6 +33,8 @@ ORDER = [
     "calibration",
     "card",
     "bundles",
+    "trees",
+    "forest",
     "ranker",
     "exposure",
     "matcher",

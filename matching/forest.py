@@ -1,0 +1,262 @@
+"""Exact scoring of a fitted forest, many times faster than `Booster.predict`.
+
+Each column's values become keys first: how many of the forest's thresholds lie below, in one byte, so that a node is a
+comparison of bytes. Then every node is asked of many rows at once. A tree's leaves are numbered from left to right, and
+a row stands at the first leaf that it can still reach. A node is on its path exactly if the row stands at the first
+leaf below the node, since a node is asked before those below it; where the row goes right it moves to the first leaf on
+that side. This is QuickScorer's order of work (Lucchese et al., SIGIR 2015) with a byte a row in place of bit masks.
+A column with one value for all rows, as an enterprise's has in a request, gets its key once, and its nodes that lead
+left are not asked at all. Trees are summed in LightGBM's order: scores are equal to the last bit.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol, Self
+
+import lightgbm as lgb
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from matching.errors import Fault, InputError
+from matching.history import Numbers
+from matching.trees import (
+    CATEGORICAL,
+    DEFAULT_LEFT,
+    MISSING,
+    NANS,
+    ZEROS,
+    Integers,
+    Tree,
+    UnfitError,
+    read_trees,
+)
+
+Keys = NDArray[Any]  # uint8; uint16 where a tree's leaves or a column's thresholds are too many for a byte
+ZERO: Final = float(np.float32(1e-35))  # LightGBM takes what is no larger for 0, and holds this bound as a float32
+ROWS: Final = 256  # the keys of so many rows about fit the first cache
+STEP: Final = 4  # thresholds that are compared in one go
+MOST: Final = int(np.iinfo(np.uint16).max)
+_log = logging.getLogger("matching")
+
+
+class Scorer(Protocol):
+    """What gives each row of float64 [n, columns] a score."""
+
+    def score(self, features: Numbers) -> Numbers:
+        """float64 [n]."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """LightGBM's own scoring, on one thread."""
+
+    booster: lgb.Booster
+
+    def score(self, features: Numbers) -> Numbers:
+        """float64 [n]."""
+        return np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
+
+
+class Slots(NamedTuple):
+    """How columns become keys. Slot s gives the keys of `column[s]`.
+
+    Of a number: how many of `cuts[first[s]:first[s + 1]]` (padded with infinity) lie below it; `fallback[s]` where it
+    is missing, as `missing[s]` has it. The slots beyond those of `missing` are of categories: 0 where the value is in
+    the set of bits `words[first_word[c]:first_word[c + 1]]`, else 1.
+    """
+
+    column: Integers
+    missing: Integers
+    fallback: Integers
+    first: Integers
+    cuts: Numbers
+    first_word: Integers
+    words: NDArray[np.uint32]
+
+
+class Nodes(NamedTuple):
+    """What the trees ask. Tree t has the nodes and leaves from `first_node[t]` and `first_leaf[t]` to before the next.
+
+    Node i leads right where the key of `slot[i]` exceeds `rank[i]`. Below it are the tree's leaves `low[i]` to before
+    `end[i]`, counted from 0, on its right those from `middle[i]` on. Each leaf adds its `value`.
+    """
+
+    slot: Integers
+    rank: Keys
+    low: Keys
+    middle: Keys
+    end: Keys
+    value: Numbers
+    first_node: Integers
+    first_leaf: Integers
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A forest as arrays, for rows of `width` columns."""
+
+    width: int
+    slots: Slots
+    nodes: Nodes
+
+    @classmethod
+    def of(cls, booster: lgb.Booster) -> Self:
+        """The forest of a booster, up to its best iteration. Raises `UnfitError`."""
+        width, trees = read_trees(booster.model_to_string())
+        slots, slot, rank = _slots(trees)
+        leaves = [tree.leaves() for tree in trees]
+        largest = max(*(len(tree.value) for tree in trees), *np.diff(slots.first), 0)
+        if largest > MOST:
+            raise UnfitError(f"{largest} leaves in a tree or thresholds on a column are more than {MOST}")
+        key = np.uint8 if largest <= np.iinfo(np.uint8).max else np.uint16
+        low, middle, end = (_joined([sides[i] for sides in leaves], key) for i in range(3))
+        value = _joined([tree.ordered() for tree in trees], np.float64)
+        firsts = (_firsts([len(tree.column) for tree in trees]), _firsts([len(tree.value) for tree in trees]))
+        return cls(width, slots, Nodes(slot, rank.astype(key), low, middle, end, value, *firsts))
+
+    def keys(self, features: Numbers) -> Keys:
+        """The keys [slots, n] of rows float64 [n, width]. Raises `InputError` where they have another width."""
+        rows = self._checked(features)
+        keys = np.empty((len(self.slots.column), len(rows)), dtype=self.nodes.rank.dtype)
+        _keys(rows, self.slots, keys)
+        return keys
+
+    def score(self, features: Numbers) -> Numbers:
+        """For each row of float64 [n, width] the sum of the leaves that it reaches. Raises `InputError` as `keys`."""
+        rows = self._checked(features)
+        scores = np.zeros(len(rows))
+        keys = np.empty((len(self.slots.column), min(ROWS, len(rows))), dtype=self.nodes.rank.dtype)
+        for begin in range(0, len(rows), ROWS):
+            block = slice(begin, begin + ROWS)
+            _add(rows[block], self.slots, self.nodes, keys, scores[block])
+        return scores
+
+    def _checked(self, features: Numbers) -> Numbers:
+        if features.ndim != 2 or features.shape[1] != self.width:
+            raise InputError("features", [Fault("columns", f"are {self.width}, not {features.shape[-1]}")])
+        return np.ascontiguousarray(features, dtype=np.float64)
+
+
+def scorer(booster: lgb.Booster) -> Scorer:
+    """The forest of a booster; LightGBM itself, and a line in the log, where the forest has what this cannot do."""
+    try:
+        return Forest.of(booster)
+    except UnfitError as error:
+        _log.warning("LightGBM itself scores the forest, more slowly: %s", error)
+        return Stock(booster)
+
+
+def _slots(trees: Sequence[Tree]) -> tuple[Slots, Integers, Integers]:
+    """The slots that the nodes of all trees need, and each node's slot and rank among the thresholds there."""
+    column, decision = (_joined([getattr(tree, name) for tree in trees], np.int64) for name in ("column", "decision"))
+    threshold = _joined([tree.threshold for tree in trees], np.float64)
+    categorical = (decision & CATEGORICAL) > 0
+    missing = decision >> MISSING & 3
+    left = (missing > 0) & ((decision & DEFAULT_LEFT) > 0)
+    question = column * 8 + missing * 2 + left
+    asked = np.unique(question[~categorical])
+    slot = np.searchsorted(asked, question)
+    slot[categorical] = len(asked) + np.arange(np.count_nonzero(categorical))
+    cuts = [np.unique(threshold[slot == s]) for s in range(len(asked))]
+    rank = np.zeros(len(slot), dtype=np.int64)
+    for s, values in enumerate(cuts):
+        rank[slot == s] = np.searchsorted(values, threshold[slot == s])
+    sets = [
+        tree.words[tree.bounds[c] : tree.bounds[c + 1]]
+        for tree in trees
+        for c in tree.threshold[(tree.decision & CATEGORICAL) > 0].astype(np.int64)
+    ]
+    padded = [np.append(values, np.full(-len(values) % STEP, np.inf)) for values in cuts]
+    slots = Slots(
+        column=np.append(asked // 8, column[categorical]),
+        missing=asked // 2 % 4,
+        fallback=np.where(asked % 2, 0, [len(values) for values in cuts]),
+        first=_firsts([len(values) for values in padded]),
+        cuts=_joined(padded, np.float64),
+        first_word=_firsts([len(words) for words in sets]),
+        words=_joined(sets, np.uint32),
+    )
+    return slots, slot, rank
+
+
+def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype)
+
+
+def _firsts(sizes: Sequence[int]) -> Integers:
+    """Where each of so many parts begins in the whole, and where the last one ends."""
+    return np.cumsum([0, *sizes])
+
+
+@njit(cache=True, nogil=True)
+def _keys(rows: Any, slots: Any, keys: Any) -> Any:
+    """Writes the keys [slots, rows]; gives for each slot whether they are all the same."""
+    count, numeric = len(rows), len(slots.missing)
+    x, below = np.empty(count), np.empty(count, dtype=np.int64)
+    same = np.zeros(len(slots.column), dtype=np.bool_)
+    for s in range(len(slots.column)):
+        column, key = slots.column[s], keys[s]
+        for r in range(count):
+            x[r] = rows[r, column]
+        same[s] = _is_constant(x)
+        asked = 1 if same[s] else count
+        if s < numeric:
+            _number_keys(x[:asked], slots, s, below, key)
+        else:
+            _category_keys(
+                x[:asked], slots.words[slots.first_word[s - numeric] : slots.first_word[s - numeric + 1]], key
+            )
+        if same[s]:
+            key[:count] = key[0]
+    return same
+
+
+@njit(cache=True, nogil=True)
+def _is_constant(x: Any) -> Any:
+    for r in range(len(x)):
+        if x[r] != x[0] and (x[r] == x[r] or x[0] == x[0]):
+            return False
+    return len(x) > 0
+
+
+@njit(cache=True, nogil=True)
+def _number_keys(x: Any, slots: Any, s: int, below: Any, key: Any) -> None:
+    missing, fallback, cuts = slots.missing[s], slots.fallback[s], slots.cuts
+    for r in range(len(x)):
+        x[r] = 0.0 if (abs(x[r]) <= ZERO) | ((x[r] != x[r]) & (missing != NANS)) else x[r]
+        below[r] = 0
+    for c in range(slots.first[s], slots.first[s + 1], STEP):
+        a, b, d, e = cuts[c], cuts[c + 1], cuts[c + 2], cuts[c + 3]
+        for r in range(len(x)):
+            below[r] += np.int64(a < x[r]) + np.int64(b < x[r]) + np.int64(d < x[r]) + np.int64(e < x[r])
+    for r in range(len(x)):
+        key[r] = fallback if (x[r] != x[r]) | ((missing == ZEROS) & (x[r] == 0.0)) else below[r]
+
+
+@njit(cache=True, nogil=True)
+def _category_keys(x: Any, words: Any, key: Any) -> None:
+    for r in range(len(x)):
+        known = -1.0 < x[r] < 32.0 * len(words)  # a NaN is in no set
+        code = np.int64(x[r]) if known else 0
+        key[r] = 0 if known and (words[code >> 5] >> np.uint32(code & 31)) & 1 else 1
+
+
+@njit(cache=True, nogil=True)
+def _add(rows: Any, slots: Any, nodes: Any, keys: Any, scores: Any) -> None:
+    """Adds to `scores` what each row's leaf in each tree is worth."""
+    same = _keys(rows, slots, keys)
+    count = len(rows)
+    at = np.empty(count, dtype=keys.dtype)
+    for t in range(len(nodes.first_node) - 1):
+        at[:] = 0
+        for i in range(nodes.first_node[t], nodes.first_node[t + 1]):
+            key, rank, low, middle = keys[nodes.slot[i]], nodes.rank[i], nodes.low[i], nodes.middle[i]
+            if same[nodes.slot[i]] and key[0] <= rank:
+                continue
+            for r in range(count):
+                at[r] = middle if (at[r] == low) & (key[r] > rank) else at[r]
+        first = nodes.first_leaf[t]
+        for r in range(count):
+            scores[r] += nodes.value[first + at[r]]

@@ -35,6 +35,7 @@ ORDER = [
     "bundles",
     "trees",
     "forest",
+    "shapley",
     "ranker",
     "exposure",
     "matcher",

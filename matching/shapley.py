@@ -1,0 +1,154 @@
+"""Exact Shapley values of a forest, interventional: what each column moves a score by, against rows of reference.
+
+A leaf is reached by any mix of an explained row x and a reference r whose columns meet its path. Let the path's
+columns that x alone meets be A, those that r alone meets B, and the others be met by both. Its worth v then gives
+v (a-1)! b! / (a+b)! to each column of A and takes v a! (b-1)! / (a+b)! from each of B (a = |A|, b = |B|): the Shapley
+value of a game won by all of A and none of B. The values of a row sum to its score less the references' mean.
+References are bits of a word, so that 64 of them cost about as much as one.
+"""
+
+from math import comb
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from matching.forest import Forest
+from matching.history import Numbers
+from matching.trees import Integers
+
+BITS: Final = 64
+
+
+class Paths(NamedTuple):
+    """The way to each leaf: entries from `first[leaf]` to before the next, in order of their columns.
+
+    An entry says that `node` leads there on its `right` or not, by the value in `column`. `shares[a, b]` is
+    (a-1)! b! / (a+b)!, for as many columns as the longest path has.
+    """
+
+    first: Integers
+    node: Integers
+    right: NDArray[np.bool_]
+    column: Integers
+    shares: Numbers
+
+    @classmethod
+    def of(cls, forest: Forest) -> "Paths":
+        """Made once for a forest."""
+        nodes = forest.nodes
+        parts = []
+        for t in range(len(nodes.first_leaf) - 1):
+            here = np.arange(nodes.first_node[t], nodes.first_node[t + 1])
+            leaves = np.arange(nodes.first_leaf[t + 1] - nodes.first_leaf[t])[:, None]
+            leaf, node = np.nonzero((nodes.low[here] <= leaves) & (leaves < nodes.end[here]))
+            column = forest.slots.column[nodes.slot[here[node]]]
+            order = np.lexsort((column, leaf))
+            right = leaf >= nodes.middle[here[node]]
+            parts.append(np.stack([leaf + nodes.first_leaf[t], here[node], right, column])[:, order])
+        leaf, node, right, column = np.concatenate([np.empty((4, 0), dtype=np.int64), *parts], axis=1)
+        length = np.bincount(leaf, minlength=len(nodes.value))
+        first = np.concatenate([[0], np.cumsum(length)])
+        return cls(first, node, right > 0, column, _shares(int(length.max(initial=0))))
+
+
+def contributions(forest: Forest, paths: Paths, rows: Numbers, references: Numbers) -> Numbers:
+    """float64 [n, width]: what each column of each of `rows` adds to its score over the mean one of `references`.
+
+    A column in which all references equal the row gets exactly 0. `references` are one row or more.
+    """
+    found = np.zeros((len(rows), forest.width))
+    words = [forest.keys(references[i : i + BITS]) for i in range(0, len(references), BITS)]
+    for begin in range(0, len(rows), BITS):
+        keys = forest.keys(rows[begin : begin + BITS])
+        for word in words:
+            _contribute(keys, word, forest.nodes, paths, found[begin : begin + BITS])
+    return found / len(references)
+
+
+def _shares(longest: int) -> Numbers:
+    shares = np.zeros((longest + 1, longest + 1))
+    for a in range(1, longest + 1):
+        shares[a] = [1 / (a * comb(a + b, a)) for b in range(longest + 1)]
+    return shares
+
+
+@njit(cache=True, nogil=True)
+def _ones(bits: Any) -> Any:
+    """How many bits are set."""
+    bits = bits - ((bits >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@njit(cache=True, nogil=True)
+def _rights(keys: Any, nodes: Any) -> Any:
+    """For each node the rows, as bits, that it leads right."""
+    rights = np.zeros(len(nodes.slot), dtype=np.uint64)
+    for i in range(len(rights)):
+        key, rank = keys[nodes.slot[i]], nodes.rank[i]
+        for r in range(len(key)):
+            rights[i] |= np.uint64(key[r] > rank) << np.uint64(r)
+    return rights
+
+
+@njit(cache=True, nogil=True)
+def _contribute(keys: Any, reference_keys: Any, nodes: Any, paths: Any, found: Any) -> None:
+    """Adds to `found` what each leaf gives the columns, summed over the references of a word."""
+    rows, references = _rights(keys, nodes), _rights(reference_keys, nodes)
+    longest = len(paths.shares)
+    column = np.empty(longest, dtype=np.int64)
+    met, met_by = np.empty(longest, dtype=np.uint64), np.empty(longest, dtype=np.uint64)
+    at = np.empty(longest + 1, dtype=np.uint64)
+    every = ~np.uint64(0)
+    everyone = every >> np.uint64(BITS - reference_keys.shape[1])
+    for leaf in range(len(nodes.value)):
+        size = 0
+        for e in range(paths.first[leaf], paths.first[leaf + 1]):
+            if size == 0 or column[size - 1] != paths.column[e]:
+                column[size], met[size], met_by[size] = paths.column[e], every, everyone
+                size += 1
+            flip = np.uint64(0) if paths.right[e] else every
+            met[size - 1] &= rows[paths.node[e]] ^ flip
+            met_by[size - 1] &= references[paths.node[e]] ^ flip
+        for i in range(keys.shape[1]):
+            _share(np.uint64(i), nodes.value[leaf], column, met, met_by, size, everyone, at, paths.shares, found[i])
+
+
+@njit(cache=True, nogil=True)
+def _share(
+    i: Any, value: float, column: Any, met: Any, met_by: Any, size: int, everyone: Any, at: Any, shares: Any, found: Any
+) -> None:  # fmt: skip
+    """What one leaf gives to the columns of row i; `at[a]` are the references that lack a of them."""
+    one = np.uint64(1)
+    reaching, lacking = everyone, 0
+    for c in range(size):
+        if not (met[c] >> i) & one:
+            reaching &= met_by[c]
+            lacking += 1
+    if reaching == 0:
+        return
+    at[0], most = reaching, 0
+    for c in range(size):
+        moving = reaching & ~met_by[c]
+        if (met[c] >> i) & one and moving != 0:
+            most += 1
+            at[most] = np.uint64(0)
+            for a in range(most, 0, -1):
+                at[a] = (at[a] & ~moving) | (at[a - 1] & moving)
+            at[0] &= ~moving
+    taken = 0.0
+    for a in range(most + 1):
+        taken += _ones(at[a]) * shares[lacking, a]
+    for c in range(size):
+        if not (met[c] >> i) & one:
+            found[column[c]] -= value * taken
+            continue
+        alone = reaching & ~met_by[c]
+        given = 0.0
+        if alone != 0:
+            for a in range(1, most + 1):
+                given += _ones(at[a] & alone) * shares[a, lacking]
+            found[column[c]] += value * given

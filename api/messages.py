@@ -70,6 +70,7 @@ class RecommendationRequest(Entity):
         default=None, description="Limits who gets the `top_k` places; by score alone when missing"
     )
     fix: bool = Field(default=False, description="Say what would make the best few failing products eligible")
+    explain: bool = Field(default=False, description="Say why each match stands where it does: at most four reasons")
 
 
 class Asked(Entity):
@@ -82,6 +83,7 @@ class Asked(Entity):
     as_of: date
     exposure: Exposure | None = None  # earlier records have none
     fix: bool = False
+    explain: bool = False
 
 
 class RankedProduct(Match):

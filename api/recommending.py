@@ -24,6 +24,7 @@ from matching.domain import Enterprise, Match, Need, Product
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
 from matching.matcher import Matcher, Ranking
+from matching.reasons import explained
 
 
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
@@ -40,6 +41,8 @@ def recommend(service: Service, request: RecommendationRequest) -> Recommendatio
         kinds=asked.kinds,
         exposure=asked.exposure,
     )
+    if asked.explain:
+        ranking = explained(matcher, ranking, asked.enterprise, asked.need)
     product_ids = matcher.catalogue.ids[ranking.rows].tolist()
     answer = _answer(recommendation_id, asked, ranking, matcher.catalogue, _fixes(matcher, asked))
     row = _row(answer, asked, ranking, product_ids, now)
@@ -73,6 +76,7 @@ def _asked(service: Service, request: RecommendationRequest, recommendation_id: 
         as_of=as_of,
         exposure=request.exposure,
         fix=request.fix,
+        explain=request.explain,
     )
 
 

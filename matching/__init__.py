@@ -18,6 +18,7 @@ from matching.domain import (
     Need,
     Outcome,
     Product,
+    Reason,
     Rule,
     Stage,
     Verdict,
@@ -29,6 +30,7 @@ from matching.fixes import applied, fixes_of
 from matching.history import History
 from matching.matcher import Matcher, Ranking
 from matching.ranker import Ranker
+from matching.reasons import explained, why
 from matching.rules import Rulebook, Verdicts
 from matching.sizing import Sizing, size_need
 from matching.tables import Tables
@@ -56,6 +58,7 @@ __all__ = [
     "Product",
     "Ranker",
     "Ranking",
+    "Reason",
     "Rule",
     "Rulebook",
     "Sizing",
@@ -67,6 +70,8 @@ __all__ = [
     "applied",
     "bundle",
     "champion",
+    "explained",
     "fixes_of",
     "size_need",
+    "why",
 ]

@@ -35,7 +35,11 @@ class Choice:
     def score(self, features: Numbers) -> Numbers:
         """w · x for each row of float64 [n, len(FEATURES)]: a log chance, up to what all candidates share."""
         # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
-        return np.asarray((self._standard(features) * self.weights).sum(axis=1), dtype=np.float64)
+        return np.asarray(self.parts(features).sum(axis=1), dtype=np.float64)
+
+    def parts(self, features: Numbers) -> Numbers:
+        """What each of the feature `COLUMNS` adds to each row's score [n, COLUMNS]."""
+        return np.asarray(self._standard(features) * self.weights, dtype=np.float64)
 
     def _standard(self, features: Numbers) -> Numbers:
         return standard(_bent(features), self.mean, self.scale, CLIP)

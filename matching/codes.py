@@ -141,6 +141,13 @@ class Result(Coded):
     FAIL = "fail", "不符合", "Fails"
 
 
+class Effect(Coded):
+    """Which way a reason moves a match."""
+
+    RAISES = "raises", "提高", "Raises"
+    LOWERS = "lowers", "降低", "Lowers"
+
+
 class Operator(Coded):
     """How a rule compares a field with its value."""
 

@@ -16,6 +16,7 @@ from matching.codes import (
     Coded,
     Collateral,
     DeclineReason,
+    Effect,
     InstitutionKind,
     Kind,
     Operator,
@@ -37,6 +38,7 @@ __all__ = [
     "Collateral",
     "Day",
     "DeclineReason",
+    "Effect",
     "Enterprise",
     "Entity",
     "Fix",
@@ -51,6 +53,7 @@ __all__ = [
     "Path",
     "Product",
     "Purpose",
+    "Reason",
     "Result",
     "Rule",
     "Several",
@@ -255,6 +258,23 @@ class Verdict(Entity):
     unit: Text = fact("单位", "Unit", default="")
 
 
+class Reason(Entity):
+    """Why a match stands where it does: what one group of features adds to its score over the others', and a fact.
+
+    `value` is the model's own of `feature`, `usual` the median over what the match was held against; the text has both
+    in words. Weights of one ranking compare.
+    """
+
+    code: Code = fact("理由编号", "Reason")
+    effect: Effect = fact("作用", "Effect")
+    weight: float = fact("权重", "Weight")
+    feature: Code = fact("依据特征", "Feature it rests on")
+    value: float = fact("特征值", "Value of the feature")
+    usual: float | None = fact("候选中位数", "Median of the others (missing when unknown)", default=None)
+    text_zh: Text = fact("说明", "In words (zh)")
+    text_en: Text = fact("英文说明", "In words (en)")
+
+
 class Match(Entity):
     """A ranked product for a need; rank 1 is best. `score` orders; it is no probability.
 
@@ -266,6 +286,7 @@ class Match(Entity):
     score: float = fact("得分", "Score")
     chance: float | None = fact("申请获批概率", "Chance of a grant once applied for", "share", ge=0, le=1, default=None)
     verdicts: tuple[Verdict, ...] = fact("规则结论", "Verdicts")
+    reasons: tuple[Reason, ...] | None = fact("推荐理由", "Reasons (only where asked)", default=None)
 
 
 class Change(Entity):

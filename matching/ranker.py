@@ -22,12 +22,13 @@ from matching.appetite import Appetite
 from matching.calibration import SILENT, Calibration
 from matching.card import card
 from matching.catalogue import Rows
-from matching.choice import Choice
+from matching.choice import COLUMNS, Choice
 from matching.errors import BundleError
 from matching.features import APPETITE_COLUMNS, FEATURES
-from matching.forest import Scorer, scorer
+from matching.forest import Forest, Scorer, scorer
 from matching.history import Codes, History, Numbers
 from matching.memory import PARAMETERS, Kernel
+from matching.shapley import Paths, contributions
 
 FORMAT: Final = 1
 FOREST: Final = "forest.txt"
@@ -94,6 +95,25 @@ class Ranker:
             return np.zeros(0)
         leaning: Numbers = features[:, list(APPETITE_COLUMNS)].sum(axis=1)
         return self.forest.score(features) + self.choice.score(features) + APPETITE_WEIGHT * leaning
+
+    def contributions(self, features: Numbers, references: Numbers) -> Numbers:
+        """float64 [n, FEATURES]: what each feature adds to each row's score over the mean one of `references`.
+
+        Exact interventional Shapley values (Lundberg et al., 2020): they sum to score less mean score, and what is the
+        same in a row and all references gets exactly 0. At least one reference is needed.
+        Raises `BundleError` where LightGBM itself scores the forest.
+        """
+        found = contributions(*self._explainable, features, references)
+        found[:, COLUMNS] += _over(self.choice.parts(features), self.choice.parts(references))
+        leaning = list(APPETITE_COLUMNS)
+        found[:, leaning] += APPETITE_WEIGHT * _over(features[:, leaning], references[:, leaning])
+        return found
+
+    @cached_property
+    def _explainable(self) -> tuple[Forest, Paths]:
+        if not isinstance(self.forest, Forest):
+            raise BundleError(f"{self.model_id}: its forest cannot be explained; train it with trees that can")
+        return self.forest, Paths.of(self.forest)
 
     def chance(self, features: Numbers, scores: Numbers, kinds: Rows) -> Numbers:
         """P(granted | applied) of one need's candidates, from their `score`; NaN where the bundle states none.
@@ -254,6 +274,11 @@ def _appetites(found: Sequence[Mapping[str, Any]], folder: Path) -> tuple[Appeti
         return tuple(Appetite.from_dict(entry) for entry in found)
     except (KeyError, ValueError):
         raise BundleError(f"{folder.name}: made for another appetite than this version's; train it again") from None
+
+
+def _over(parts: Numbers, references: Numbers) -> Numbers:
+    """Each row of parts less the references', on average: exactly 0 where all are equal."""
+    return np.asarray((parts[:, None, :] - references[None, :, :]).mean(axis=1), dtype=np.float64)
 
 
 def _sha256(path: Path) -> str:

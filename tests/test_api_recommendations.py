@@ -105,6 +105,17 @@ def test_what_to_fix_is_recorded_and_left_out_where_it_is_not_asked(client):
     assert not_asked["fixes"] is None
 
 
+def test_reasons_are_given_on_demand_and_recorded(client):
+    asked, not_asked = (ask(client, explain=explain) for explain in (True, False))
+    assert all(1 <= len(match["reasons"]) <= 4 for match in asked["matches"])
+    assert {reason["effect"] for match in asked["matches"] for reason in match["reasons"]} <= {"raises", "lowers"}
+    assert {match["reasons"] for match in not_asked["matches"]} == {None}
+    assert [match["score"] for match in asked["matches"]] == [match["score"] for match in not_asked["matches"]]
+    record = client.get(f"{URL}/{asked['id']}").json()
+    assert record["request"]["explain"] is True
+    assert record["matches"] == asked["matches"]
+
+
 def test_a_record_of_before_there_were_messages_and_fixes_is_read(client):
     answer = ask(client, top_k=1)
     with client.app.state.service.store.writing() as session:

@@ -39,6 +39,8 @@ ORDER = [
     "ranker",
     "exposure",
     "matcher",
+    "topics",
+    "reasons",
     "advice",
 ]
 WEB_AND_STORE = {

@@ -1,0 +1,206 @@
+"""Reasons: few, true to what ranked, in two languages, and none from what is not known."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matching.catalogue import Catalogue
+from matching.codes import Effect
+from matching.errors import BundleError, NotFoundError
+from matching.features import FEATURES, SPECIFICATION, Side
+from matching.matcher import Matcher
+from matching.ranker import Ranker
+from matching.reasons import MOST, REFERENCES, explained, reference_rows, why
+from matching.tables import entities
+from matching.topics import SAID
+from tests import bundles, forests
+from tests import factories as make
+
+TODAY = date(2025, 1, 10)
+COMMON = [i for i, feature in enumerate(SPECIFICATION) if feature.side is Side.ENTERPRISE]
+
+
+@pytest.fixture(scope="module")
+def ranker(bundle):
+    return Ranker.load(bundle)
+
+
+@pytest.fixture(scope="module")
+def matcher(ranker):
+    tables = bundles.market()
+    catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
+    return Matcher(catalogue, ranker)
+
+
+def rank(matcher, enterprise=None, need=None, **options):
+    enterprise, need = enterprise or make.enterprise(), need or make.need()
+    return explained(matcher, matcher.rank(enterprise, need, as_of=TODAY, **options), enterprise, need)
+
+
+def reasons(matcher, **options):
+    return [reason for match in rank(matcher, **options).matches for reason in match.reasons]
+
+
+def rows(n, seed=0):
+    """Made-up candidates of one enterprise: its own columns are the same in all, a tenth of the others is missing."""
+    rng = np.random.default_rng(seed)
+    found = rng.normal(size=(n, len(FEATURES)))
+    found[rng.random(found.shape) < 0.1] = np.nan
+    found[:, COMMON] = found[0, COMMON]
+    found[:, [i for i, name in enumerate(FEATURES) if name.startswith("appetite")]] = rng.normal(size=(n, 2))
+    return found
+
+
+# contributions
+
+
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 70))
+def test_contributions_sum_to_the_score_less_the_mean_of_the_references(ranker, seed, count):
+    features = rows(count + 3, seed)
+    added = ranker.contributions(features[:3], features[3:])
+    expected = ranker.score(features[:3]) - ranker.score(features[3:]).mean()
+    np.testing.assert_allclose(added.sum(axis=1), expected, rtol=0, atol=1e-9)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_what_is_the_enterprises_alone_contributes_exactly_nothing(ranker, seed):
+    features = rows(20, seed)
+    assert (ranker.contributions(features[:5], features)[:, COMMON] == 0).all()
+
+
+def test_a_columns_contribution_to_the_choice_and_the_appetites_is_its_difference(ranker):
+    features = np.zeros((2, len(FEATURES)))
+    features[0, FEATURES.index("appetite_granted")] = 0.25
+    features[0, FEATURES.index("rate_gap")] = 0.5
+    added = dict(zip(FEATURES, ranker.contributions(features[:1], features[1:])[0], strict=True))
+    step = ranker.score(features)[0] - ranker.score(features)[1]
+    assert added["appetite_granted"] == pytest.approx(2.0 * 0.25)
+    assert added["rate_gap"] == pytest.approx(step - 2.0 * 0.25)
+    assert sum(map(abs, added.values())) == pytest.approx(abs(added["rate_gap"]) + 0.5)
+
+
+def test_a_forest_that_lightgbm_scores_itself_is_not_explained(matcher):
+    stock = forests.forest(objective="poisson", whole=True, width=len(FEATURES))
+    unfit = Matcher(matcher.catalogue, replace(matcher.ranker, booster=stock))
+    with pytest.raises(BundleError, match="its forest cannot be explained; train it with trees that can"):
+        rank(unfit)
+
+
+# references
+
+
+@given(n=st.integers(1, 300))
+def test_references_go_in_even_steps_from_the_best_to_the_worst(n):
+    scores = np.random.default_rng(n).permutation(n).astype(float)
+    chosen = scores[reference_rows(scores)]
+    assert len(chosen) == min(n, REFERENCES)
+    assert (chosen[0], chosen[-1]) == (n - 1, 0 if n > 1 else n - 1)
+    assert (np.diff(chosen) < 0).all()
+    assert n == 1 or np.ptp(np.diff(chosen)) <= 1
+
+
+# reasons
+
+
+def test_each_match_has_at_most_four_reasons_the_weightiest_first(matcher):
+    ranking = rank(matcher)
+    for match in ranking.matches:
+        assert 1 <= len(match.reasons) <= MOST
+        weights = [abs(reason.weight) for reason in match.reasons]
+        assert weights == sorted(weights, reverse=True)
+        assert len({reason.code for reason in match.reasons}) == len(match.reasons)
+
+
+def test_a_reasons_effect_is_its_weights_sign(matcher):
+    found = reasons(matcher)
+    assert {reason.effect for reason in found} == set(Effect)
+    assert all((reason.weight > 0) == (reason.effect is Effect.RAISES) for reason in found)
+
+
+def test_a_reasons_weight_is_the_sum_over_its_topics_known_features(matcher):
+    ranking = rank(matcher)
+    references = ranking.features[reference_rows(ranking.scores)]
+    place = matcher.catalogue.ids[ranking.rows].tolist().index(ranking.matches[0].product_id)
+    added = matcher.ranker.contributions(ranking.features[[place]], references)[0]
+    for reason in ranking.matches[0].reasons:
+        members = [name for name in SAID if SAID[name].topic.code == reason.code]
+        known = [i for i in map(FEATURES.index, members) if np.isfinite(ranking.features[place, i])]
+        assert reason.weight == pytest.approx(added[known].sum(), abs=1e-12)
+
+
+def test_explaining_changes_nothing_but_the_reasons(matcher):
+    plain, told = matcher.rank(make.enterprise(), make.need(), as_of=TODAY), rank(matcher)
+    assert [match.model_copy(update={"reasons": None}) for match in told.matches] == list(plain.matches)
+    assert all(match.reasons is None for match in plain.matches)
+
+
+def test_no_reason_rests_on_a_missing_value(matcher):
+    ranking = rank(matcher)
+    places = dict(zip(matcher.catalogue.ids[ranking.rows].tolist(), ranking.features, strict=True))
+    for match in ranking.matches:
+        for reason in match.reasons:
+            assert reason.value == places[match.product_id][FEATURES.index(reason.feature)]
+            assert np.isfinite(reason.value)
+
+
+def blanked(matcher, features):
+    """A ranking in which these features are missing."""
+    ranking = matcher.rank(make.enterprise(), make.need(), as_of=TODAY)
+    blank = ranking.features.copy()
+    blank[:, [FEATURES.index(one) for one in features]] = np.nan
+    return replace(ranking, features=blank, scores=matcher.ranker.score(blank))
+
+
+def test_a_feature_that_is_missing_is_in_no_reason(matcher):
+    said = {reason.feature for reason in reasons(matcher)}
+    ranking = blanked(matcher, said)
+    again = explained(matcher, ranking, make.enterprise(), make.need())
+    assert said.isdisjoint({reason.feature for match in again.matches for reason in match.reasons})
+
+
+@pytest.mark.parametrize(
+    ("lacking", "needs"),
+    [({"region": None}, "region"), ({"industry": None}, "industry"), ({"employees": None, "size": None}, "size")],
+)
+def test_no_reason_speaks_of_a_fact_that_the_enterprise_did_not_state(matcher, lacking, needs):
+    found = reasons(matcher, enterprise=make.enterprise(**lacking))
+    assert found
+    assert needs not in {SAID[reason.feature].needs for reason in found}
+
+
+def test_a_single_candidate_has_no_reasons_and_no_candidate_no_matches(matcher):
+    one = rank(matcher, need=make.need(kinds=("leasing",)))
+    assert [match.reasons for match in one.matches] == [()]
+    assert rank(matcher, need=make.need(kinds=("bond",))).matches == ()
+
+
+def test_the_text_states_the_fact_beside_the_candidates_median(matcher):
+    for reason in reasons(matcher):
+        said = SAID[reason.feature]
+        (zh, en), (usual_zh, usual_en) = said.shown(reason.value), said.shown(reason.usual)
+        assert reason.text_zh == f"{said.topic.zh}；{said.zh}：{zh}（候选产品中位数：{usual_zh}）"
+        assert reason.text_en == f"{said.topic.en}; {said.en}: {en} (median of the candidates: {usual_en})"
+
+
+# why one above another
+
+
+def test_why_one_above_another_holds_one_against_the_other_alone(matcher):
+    ranking = matcher.rank(make.enterprise(), make.need(), as_of=TODAY)
+    first, last = ranking.matches[0], ranking.matches[-1]
+    found = why(matcher, ranking, make.enterprise(), make.need(), first.product_id, last.product_id)
+    back = why(matcher, ranking, make.enterprise(), make.need(), last.product_id, first.product_id)
+    assert 1 <= len(found) <= MOST
+    assert sum(reason.weight for reason in found) > 0
+    assert sum(reason.weight for reason in back) < 0
+    assert all("the other product: " in reason.text_en and "对比产品：" in reason.text_zh for reason in found)
+
+
+def test_a_product_that_is_no_candidate_cannot_be_held_against_one(matcher):
+    ranking = matcher.rank(make.enterprise(), make.need(), as_of=TODAY)
+    with pytest.raises(NotFoundError, match="candidate 'P5' does not exist"):
+        why(matcher, ranking, make.enterprise(), make.need(), "P0", "P5")

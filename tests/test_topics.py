@@ -1,0 +1,46 @@
+"""How a feature's value is shown: as the person would say it, not as the model reads it."""
+
+from math import log, log1p
+
+import pytest
+
+from matching.topics import SAID
+
+SHOWN = [
+    ("product_popularity", log(0.032), "3.2%", "3.2%"),
+    ("type_own_share", 0.25, "25%", "25%"),
+    ("institution_region_1_lift", log(1.8), "1.8倍", "1.8 times"),
+    ("amount_below_maximum", log(5000), ">1000倍", ">1000 times"),
+    ("amount_below_maximum", 1e300, ">1000倍", ">1000 times"),
+    ("product_region_1_lift", -1e300, "0倍", "0 times"),
+    ("product_idle_years", 0.504, "0.50年", "0.50 years"),
+    ("product_own_count", 3.0, "3", "3"),
+    ("product_own_last", 1.0, "是", "yes"),
+    ("product_own_last", 0.0, "否", "no"),
+    ("product_amount_distance", -1.26, "-1.3", "-1.3"),
+    ("rate_gap", 35.0, "35个基点", "35 bp"),
+    ("term_below_maximum", -12.0, "-12个月", "-12 months"),
+    ("home_km", log1p(12), "12公里", "12 km"),
+    ("appetite_granted", log(0.61), "61%", "61%"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "zh", "en"), SHOWN)
+def test_a_value_is_shown_in_words(name, value, zh, en):
+    assert SAID[name].shown(value) == (zh, en)
+
+
+def test_the_three_levels_differ_in_their_topics_and_share_their_labels():
+    product, institution, kind = (SAID[f"{level}_region_share"] for level in ("product", "institution", "type"))
+    assert product.en == institution.en == kind.en
+    assert [one.topic.code for one in (product, institution, kind)] == [
+        "product_region",
+        "institution_region",
+        "type_region",
+    ]
+    assert institution.topic.en == "The standing of this institution in your area"
+
+
+def test_what_speaks_of_the_area_needs_the_region():
+    assert SAID["product_region_share"].needs == "region"
+    assert SAID["product_popularity"].needs == ""

@@ -270,7 +270,7 @@ class Reason(Entity):
     weight: float = fact("权重", "Weight")
     feature: Code = fact("依据特征", "Feature it rests on")
     value: float = fact("特征值", "Value of the feature")
-    usual: float | None = fact("候选中位数", "Median of the others (missing when unknown)", default=None)
+    usual: float = fact("对照中位数", "Median of what it was held against")
     text_zh: Text = fact("说明", "In words (zh)")
     text_en: Text = fact("英文说明", "In words (en)")
 

@@ -5,7 +5,7 @@ enterprise's own candidates, at even steps down the ranking. What is common to a
 missing, or that speaks of a fact which the enterprise did not state, counts in no reason.
 """
 
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,12 +20,14 @@ from matching.facts import derived
 from matching.features import FEATURES
 from matching.history import Numbers
 from matching.matcher import Matcher, Ranking
-from matching.topics import SAID, Topic
+from matching.topics import SAID
 
 MOST: Final = 4
 REFERENCES: Final = 64
 LEAST: Final = 1e-6  # a smaller weight is rounding
 _FACTS: Final = sorted({said.needs for said in SAID.values()} - {""})
+_TOPICS: Final = sorted({said.topic for said in SAID.values()}, key=lambda topic: topic.code)
+_TOPIC_OF: Final = np.array([_TOPICS.index(SAID[name].topic) if name in SAID else -1 for name in FEATURES])
 _CANDIDATES: Final = ("候选产品中位数", "median of the candidates")
 _OTHER: Final = ("对比产品", "the other product")
 
@@ -37,15 +39,12 @@ def explained(matcher: Matcher, ranking: Ranking, enterprise: Enterprise, need: 
     """
     if not ranking.matches:
         return ranking
-    at = [_place(matcher, ranking, match.product_id) for match in ranking.matches]
+    rows = ranking.features[_places(matcher, ranking, [match.product_id for match in ranking.matches])]
     references = ranking.features[reference_rows(ranking.scores)]
-    teller = _Teller(references, _unstated(enterprise, need, ranking), _CANDIDATES)
-    added = matcher.ranker.contributions(ranking.features[at], references)
-    matches = tuple(
-        match.model_copy(update={"reasons": teller.reasons(weights, ranking.features[row])})
-        for match, weights, row in zip(ranking.matches, added, at, strict=True)
-    )
-    return replace(ranking, matches=matches)
+    teller = _Teller(_median(references), _unstated(enterprise, need, ranking), _CANDIDATES)
+    told = map(teller.reasons, matcher.ranker.contributions(rows, references), rows)
+    matches = zip(ranking.matches, told, strict=True)
+    return replace(ranking, matches=tuple(match.model_copy(update={"reasons": found}) for match, found in matches))
 
 
 def why(
@@ -55,9 +54,9 @@ def why(
 
     Raises `NotFoundError` where one is no candidate of the ranking, and `BundleError` as `Ranker.contributions` does.
     """
-    row, other = (ranking.features[[_place(matcher, ranking, one)]] for one in (product_id, over))
-    added = matcher.ranker.contributions(row, other)
-    return _Teller(other, _unstated(enterprise, need, ranking), _OTHER).reasons(added[0], row[0])
+    rows = ranking.features[_places(matcher, ranking, [product_id, over])]
+    teller = _Teller(_median(rows[1:]), _unstated(enterprise, need, ranking), _OTHER)
+    return teller.reasons(matcher.ranker.contributions(rows[:1], rows[1:])[0], rows[0])
 
 
 def reference_rows(scores: Numbers) -> Rows:
@@ -69,46 +68,32 @@ def reference_rows(scores: Numbers) -> Rows:
 
 @dataclass(frozen=True)
 class _Teller:
-    """Puts contributions into words, beside the references' medians; silent on what rests on `unstated` facts."""
+    """Puts contributions into words, beside the `usual` values [FEATURES]; silent on what rests on `unstated` facts."""
 
-    references: Numbers
+    usual: Numbers
     unstated: NDArray[np.bool_]
     beside: tuple[str, str]
 
     def reasons(self, added: Numbers, values: Numbers) -> tuple[Reason, ...]:
         """At most four reasons from what each feature adds [FEATURES] and its value [FEATURES]."""
-        topics: dict[Topic, list[int]] = defaultdict(list)
-        for i in np.flatnonzero(np.isfinite(values) & ~self.unstated & (added != 0)).tolist():
-            topics[SAID[FEATURES[i]].topic].append(i)
-        weights = {topic: float(added[members].sum()) for topic, members in topics.items()}
-        first = sorted(weights, key=lambda topic: (-abs(weights[topic]), topic.code))[:MOST]
-        return tuple(
-            self._reason(topic, weights[topic], self._fact(topics[topic], weights[topic], added, values), values)
-            for topic in first
-            if abs(weights[topic]) >= LEAST
-        )
+        known = np.isfinite(values) & np.isfinite(self.usual) & ~self.unstated
+        weights = np.bincount(_TOPIC_OF[known], added[known], len(_TOPICS))
+        first = [t for t in np.argsort(-np.abs(weights), kind="stable")[:MOST].tolist() if abs(weights[t]) >= LEAST]
+        return tuple(self._reason(t, float(weights[t]), known & (t == _TOPIC_OF), added, values) for t in first)
 
-    def _fact(self, members: list[int], weight: float, added: Numbers, values: Numbers) -> int:
+    def _fact(self, members: NDArray[np.bool_], moved: Numbers, values: Numbers) -> int:
         """The feature that moves the score most in the reason's direction, one that shows a difference first."""
 
         def telling(i: int) -> tuple[bool, float]:
-            said, usual, moved = SAID[FEATURES[i]], self._usual(i), float(added[i] * np.sign(weight))
-            return moved > 0 and (usual is None or said.shown(usual) != said.shown(float(values[i]))), moved
+            shown = SAID[FEATURES[i]].shown
+            return moved[i] > 0 and shown(float(values[i])) != shown(float(self.usual[i])), float(moved[i])
 
-        return max(members, key=telling)
+        return max(np.flatnonzero(members).tolist(), key=telling)
 
-    def _usual(self, feature: int) -> float | None:
-        """The median of the references that know the feature."""
-        known = self.references[np.isfinite(self.references[:, feature]), feature]
-        return float(np.median(known)) if len(known) else None
-
-    def _reason(self, topic: Topic, weight: float, feature: int, values: Numbers) -> Reason:
-        said, value = SAID[FEATURES[feature]], float(values[feature])
-        usual = self._usual(feature)
-        zh, en = said.shown(value)
-        if usual is not None:
-            usual_zh, usual_en = said.shown(usual)
-            zh, en = f"{zh}（{self.beside[0]}：{usual_zh}）", f"{en} ({self.beside[1]}: {usual_en})"
+    def _reason(self, t: int, weight: float, members: NDArray[np.bool_], added: Numbers, values: Numbers) -> Reason:
+        feature, topic = self._fact(members, added * np.sign(weight), values), _TOPICS[t]
+        said, value, usual = SAID[FEATURES[feature]], float(values[feature]), float(self.usual[feature])
+        (zh, en), (usual_zh, usual_en) = said.shown(value), said.shown(usual)
         return Reason(
             code=topic.code,
             effect=Effect.RAISES if weight > 0 else Effect.LOWERS,
@@ -116,16 +101,26 @@ class _Teller:
             feature=FEATURES[feature],
             value=value,
             usual=usual,
-            text_zh=f"{topic.zh}；{said.zh}：{zh}",
-            text_en=f"{topic.en}; {said.en}: {en}",
+            text_zh=f"{topic.zh}；{said.zh}：{zh}（{self.beside[0]}：{usual_zh}）",
+            text_en=f"{topic.en}; {said.en}: {en} ({self.beside[1]}: {usual_en})",
         )
 
 
-def _place(matcher: Matcher, ranking: Ranking, product_id: str) -> int:
-    found = np.flatnonzero(matcher.catalogue.ids[ranking.rows] == product_id)
-    if len(found) == 0:
-        raise NotFoundError("candidate", product_id)
-    return int(found[0])
+def _places(matcher: Matcher, ranking: Ranking, product_ids: Sequence[str]) -> list[int]:
+    place = {product_id: i for i, product_id in enumerate(matcher.catalogue.ids[ranking.rows].tolist())}
+    for product_id in product_ids:
+        if product_id not in place:
+            raise NotFoundError("candidate", product_id)
+    return [place[product_id] for product_id in product_ids]
+
+
+def _median(rows: Numbers) -> Numbers:
+    """Of each column's known values; NaN where there is none."""
+    known = np.isfinite(rows)
+    count = np.count_nonzero(known, axis=0)
+    ordered = np.sort(np.where(known, rows, np.inf), axis=0)
+    middle = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(rows) - 1)])
+    return np.where(count > 0, np.take_along_axis(ordered, middle, axis=0).mean(axis=0), np.nan)
 
 
 def _unstated(enterprise: Enterprise, need: Need, ranking: Ranking) -> NDArray[np.bool_]:

@@ -47,7 +47,7 @@ def _ratio(value: float) -> tuple[str, str]:
     """Of a log ratio."""
     factor = exp(min(value, 50.0))
     times = f">{LARGEST:.0f}" if factor > LARGEST else f"{factor:.3g}"
-    return f"{times}倍", f"{times} times"
+    return f"{times}倍", f"× {times}"
 
 
 def _years(value: float) -> tuple[str, str]:
@@ -84,14 +84,14 @@ _SUBJECTS: Final = {
     "type": ("该类产品", "products of this type"),
 }
 _THEMES: Final = {
-    "popularity": ("{}的受欢迎程度", "How much {} is taken"),
+    "popularity": ("{}的受欢迎程度", "The popularity of {}"),
     "region": ("{}在贵企业所在地的表现", "The standing of {} in your area"),
     "industry": ("{}在贵企业所属行业的表现", "The standing of {} in your industry"),
     "size": ("{}在同规模企业中的表现", "The standing of {} among enterprises of your size"),
     "own": ("贵企业与{}的往来", "Your own past with {}"),
     "amount": ("{}的常见金额", "The amounts usual with {}"),
     "alike": ("{}在相似企业中的表现", "The standing of {} among enterprises like yours"),
-    "rate": ("{}被看到后的成交率", "How often {} is taken once seen"),
+    "rate": ("{}被看到后的成交率", "Takers among those who saw {}"),
 }
 _PLACES: Final = (
     ("省市", "province", "总体", "everywhere"),
@@ -207,7 +207,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         f"memory_{head}_gap": (
             "alike",
             "在相似企业成交中的份额与最高者之比",
-            "share of what enterprises like yours took, to the best candidate's",
+            "share of what they took, to that of the best candidate",
             _ratio,
             "",
         )

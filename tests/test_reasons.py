@@ -13,7 +13,7 @@ from matching.codes import Effect
 from matching.errors import BundleError, NotFoundError
 from matching.features import FEATURES, SPECIFICATION, Side
 from matching.matcher import Matcher
-from matching.ranker import Ranker
+from matching.ranker import APPETITE_WEIGHT, Ranker
 from matching.reasons import MOST, REFERENCES, explained, reference_rows, why
 from matching.tables import entities
 from matching.topics import SAID
@@ -78,9 +78,9 @@ def test_a_columns_contribution_to_the_choice_and_the_appetites_is_its_differenc
     features[0, FEATURES.index("rate_gap")] = 0.5
     added = dict(zip(FEATURES, ranker.contributions(features[:1], features[1:])[0], strict=True))
     step = ranker.score(features)[0] - ranker.score(features)[1]
-    assert added["appetite_granted"] == pytest.approx(2.0 * 0.25)
-    assert added["rate_gap"] == pytest.approx(step - 2.0 * 0.25)
-    assert sum(map(abs, added.values())) == pytest.approx(abs(added["rate_gap"]) + 0.5)
+    assert added["appetite_granted"] == pytest.approx(APPETITE_WEIGHT * 0.25)
+    assert added["rate_gap"] == pytest.approx(step - APPETITE_WEIGHT * 0.25)
+    assert sum(map(abs, added.values())) == pytest.approx(abs(added["rate_gap"]) + APPETITE_WEIGHT * 0.25)
 
 
 def test_a_forest_that_lightgbm_scores_itself_is_not_explained(matcher):
@@ -129,6 +129,7 @@ def test_a_reasons_weight_is_the_sum_over_its_topics_known_features(matcher):
     for reason in ranking.matches[0].reasons:
         members = [name for name in SAID if SAID[name].topic.code == reason.code]
         known = [i for i in map(FEATURES.index, members) if np.isfinite(ranking.features[place, i])]
+        known = [i for i in known if np.isfinite(references[:, i]).any()]
         assert reason.weight == pytest.approx(added[known].sum(), abs=1e-12)
 
 
@@ -144,7 +145,7 @@ def test_no_reason_rests_on_a_missing_value(matcher):
     for match in ranking.matches:
         for reason in match.reasons:
             assert reason.value == places[match.product_id][FEATURES.index(reason.feature)]
-            assert np.isfinite(reason.value)
+            assert np.isfinite([reason.value, reason.usual]).all()
 
 
 def blanked(matcher, features):
@@ -160,6 +161,18 @@ def test_a_feature_that_is_missing_is_in_no_reason(matcher):
     ranking = blanked(matcher, said)
     again = explained(matcher, ranking, make.enterprise(), make.need())
     assert said.isdisjoint({reason.feature for match in again.matches for reason in match.reasons})
+
+
+def test_a_feature_that_no_other_candidate_knows_is_in_no_reason(matcher):
+    ranking = matcher.rank(make.enterprise(), make.need(), as_of=TODAY)
+    lone = FEATURES.index("home_km")
+    features = ranking.features.copy()
+    features[:, lone] = np.nan
+    features[0, lone] = 1.0
+    alone = replace(ranking, features=features)
+    told = [why(matcher, alone, make.enterprise(), make.need(), "P0", other) for other in ("P1", "P2", "P3", "P4")]
+    assert "home_km" not in {reason.feature for found in told for reason in found}
+    assert all(found for found in told)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +210,8 @@ def test_why_one_above_another_holds_one_against_the_other_alone(matcher):
     assert 1 <= len(found) <= MOST
     assert sum(reason.weight for reason in found) > 0
     assert sum(reason.weight for reason in back) < 0
+    other = ranking.features[matcher.catalogue.ids[ranking.rows].tolist().index(last.product_id)]
+    assert all(reason.usual == other[FEATURES.index(reason.feature)] for reason in found)
     assert all("the other product: " in reason.text_en and "对比产品：" in reason.text_zh for reason in found)
 
 

@@ -116,7 +116,7 @@ def test_reasons_are_given_on_demand_and_recorded(client):
     assert record["matches"] == asked["matches"]
 
 
-def test_a_record_of_before_there_were_messages_and_fixes_is_read(client):
+def test_a_record_of_before_there_were_messages_fixes_and_reasons_is_read(client):
     answer = ask(client, top_k=1)
     with client.app.state.service.store.writing() as session:
         row = queries.recommendation(session, answer["id"])
@@ -124,10 +124,12 @@ def test_a_record_of_before_there_were_messages_and_fixes_is_read(client):
         kept = ("rule", "result", "clause", "threshold", "actual")
         for match in old["matches"]:
             match["verdicts"] = [{name: verdict[name] for name in kept} for verdict in match["verdicts"]]
+            del match["reasons"]
         row.answer = old
-        row.request = {name: value for name, value in row.request.items() if name != "fix"}
+        row.request = {name: value for name, value in row.request.items() if name not in ("fix", "explain")}
     found = client.get(f"{URL}/{answer['id']}").json()
     assert found["fixes"] is None
+    assert found["matches"][0]["reasons"] is None
     assert found["matches"][0]["product_id"] == answer["matches"][0]["product_id"]
 
 

@@ -107,7 +107,7 @@ class Forest:
         width, trees = read_trees(booster.model_to_string())
         slots, slot, rank = _slots(trees)
         leaves = [tree.leaves() for tree in trees]
-        largest = max(*(len(tree.value) for tree in trees), *np.diff(slots.first), 0)
+        largest = max([len(tree.value) for tree in trees] + np.diff(slots.first).tolist(), default=0)
         if largest > MOST:
             raise UnfitError(f"{largest} leaves in a tree or thresholds on a column are more than {MOST}")
         key = np.uint8 if largest <= np.iinfo(np.uint8).max else np.uint16
@@ -163,22 +163,30 @@ def _slots(trees: Sequence[Tree]) -> tuple[Slots, Integers, Integers]:
     rank = np.zeros(len(slot), dtype=np.int64)
     for s, values in enumerate(cuts):
         rank[slot == s] = np.searchsorted(values, threshold[slot == s])
-    sets = [
-        tree.words[tree.bounds[c] : tree.bounds[c + 1]]
-        for tree in trees
-        for c in tree.threshold[(tree.decision & CATEGORICAL) > 0].astype(np.int64)
-    ]
+    return _filled(asked, cuts, column[categorical], _sets(trees)), slot, rank
+
+
+def _filled(asked: Integers, cuts: list[Numbers], categorical: Integers, sets: list[NDArray[np.uint32]]) -> Slots:
+    """The slots of numbers, by what is `asked` (8 × column + 2 × missing + goes left or not), and of categories."""
     padded = [np.append(values, np.full(-len(values) % STEP, np.inf)) for values in cuts]
-    slots = Slots(
-        column=np.append(asked // 8, column[categorical]),
+    return Slots(
+        column=np.append(asked // 8, categorical),
         missing=asked // 2 % 4,
-        fallback=np.where(asked % 2, 0, [len(values) for values in cuts]),
+        fallback=np.where(asked % 2, 0, np.array([len(values) for values in cuts], dtype=np.int64)),
         first=_firsts([len(values) for values in padded]),
         cuts=_joined(padded, np.float64),
         first_word=_firsts([len(words) for words in sets]),
         words=_joined(sets, np.uint32),
     )
-    return slots, slot, rank
+
+
+def _sets(trees: Sequence[Tree]) -> list[NDArray[np.uint32]]:
+    """The set of categories of each categorical node, as bits."""
+    return [
+        tree.words[tree.bounds[c] : tree.bounds[c + 1]]
+        for tree in trees
+        for c in tree.threshold[(tree.decision & CATEGORICAL) > 0].astype(np.int64)
+    ]
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
@@ -187,7 +195,7 @@ def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
 
 def _firsts(sizes: Sequence[int]) -> Integers:
     """Where each of so many parts begins in the whole, and where the last one ends."""
-    return np.cumsum([0, *sizes])
+    return np.cumsum([0, *sizes], dtype=np.int64)
 
 
 @njit(cache=True, nogil=True)
@@ -205,9 +213,8 @@ def _keys(rows: Any, slots: Any, keys: Any) -> Any:
         if s < numeric:
             _number_keys(x[:asked], slots, s, below, key)
         else:
-            _category_keys(
-                x[:asked], slots.words[slots.first_word[s - numeric] : slots.first_word[s - numeric + 1]], key
-            )
+            first, end = slots.first_word[s - numeric], slots.first_word[s - numeric + 1]
+            _category_keys(x[:asked], slots.words[first:end], key)
         if same[s]:
             key[:count] = key[0]
     return same

@@ -84,6 +84,17 @@ def test_a_forest_without_a_split_gives_every_row_the_same():
     assert same(booster, forests.rows(10, 5, seed=3))
 
 
+def test_a_forest_without_trees_scores_nothing():
+    text = forests.forest(trees=1).model_to_string()
+    head = text.split("\nTree=")[0]
+
+    class Bare:
+        def model_to_string(self):
+            return head + "\nend of trees\n"
+
+    assert Forest.of(Bare()).score(forests.rows(4, 5, seed=9)).tolist() == [0.0] * 4
+
+
 def test_only_the_trees_up_to_the_best_iteration_are_summed():
     booster = forests.forest(trees=6)
     booster.best_iteration = 2

@@ -245,6 +245,13 @@ def test_no_candidates_get_no_scores(ranker):
     assert ranker.score(rows(0)).tolist() == []
 
 
+def test_a_score_is_lightgbms_own_with_the_choice_and_the_appetites_on_top(ranker):
+    features = rows(300)
+    leaning = features[:, FEATURES.index("appetite_applied")] + features[:, FEATURES.index("appetite_granted")]
+    expected = ranker.booster.predict(features) + ranker.choice.score(features) + APPETITE_WEIGHT * leaning
+    assert ranker.score(features).tobytes() == expected.tobytes()
+
+
 def test_a_row_scores_the_same_alone_and_among_others(ranker):
     features = rows()
     assert np.concatenate([ranker.score(features[i : i + 1]) for i in range(6)]).tobytes() == (

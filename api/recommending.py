@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from api.enquiring import asked_enterprise
 from api.messages import (
     Asked,
     CandidateFeatures,
@@ -23,7 +24,9 @@ from matching.catalogue import Catalogue
 from matching.domain import Enterprise, Match, Need, Product
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
+from matching.financing import Financing
 from matching.matcher import Matcher, Ranking
+from matching.sizing import suggest
 
 
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
@@ -39,6 +42,7 @@ def recommend(service: Service, request: RecommendationRequest) -> Recommendatio
         top_k=asked.top_k,
         kinds=asked.kinds,
         exposure=asked.exposure,
+        order=asked.order,
     )
     product_ids = matcher.catalogue.ids[ranking.rows].tolist()
     answer = _answer(recommendation_id, asked, ranking, matcher.catalogue, _fixes(matcher, asked))
@@ -62,7 +66,7 @@ def recall(service: Service, recommendation_id: str, features: bool) -> Record:
 
 def _asked(service: Service, request: RecommendationRequest, recommendation_id: str) -> Asked:
     as_of = request.as_of or service.today()
-    enterprise = _enterprise(service, request, as_of)
+    enterprise = asked_enterprise(service, request, as_of)
     need = _need(request, enterprise, as_of, f"need-{recommendation_id}")
     _refuse_the_future(enterprise, need, as_of)
     return Asked(
@@ -73,18 +77,9 @@ def _asked(service: Service, request: RecommendationRequest, recommendation_id: 
         as_of=as_of,
         exposure=request.exposure,
         fix=request.fix,
+        stack=request.stack,
+        order=request.order,
     )
-
-
-def _enterprise(service: Service, request: RecommendationRequest, as_of: date) -> Enterprise:
-    given = request.enterprise
-    if (given is None) == (request.enterprise_id is None):
-        what = "is present, or enterprise is" if given is None else "is absent where enterprise is given"
-        raise InputError("request", [Fault("enterprise_id", what)])
-    if given is None:
-        with service.store.reading() as session:
-            return queries.enterprise(session, str(request.enterprise_id), as_of)
-    return Enterprise.model_validate(given.model_dump() | {"as_of": given.as_of or as_of})
 
 
 def _need(request: RecommendationRequest, enterprise: Enterprise, as_of: date, need_id: str) -> Need:
@@ -121,6 +116,8 @@ def _answer(
     fixes: tuple[ProductFix, ...] | None,
 ) -> Recommendation:
     row_of = dict(zip(catalogue.ids[ranking.rows].tolist(), ranking.rows.tolist(), strict=True))
+    financing = Financing(asked.enterprise, asked.need, asked.as_of) if asked.stack else None
+    rates = catalogue.rate_bp(asked.as_of)
     return Recommendation(
         id=recommendation_id,
         enterprise_id=asked.enterprise.enterprise_id,
@@ -131,13 +128,24 @@ def _answer(
         candidates=len(ranking.rows),
         failed=ranking.failed,
         surprises=ranking.surprises,
-        matches=tuple(_ranked(match, catalogue, row_of[match.product_id]) for match in ranking.matches),
+        order=ranking.order,
+        order_zh=ranking.order.zh,
+        order_en=ranking.order.en,
+        matches=tuple(
+            _ranked(
+                match, catalogue.products[row_of[match.product_id]], float(rates[row_of[match.product_id]]), financing
+            )
+            for match in ranking.matches
+        ),
+        stack_basis=financing.basis if financing else None,
+        sizing=suggest(asked.enterprise, asked.need, asked.as_of),
         fixes=fixes,
     )
 
 
-def _ranked(match: Match, catalogue: Catalogue, row: int) -> RankedProduct:
-    return RankedProduct(**dict(match), **_named(catalogue.products[row]))
+def _ranked(match: Match, product: Product, rate_bp: float, financing: Financing | None) -> RankedProduct:
+    stack = financing.of(product, rate_bp, match.chance) if financing else None
+    return RankedProduct(**dict(match), **_named(product), stack=stack)
 
 
 def _named(product: Product) -> dict[str, Any]:

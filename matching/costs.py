@@ -1,4 +1,4 @@
-"""What a product and its enhancements cost a year, part by part: exact fractions, each part rounded once, then added."""
+"""What a product and its enhancements cost a year, part by part: exact, each part rounded once, then added."""
 
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -45,10 +45,8 @@ def costs(amount: int, rate_bp: float | None, parts: Sequence[Programme]) -> tup
         if one.kind in _FEES:
             paid[_FEES[one.kind]] = amount * Fraction(one.cost_bp) / BP
             found.append(_cost(amount, paid[_FEES[one.kind]], _FEES[one.kind], one))
-    for one in parts:
-        if one.subsidised in paid:
-            found.append(_cost(amount, -_subsidy(amount, paid[one.subsidised], one), CostPart.SUBSIDY, one))
-    return tuple(found)
+    less = [(one, _subsidy(amount, paid[one.subsidised], one)) for one in parts if one.subsidised in paid]
+    return (*found, *(_cost(amount, -yuan, CostPart.SUBSIDY, one) for one, yuan in less))
 
 
 def percent(parts: Iterable[Cost]) -> Decimal:

@@ -278,14 +278,14 @@ class Verdict(Entity):
 
 
 class Match(Entity):
-    """A ranked product for a need; rank 1 is best. `score` orders; it is no probability.
+    """A ranked product for a need; rank 1 is best. `score` orders, missing where no model did; it is no probability.
 
     `chance` is one: P(granted | applied), missing where the model had too few refusals to learn it from.
     """
 
     product_id: Id = fact("产品编号", "Product id")
     rank: int = fact("名次", "Rank", ge=1)
-    score: float = fact("得分", "Score")
+    score: float | None = fact("得分", "Score", default=None)
     chance: float | None = fact("申请获批概率", "Chance of a grant once applied for", "share", ge=0, le=1, default=None)
     verdicts: tuple[Verdict, ...] = fact("规则结论", "Verdicts")
 

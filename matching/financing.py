@@ -76,7 +76,7 @@ class Stacks(Entity):
 
 
 class StackBasis(Entity):
-    """What the stacks of one answer rest on: every enhancement of the day, also those that fail, and what is assumed."""
+    """What the stacks of one answer rest on: every enhancement of the day, failing ones too, and what is assumed."""
 
     enhancements: tuple[Enhancement, ...] = fact("增信工具", "Enhancements")
     assumption_zh: Passage = fact("假定说明", "What is assumed of the chance (zh)", default="")
@@ -116,7 +116,7 @@ class Financing:
         return Stacks(order=order, best=best, others=tuple(others))
 
     def _combined(self, product: Product) -> Iterator[list[Programme]]:
-        """Nothing, each cover, each cover with a pool upon it; with each the subsidies that pass and have their ground."""
+        """Nothing, each cover, each cover with a pool upon it; with each the subsidies that pass and stand on it."""
         fitting = [one for one in self._programmes if _fits(one, product)]
         open_ = [one for one in fitting if self._judged[one.code].result is not Result.FAIL]
         passing = [one for one in fitting if self._judged[one.code].result is Result.PASS]
@@ -176,10 +176,12 @@ def _enhancement(one: Programme, requirements: tuple[Requirement, ...]) -> Enhan
 
 
 def _basis(enhancements: tuple[Enhancement, ...], assumed: Assumption | None) -> StackBasis:
-    if assumed is None:
-        return StackBasis(enhancements=enhancements)
-    said = {"assumption_zh": assumed.text_zh, "assumption_en": assumed.text_en, "trust": assumed.trust}
-    return StackBasis(enhancements=enhancements, **said)
+    return StackBasis(
+        enhancements=enhancements,
+        assumption_zh=assumed.text_zh if assumed else "",
+        assumption_en=assumed.text_en if assumed else "",
+        trust=assumed.trust if assumed else None,
+    )
 
 
 def _fits(one: Programme, product: Product) -> bool:

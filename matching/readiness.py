@@ -37,7 +37,7 @@ class Step(Entity):
     requirements: tuple[Requirement, ...] = fact("要求", "Requirements")
 
 
-class Readiness(Entity):
+class Standing(Entity):
     """Where an enterprise stands on the ladder as of a day: `reached` is its highest rung, `next` the one above."""
 
     enterprise_id: Id = fact("企业编号", "Enterprise id")
@@ -49,7 +49,7 @@ class Readiness(Entity):
     ladder: tuple[Step, ...] = fact("阶梯", "Ladder, lowest rung first")
 
 
-def readiness(enterprise: Enterprise, as_of: date) -> Readiness:
+def readiness(enterprise: Enterprise, as_of: date) -> Standing:
     """Each rung's requirements by the rules of `as_of`, and the step to the rung above the highest one held.
 
     Raises `InputError` before the ladder's first day (2022-08-01).
@@ -59,7 +59,7 @@ def readiness(enterprise: Enterprise, as_of: date) -> Readiness:
     ladder = [_step(rung, enterprise, known, as_of) for rung in rungs]
     above = max((i + 1 for i, one in enumerate(ladder) if one.held), default=0)
     zh, en = _advice(rungs[above], ladder[above]) if above < len(ladder) else ("阶梯已走完", "the ladder is climbed")
-    return Readiness(
+    return Standing(
         enterprise_id=enterprise.enterprise_id,
         as_of=as_of,
         reached=ladder[above - 1].tier if above else None,
@@ -100,8 +100,13 @@ def _advice(rung: Rung, step: Step) -> tuple[str, str]:
     zh, en = [], []
     if lacking:
         zh.append(f"须达到：{'；'.join(one.message_zh for one in lacking)}")
-        en.append(f"reach first: {'; '.join(one.message_en for one in lacking)}")
+        en.append(f"reach first: {'; '.join(_within(one.message_en) for one in lacking)}")
     if unknown:
         zh.append(f"须补充资料：{'；'.join(one.message_zh for one in unknown)}")
-        en.append(f"state first: {'; '.join(one.message_en for one in unknown)}")
+        en.append(f"state first: {'; '.join(_within(one.message_en) for one in unknown)}")
     return "。".join([*zh, rung.step_zh]), ". Then ".join([*en, rung.step_en])
+
+
+def _within(sentence: str) -> str:
+    """A sentence as part of another; what starts with an abbreviation stays."""
+    return sentence[0].lower() + sentence[1:] if sentence[1] == " " or sentence[1].islower() else sentence

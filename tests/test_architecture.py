@@ -39,6 +39,7 @@ ORDER = [
     "bundles",
     "ranker",
     "exposure",
+    "neutral",
     "matcher",
     "advice",
 ]

@@ -259,7 +259,9 @@ def _changes() -> tuple[Change, ...]:
 @cache
 def _lpr() -> tuple[list[date], list[dict[Benchmark, float]]]:
     rows = reading.rows("lpr")
-    return [reading.day(row["valid_from"]) for row in rows], [{b: float(row[f"{b}_bp"]) for b in Benchmark} for row in rows]
+    return [reading.day(row["valid_from"]) for row in rows], [
+        {b: float(row[f"{b}_bp"]) for b in Benchmark} for row in rows
+    ]
 
 
 @lru_cache(maxsize=64)

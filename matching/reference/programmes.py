@@ -12,6 +12,7 @@ from matching.domain import Kind, Rule
 from matching.reference import reading
 
 _FLAGS: Final = {"true": True, "false": False}
+_STATED: Final = ("field", "operator", "severity", "message_zh", "message_en", "clause", "source")
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,11 @@ def rungs(as_of: date) -> tuple[Rung, ...]:
     return tuple(sorted(reading.in_force("rungs", _rungs(), as_of).values(), key=lambda rung: rung.position))
 
 
+def ladder_begins() -> date:
+    """The first day on which there was a ladder."""
+    return min(rung.valid_from for rung in _rungs())
+
+
 def assumption(code: str, as_of: date) -> Assumption | None:
     """What is assumed on `as_of`; None where nothing is."""
     rows = (row for row in _assumptions() if row.code == code and _holds(row.valid_from, row.valid_to, as_of))
@@ -144,7 +150,7 @@ def every_criterion(table: str) -> tuple[Criterion, ...]:
 
 def _criterion(cells: dict[str, str], start: date, end: date | None) -> Criterion:
     rule = Rule.model_validate(
-        {name: cells[name] for name in ("field", "operator", "severity", "message_zh", "message_en", "clause", "source")}
+        {name: cells[name] for name in _STATED}
         | {"rule_id": f"{cells['requirement']}.{cells['option']}.{cells['field']}", "value": _value(cells["value"])}
         | {"valid_from": start, "valid_to": end}
     )

@@ -1,4 +1,4 @@
-"""How a dated table is read: its rows as they stand in the csv, those in force on a day, and the errors that name it."""
+"""How a dated table is read: its rows as they stand in the csv, those in force on a day, and the errors naming it."""
 
 import csv
 from collections.abc import Callable, Mapping

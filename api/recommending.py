@@ -21,12 +21,16 @@ from api.store import arrays, queries
 from api.store.models import RecommendationRow
 from matching.advice import advise
 from matching.catalogue import Catalogue
-from matching.domain import Enterprise, Match, Need, Product
+from matching.codes import Order
+from matching.domain import Enterprise, Fix, Match, Need, Product
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
 from matching.financing import Financing
+from matching.fixes import fixes_of
 from matching.matcher import Matcher, Ranking
 from matching.sizing import suggest
+
+FIXES = 5
 
 
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
@@ -101,11 +105,19 @@ def _refuse_the_future(enterprise: Enterprise, need: Need, as_of: date) -> None:
 def _fixes(matcher: Matcher, asked: Asked) -> tuple[ProductFix, ...] | None:
     if not asked.fix:
         return None
-    found = advise(matcher, asked.enterprise, asked.need, as_of=asked.as_of, kinds=asked.kinds)
+    found = _found_fixes(matcher, asked)
     catalogue = matcher.catalogue
     rows = catalogue.known_as_of(asked.as_of)
     row_of = dict(zip(catalogue.ids[rows].tolist(), rows.tolist(), strict=True))
     return tuple(ProductFix(**dict(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
+
+
+def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:
+    """The fixes of least effort; with the rank by score that each would have unless no model is to have a say."""
+    if asked.order is Order.MODEL:
+        return advise(matcher, asked.enterprise, asked.need, as_of=asked.as_of, limit=FIXES, kinds=asked.kinds)
+    need = asked.need if asked.kinds is None else asked.need.model_copy(update={"kinds": asked.kinds})
+    return fixes_of(matcher.rulebook.judge(asked.enterprise, need, asked.as_of))[:FIXES]
 
 
 def _answer(
@@ -117,7 +129,6 @@ def _answer(
 ) -> Recommendation:
     row_of = dict(zip(catalogue.ids[ranking.rows].tolist(), ranking.rows.tolist(), strict=True))
     financing = Financing(asked.enterprise, asked.need, asked.as_of) if asked.stack else None
-    rates = catalogue.rate_bp(asked.as_of)
     return Recommendation(
         id=recommendation_id,
         enterprise_id=asked.enterprise.enterprise_id,
@@ -131,20 +142,18 @@ def _answer(
         order=ranking.order,
         order_zh=ranking.order.zh,
         order_en=ranking.order.en,
-        matches=tuple(
-            _ranked(
-                match, catalogue.products[row_of[match.product_id]], float(rates[row_of[match.product_id]]), financing
-            )
-            for match in ranking.matches
-        ),
+        matches=tuple(_ranked(match, catalogue, row_of[match.product_id], financing) for match in ranking.matches),
         stack_basis=financing.basis if financing else None,
         sizing=suggest(asked.enterprise, asked.need, asked.as_of),
         fixes=fixes,
     )
 
 
-def _ranked(match: Match, product: Product, rate_bp: float, financing: Financing | None) -> RankedProduct:
-    stack = financing.of(product, rate_bp, match.chance) if financing else None
+def _ranked(match: Match, catalogue: Catalogue, row: int, financing: Financing | None) -> RankedProduct:
+    product = catalogue.products[row]
+    stack = None
+    if financing:
+        stack = financing.of(product, float(catalogue.rate_bp(financing.as_of)[row]), match.chance)
     return RankedProduct(**dict(match), **_named(product), stack=stack)
 
 

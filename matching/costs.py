@@ -55,7 +55,7 @@ def percent(parts: Iterable[Cost]) -> Decimal:
 
 
 def _subsidy(amount: int, paid: Fraction, one: Programme) -> Fraction:
-    return min(Fraction(one.share) * paid, amount * Fraction(one.cap_bp) / BP, Fraction(one.cap_yuan))
+    return max(Fraction(0), min(Fraction(one.share) * paid, amount * Fraction(one.cap_bp) / BP, Fraction(one.cap_yuan)))
 
 
 def _cost(amount: int, yuan: Fraction, part: CostPart, one: Programme | None = None) -> Cost:

@@ -87,10 +87,11 @@ class StackBasis(Entity):
 class Financing:
     """The enhancements of one day judged for one enterprise and need; `of` stacks them on a product.
 
-    `basis` says what all stacks rest on.
+    `basis` says what all stacks rest on, `as_of` is the day.
     """
 
     def __init__(self, enterprise: Enterprise, need: Need, as_of: date) -> None:
+        self.as_of = as_of
         self._amount = need.amount
         known = facts(enterprise, need, as_of)
         self._programmes = dated.programmes(as_of)

@@ -131,7 +131,7 @@ def ladder_begins() -> date:
 
 def assumption(code: str, as_of: date) -> Assumption | None:
     """What is assumed on `as_of`; None where nothing is."""
-    rows = (row for row in _assumptions() if row.code == code and _holds(row.valid_from, row.valid_to, as_of))
+    rows = (row for row in every_assumption() if row.code == code and _holds(row.valid_from, row.valid_to, as_of))
     return next(rows, None)
 
 
@@ -229,7 +229,8 @@ def _rungs() -> tuple[Rung, ...]:
 
 
 @cache
-def _assumptions() -> tuple[Assumption, ...]:
+def every_assumption() -> tuple[Assumption, ...]:
+    """Every row of the assumptions."""
     return reading.read(
         "assumptions",
         lambda r, start, end: Assumption(

@@ -28,6 +28,7 @@ class Loss(Entity):
 
     bearer: Bearer = fact("承担方", "Who bears it")
     share: Exact = fact("损失分担比例", "Share of a loss", "share", ge=0, le=1)
+    trust: Trust = fact("依据可信度", "How well its source was read")
 
 
 class Enhancement(Entity):
@@ -148,9 +149,9 @@ class Financing:
         shares = [[row for row in self._shares if row.enhancement == one.code] for one in parts]
         last = next((rows for rows in reversed(shares) if rows), None)
         if last is None:
-            return (Loss(bearer=Bearer.LENDER, share=Decimal(1)),)
+            return (Loss(bearer=Bearer.LENDER, share=Decimal(1), trust=Trust.A),)
         rows = sorted(last, key=lambda row: row.bearer is not Bearer.LENDER)
-        return tuple(Loss(bearer=row.bearer, share=row.share) for row in rows)
+        return tuple(Loss(bearer=row.bearer, share=row.share, trust=row.trust) for row in rows)
 
     def _lift(self, chance: float, borne: Decimal) -> float:
         """Of the refusals that rest on the loss feared, the share that others bear falls away."""

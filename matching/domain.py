@@ -153,7 +153,9 @@ class Enterprise(Entity):
     main_business_share: float | None = fact("主营业务收入占比", "Main business", "share", ge=0, le=1, default=None)
     niche_years: float | None = fact("从事细分市场年限", "Time in the niche", "year", ge=0, le=200, default=None)
     niche_share: float | None = fact("主导产品细分市场占有率", "Niche share", "share", ge=0, le=1, default=None)
-    niche_rank: int | None = fact("主导产品细分市场全国排名", "National rank in the niche", ge=1, default=None)
+    niche_rank: int | None = fact(
+        "主导产品细分市场全国排名", "National rank in the niche", ge=1, le=10**6, default=None
+    )
     key_link: bool | None = fact("主导产品位于产业链关键环节", "A key link of its chain", default=None)
     class_one_ip: int | None = fact("Ⅰ类知识产权", "Class I IP rights", "right", ge=0, le=10**6, default=None)
     rd_staff_share: float | None = fact("研发人员占比", "R&D staff", "share", ge=0, le=1, default=None)

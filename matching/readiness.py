@@ -12,7 +12,7 @@ from matching.domain import Code, Day, Enterprise, Entity, Id, Text, fact
 from matching.facts import Known, own_facts
 from matching.reference import programmes as dated
 from matching.reference.programmes import Rung
-from matching.requirements import Passage, Requirement, required, worst
+from matching.requirements import Passage, Requirement, required, within, worst
 
 RULES: Final = "ladder_rules"
 
@@ -100,13 +100,8 @@ def _advice(rung: Rung, step: Step) -> tuple[str, str]:
     zh, en = [], []
     if lacking:
         zh.append(f"须达到：{'；'.join(one.message_zh for one in lacking)}")
-        en.append(f"reach first: {'; '.join(_within(one.message_en) for one in lacking)}")
+        en.append(f"reach first: {'; '.join(within(one.message_en) for one in lacking)}")
     if unknown:
         zh.append(f"须补充资料：{'；'.join(one.message_zh for one in unknown)}")
-        en.append(f"state first: {'; '.join(_within(one.message_en) for one in unknown)}")
+        en.append(f"state first: {'; '.join(within(one.message_en) for one in unknown)}")
     return "。".join([*zh, rung.step_zh]), ". Then ".join([*en, rung.step_en])
-
-
-def _within(sentence: str) -> str:
-    """A sentence as part of another; what starts with an abbreviation stays."""
-    return sentence[0].lower() + sentence[1:] if sentence[1] == " " or sentence[1].islower() else sentence

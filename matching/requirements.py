@@ -47,6 +47,16 @@ def worst(results: Iterable[Result]) -> Result:
     return max(results, key=WORST.__getitem__, default=Result.PASS)
 
 
+def within(sentence: str) -> str:
+    """An English sentence as part of another; what starts with an abbreviation stays."""
+    return sentence[0].lower() + sentence[1:] if sentence[1] == " " or sentence[1].islower() else sentence
+
+
+def _in_english(options: Sequence[Sequence[Verdict]]) -> str:
+    told = "; or ".join(" and ".join(within(one.message_en) for one in option) for option in options)
+    return told[0].upper() + told[1:]
+
+
 def _requirement(name: str, rows: list[tuple[Criterion, Verdict]]) -> Requirement:
     options = [[one for _, one in option] for _, option in groupby(rows, lambda row: row[0].option)]
     criteria = [one for one, _ in rows]
@@ -54,7 +64,7 @@ def _requirement(name: str, rows: list[tuple[Criterion, Verdict]]) -> Requiremen
         requirement=name,
         result=min((worst(one.result for one in option) for option in options), key=WORST.__getitem__),
         message_zh="；或".join("且".join(one.message_zh for one in option) for option in options),
-        message_en="; or ".join(" and ".join(one.message_en for one in option) for option in options),
+        message_en=_in_english(options),
         trust=max((one.trust for one in criteria), key=list(Trust).index),
         valid_from=max(one.valid_from for one in criteria),
         valid_to=min((one.valid_to for one in criteria if one.valid_to), default=None),

@@ -10,7 +10,7 @@ from matching.codes import Trust
 from matching.domain import Result, Rule
 from matching.facts import own_facts
 from matching.reference.programmes import Criterion
-from matching.requirements import required, worst
+from matching.requirements import required, within, worst
 from tests.factories import DAY, enterprise
 
 MILLION = 1_000_000
@@ -26,7 +26,7 @@ def criterion(field, value, option="1", requirement="size", **changes):
         "clause": "",
         **changes,
     }
-    told = {"message_zh": f"{field}达标", "message_en": f"{field} holds"}
+    told = {"message_zh": f"{field}达标", "message_en": f"Enough {field}"}
     trust = changes.pop("trust", Trust.A)
     rule.pop("trust", None)
     return Criterion("one", requirement, option, Rule.model_validate(told | rule), trust, date(2020, 1, 1), None)
@@ -61,7 +61,7 @@ def test_one_option_is_enough_and_asks_all_of_its_rules(facts, result):
 def test_a_requirement_says_all_its_options_in_both_languages():
     (found,) = required(EITHER, own_facts(enterprise(), DAY), DAY)
     assert found.message_zh == "revenue达标且rd_spend达标；或new_equity达标"
-    assert found.message_en == "revenue holds and rd_spend holds; or new_equity holds"
+    assert found.message_en == "Enough revenue and enough rd_spend; or enough new_equity"
     assert [one.rule for one in found.verdicts] == ["revenue1", "rd_spend1", "new_equity2"]
 
 
@@ -79,6 +79,14 @@ def test_a_requirement_is_as_well_known_as_its_weakest_source():
         [criterion("revenue", 1), criterion("employees", 1, trust=Trust.C)], own_facts(enterprise(), DAY), DAY
     )
     assert found.trust is Trust.C
+
+
+@pytest.mark.parametrize(
+    ("sentence", "part"),
+    [("In China", "in China"), ("A high-tech enterprise", "a high-tech enterprise"), ("R&D of 3%", "R&D of 3%")],
+)
+def test_a_sentence_within_another_starts_small_unless_by_an_abbreviation(sentence, part):
+    assert within(sentence) == part
 
 
 @given(st.lists(st.sampled_from(Result)))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from itertools import groupby
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from matching.reference.programmes import Criterion
 from matching.rules import verdict
 
 Passage = Annotated[str, Field(max_length=2000)]
+Found = tuple[Criterion, Verdict]
 WORST: Final = {result: i for i, result in enumerate(RESULTS)}
 
 
@@ -35,11 +35,12 @@ class Requirement(Entity):
 def required(criteria: Sequence[Criterion], known: Known, as_of: date) -> tuple[Requirement, ...]:
     """A requirement for each that the criteria name, in their order; `known` holds every fact that they ask for."""
     codes = Conditions([condition(one.rule) for one in criteria]).judge(known, as_of)
-    found = []
+    found: dict[str, list[Found]] = {}
     for one, code in zip(criteria, codes, strict=True):
         result = min(RESULTS[code], one.rule.severity, key=WORST.__getitem__)
-        found.append((one, verdict(one.rule, result, known, one.rule.value)))
-    return tuple(_requirement(name, list(rows)) for name, rows in groupby(found, lambda row: row[0].requirement))
+        said = verdict(one.rule, result, known, one.rule.value)
+        found.setdefault(one.requirement, []).append((one, said))
+    return tuple(_requirement(name, rows) for name, rows in found.items())
 
 
 def worst(results: Iterable[Result]) -> Result:
@@ -57,8 +58,9 @@ def _in_english(options: Sequence[Sequence[Verdict]]) -> str:
     return told[0].upper() + told[1:]
 
 
-def _requirement(name: str, rows: list[tuple[Criterion, Verdict]]) -> Requirement:
-    options = [[one for _, one in option] for _, option in groupby(rows, lambda row: row[0].option)]
+def _requirement(name: str, rows: Sequence[Found]) -> Requirement:
+    names = dict.fromkeys(one.option for one, _ in rows)
+    options = [[found for one, found in rows if one.option == option] for option in names]
     criteria = [one for one, _ in rows]
     return Requirement(
         requirement=name,

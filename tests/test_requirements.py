@@ -69,6 +69,12 @@ def test_a_rule_that_asks_for_review_never_fails():
     assert results([criterion("revenue", 10**12, severity="review")]) == {"size": Result.REVIEW}
 
 
+def test_rows_may_stand_in_any_order():
+    rules = [EITHER[0], criterion("employees", 1, requirement="staff"), *EITHER[1:][::-1]]
+    facts = {"revenue": 10 * MILLION, "rd_spend": MILLION - 1, "new_equity": 0}
+    assert results(rules, **facts) == {"size": Result.FAIL, "staff": Result.PASS}
+
+
 def test_requirements_keep_their_order_and_are_judged_apart():
     rules = [criterion("revenue", 1, requirement="b"), criterion("employees", 10**6, requirement="a")]
     assert list(results(rules).items()) == [("b", Result.PASS), ("a", Result.FAIL)]

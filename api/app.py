@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from api import problems
-from api.messages import RecommendationRequest
+from api.messages import ReadinessRequest, RecommendationRequest
 from api.openapi import describe
 from api.requests import RequestIds
 from api.routes import ROUTERS
@@ -50,7 +50,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    describe(app, RecommendationRequest)
+    describe(app, RecommendationRequest, ReadinessRequest)
     _warm(service.serving)
     return app
 

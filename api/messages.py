@@ -5,8 +5,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from matching.codes import Order
 from matching.domain import Day, Enterprise, Entity, Fix, Id, Kind, Match, Need, Product
 from matching.exposure import Exposure
+from matching.financing import StackBasis, Stacks
+from matching.readiness import Standing
+from matching.sizing import Suggestion
 
 EXAMPLE = {
     "enterprise": {
@@ -28,6 +32,29 @@ EXAMPLE_BY_ID = {
     "kinds": ["credit", "leasing"],
     "as_of": "2026-01-15",
     "exposure": {"cap": 3, "floor": 2, "small_share": 0.01},
+    "stack": True,
+    "order": "neutral",
+}
+EXAMPLE_READINESS = {
+    "enterprise": {
+        "enterprise_id": "E-9",
+        "region": "CN/500000/500106",
+        "tiers": ["innovative", "specialised"],
+        "revenue": 80000000,
+        "revenue_prior": 70000000,
+        "rd_spend": 7000000,
+        "rd_spend_prior": 5000000,
+        "growth_two_years": 0.12,
+        "assets": 90000000,
+        "liabilities": 66000000,
+        "main_business_share": 0.93,
+        "niche_years": 6,
+        "niche_share": 0.11,
+        "key_link": True,
+        "class_one_ip": 3,
+        "specialisation_score": 71,
+    },
+    "as_of": "2026-04-01",
 }
 
 
@@ -71,6 +98,8 @@ class RecommendationRequest(Entity):
     )
     fix: bool = Field(default=False, description="Say what would make the best few failing products eligible")
     explain: bool = Field(default=False, description="Say why each match stands where it does: at most four reasons")
+    stack: bool = Field(default=False, description="Say which credit enhancements each match admits, and at what cost")
+    order: Order = Field(default=Order.MODEL, description="`neutral`: by price, then term, then name, by no model")
 
 
 class Asked(Entity):
@@ -84,6 +113,8 @@ class Asked(Entity):
     exposure: Exposure | None = None  # earlier records have none
     fix: bool = False
     explain: bool = False
+    stack: bool = False
+    order: Order = Order.MODEL
 
 
 class RankedProduct(Match):
@@ -94,6 +125,7 @@ class RankedProduct(Match):
     name_en: str
     kind: Kind
     type: str
+    stack: Stacks | None = Field(default=None, description="Credit enhancements on it; only where `stack` was asked")
 
 
 class ProductFix(Fix):
@@ -118,7 +150,16 @@ class Recommendation(Entity):
     candidates: int
     failed: dict[str, int] = Field(examples=[{"max_amount": 12, "region": 3}])
     surprises: tuple[str, ...] = Field(description="Features that miss values here and never did in training")
+    order: Order = Field(default=Order.MODEL, description="What the matches are ordered by")
+    order_zh: str = Order.MODEL.zh
+    order_en: str = Order.MODEL.en
     matches: tuple[RankedProduct, ...]
+    stack_basis: StackBasis | None = Field(
+        default=None, description="What all stacks rest on; only where `stack` was asked"
+    )
+    sizing: Suggestion | None = Field(
+        default=None, description="Working capital by the regulator's formula, where its figures are known"
+    )
     fixes: tuple[ProductFix, ...] | None = Field(
         default=None, description="What to change, least effort first; only where `fix` was asked"
     )
@@ -138,6 +179,20 @@ class Record(Recommendation):
     created_at: datetime
     request: Asked
     features: tuple[CandidateFeatures, ...] | None = Field(default=None, description="Every candidate; only on demand")
+
+
+class ReadinessRequest(Entity):
+    """Where does this enterprise stand on the ladder of tiers and boards? Either `enterprise` or `enterprise_id`."""
+
+    enterprise: EnterpriseGiven | None = Field(default=None, description="The enterprise's facts")
+    enterprise_id: Id | None = Field(default=None, description="An enterprise that the service knows")
+    as_of: Day | None = Field(default=None, description="Rules and facts of this day; today when missing")
+
+
+class EnterpriseShown(Enterprise):
+    """An enterprise's facts, and where it stands on the ladder of tiers and boards."""
+
+    readiness: Standing | None = Field(default=None, description="None before the ladder's first day")
 
 
 class ProductPage(BaseModel):

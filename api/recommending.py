@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from api.enquiring import asked_enterprise
 from api.messages import (
     Asked,
     CandidateFeatures,
@@ -20,11 +21,17 @@ from api.store import arrays, queries
 from api.store.models import RecommendationRow
 from matching.advice import advise
 from matching.catalogue import Catalogue
-from matching.domain import Enterprise, Match, Need, Product
+from matching.codes import Order
+from matching.domain import Enterprise, Fix, Match, Need, Product
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
+from matching.financing import Financing
+from matching.fixes import fixes_of
 from matching.matcher import Matcher, Ranking
 from matching.reasons import explained
+from matching.sizing import suggest
+
+FIXES = 5
 
 
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
@@ -40,8 +47,9 @@ def recommend(service: Service, request: RecommendationRequest) -> Recommendatio
         top_k=asked.top_k,
         kinds=asked.kinds,
         exposure=asked.exposure,
+        order=asked.order,
     )
-    if asked.explain:
+    if asked.explain and asked.order is Order.MODEL:  # a neutral order has no model's reasons
         ranking = explained(matcher, ranking, asked.enterprise, asked.need)
     product_ids = matcher.catalogue.ids[ranking.rows].tolist()
     answer = _answer(recommendation_id, asked, ranking, matcher.catalogue, _fixes(matcher, asked))
@@ -65,7 +73,7 @@ def recall(service: Service, recommendation_id: str, features: bool) -> Record:
 
 def _asked(service: Service, request: RecommendationRequest, recommendation_id: str) -> Asked:
     as_of = request.as_of or service.today()
-    enterprise = _enterprise(service, request, as_of)
+    enterprise = asked_enterprise(service, request, as_of)
     need = _need(request, enterprise, as_of, f"need-{recommendation_id}")
     _refuse_the_future(enterprise, need, as_of)
     return Asked(
@@ -77,18 +85,9 @@ def _asked(service: Service, request: RecommendationRequest, recommendation_id: 
         exposure=request.exposure,
         fix=request.fix,
         explain=request.explain,
+        stack=request.stack,
+        order=request.order,
     )
-
-
-def _enterprise(service: Service, request: RecommendationRequest, as_of: date) -> Enterprise:
-    given = request.enterprise
-    if (given is None) == (request.enterprise_id is None):
-        what = "is present, or enterprise is" if given is None else "is absent where enterprise is given"
-        raise InputError("request", [Fault("enterprise_id", what)])
-    if given is None:
-        with service.store.reading() as session:
-            return queries.enterprise(session, str(request.enterprise_id), as_of)
-    return Enterprise.model_validate(given.model_dump() | {"as_of": given.as_of or as_of})
 
 
 def _need(request: RecommendationRequest, enterprise: Enterprise, as_of: date, need_id: str) -> Need:
@@ -110,11 +109,19 @@ def _refuse_the_future(enterprise: Enterprise, need: Need, as_of: date) -> None:
 def _fixes(matcher: Matcher, asked: Asked) -> tuple[ProductFix, ...] | None:
     if not asked.fix:
         return None
-    found = advise(matcher, asked.enterprise, asked.need, as_of=asked.as_of, kinds=asked.kinds)
+    found = _found_fixes(matcher, asked)
     catalogue = matcher.catalogue
     rows = catalogue.known_as_of(asked.as_of)
     row_of = dict(zip(catalogue.ids[rows].tolist(), rows.tolist(), strict=True))
     return tuple(ProductFix(**dict(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
+
+
+def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:
+    """The fixes of least effort; with the rank by score that each would have unless no model is to have a say."""
+    if asked.order is Order.MODEL:
+        return advise(matcher, asked.enterprise, asked.need, as_of=asked.as_of, limit=FIXES, kinds=asked.kinds)
+    need = asked.need if asked.kinds is None else asked.need.model_copy(update={"kinds": asked.kinds})
+    return fixes_of(matcher.rulebook.judge(asked.enterprise, need, asked.as_of))[:FIXES]
 
 
 def _answer(
@@ -125,6 +132,7 @@ def _answer(
     fixes: tuple[ProductFix, ...] | None,
 ) -> Recommendation:
     row_of = dict(zip(catalogue.ids[ranking.rows].tolist(), ranking.rows.tolist(), strict=True))
+    financing = Financing(asked.enterprise, asked.need, asked.as_of) if asked.stack else None
     return Recommendation(
         id=recommendation_id,
         enterprise_id=asked.enterprise.enterprise_id,
@@ -135,13 +143,22 @@ def _answer(
         candidates=len(ranking.rows),
         failed=ranking.failed,
         surprises=ranking.surprises,
-        matches=tuple(_ranked(match, catalogue, row_of[match.product_id]) for match in ranking.matches),
+        order=ranking.order,
+        order_zh=ranking.order.zh,
+        order_en=ranking.order.en,
+        matches=tuple(_ranked(match, catalogue, row_of[match.product_id], financing) for match in ranking.matches),
+        stack_basis=financing.basis if financing else None,
+        sizing=suggest(asked.enterprise, asked.need, asked.as_of),
         fixes=fixes,
     )
 
 
-def _ranked(match: Match, catalogue: Catalogue, row: int) -> RankedProduct:
-    return RankedProduct(**dict(match), **_named(catalogue.products[row]))
+def _ranked(match: Match, catalogue: Catalogue, row: int, financing: Financing | None) -> RankedProduct:
+    product = catalogue.products[row]
+    stack = None
+    if financing:
+        stack = financing.of(product, float(catalogue.rate_bp(financing.as_of)[row]), match.chance)
+    return RankedProduct(**dict(match), **_named(product), stack=stack)
 
 
 def _named(product: Product) -> dict[str, Any]:

@@ -8,6 +8,7 @@ ranking = matcher.rank(enterprise, need, as_of=date(2026, 6, 30), top_k=10)
 from matching.advice import advise
 from matching.bundles import bundle, champion
 from matching.catalogue import Catalogue
+from matching.codes import Order
 from matching.domain import (
     Change,
     Enterprise,
@@ -26,13 +27,15 @@ from matching.domain import (
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
 from matching.exposure import Exposure
 from matching.features import FEATURES, Builder
+from matching.financing import Financing, Stack, Stacks
 from matching.fixes import applied, fixes_of
 from matching.history import History
 from matching.matcher import Matcher, Ranking
 from matching.ranker import Ranker
+from matching.readiness import Standing, readiness
 from matching.reasons import explained, why
 from matching.rules import Rulebook, Verdicts
-from matching.sizing import Sizing, size_need
+from matching.sizing import Sizing, Suggestion, size_need, suggest
 from matching.tables import Tables
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "Enterprise",
     "Exposure",
     "Fault",
+    "Financing",
     "Fix",
     "History",
     "InputError",
@@ -54,6 +58,7 @@ __all__ = [
     "MatchingError",
     "Need",
     "NotFoundError",
+    "Order",
     "Outcome",
     "Product",
     "Ranker",
@@ -62,7 +67,11 @@ __all__ = [
     "Rule",
     "Rulebook",
     "Sizing",
+    "Stack",
+    "Stacks",
     "Stage",
+    "Standing",
+    "Suggestion",
     "Tables",
     "Verdict",
     "Verdicts",
@@ -72,6 +81,8 @@ __all__ = [
     "champion",
     "explained",
     "fixes_of",
+    "readiness",
     "size_need",
+    "suggest",
     "why",
 ]

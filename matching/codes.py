@@ -86,6 +86,8 @@ class Tier(Coded):
     INNOVATIVE = "innovative", "创新型中小企业", "Innovative SME"
     SPECIALISED = "specialised", "专精特新中小企业", "Specialised-and-new SME"
     LITTLE_GIANT = "little_giant", "专精特新“小巨人”", "Little giant"
+    OTC_BOARD = "otc_board", "区域性股权市场专精特新专板", "Specialised board of the OTC market"
+    LISTED = "listed", "证券交易所上市", "Listed on an exchange"
     CHAMPION = "champion", "制造业单项冠军", "Manufacturing champion"
     DOUBLE_HUNDRED = "double_hundred", "双百企业", "Double Hundred enterprise"
     CHAIN_LEADER = "chain_leader", "链主企业", "Chain leader"
@@ -172,3 +174,53 @@ class BuiltIn(Coded):
     INDUSTRY = "industry", "产品适用行业", "Industry served"
     PURPOSE = "purpose", "产品适用用途", "Purpose served"
     COLLATERAL = "collateral", "产品担保要求", "Security asked, any one of these"
+
+
+class Trust(Coded):
+    """How well the source of a dated row was read."""
+
+    A = "A", "官方文本", "Read in an official text or its repost"
+    B = "B", "非官方来源", "Read in a weak source: a default, no claim"
+    C = "C", "未经核对", "Common knowledge or an assumption, not checked"
+
+
+class Order(Coded):
+    """What puts eligible products in their order."""
+
+    MODEL = "model", "按模型得分排序", "By the model's score"
+    NEUTRAL = "neutral", "按价格、期限、名称排序，不经任何模型", "By price, then term, then name: made by no model"
+
+
+class EnhancementKind(Coded):
+    """What may be stacked on a product."""
+
+    GUARANTEE = "guarantee", "担保", "Guarantee"
+    INSURANCE = "insurance", "保险", "Insurance"
+    POOL = "pool", "风险补偿资金池", "Risk-compensation pool"
+    SUBSIDY = "subsidy", "补贴", "Subsidy"
+
+
+class Bearer(Coded):
+    """Who bears a share of a loss."""
+
+    LENDER = "lender", "资金提供方", "The institution itself"
+    GUARANTOR = "guarantor", "担保机构", "The guarantor"
+    INSURER = "insurer", "保险机构", "The insurer"
+    CITY = "city", "市级财政", "The city"
+    DISTRICT = "district", "区县财政", "The district"
+
+
+class CostPart(Coded):
+    """What the yearly cost of a stack is made of."""
+
+    INTEREST = "interest", "利息", "Interest"
+    GUARANTEE_FEE = "guarantee_fee", "担保费", "Guarantee fee"
+    PREMIUM = "premium", "保费", "Premium"
+    SUBSIDY = "subsidy", "补贴", "Subsidy"
+
+
+class StackOrder(Coded):
+    """By what a product's stacks are ordered."""
+
+    LIFT = "lift", "按单位成本提高的获批概率", "By the chance gained for its cost"
+    COST = "cost", "按综合成本", "By cost: no chance is stated"

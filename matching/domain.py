@@ -26,6 +26,7 @@ from matching.codes import (
     Stage,
     TaxGrade,
     Tier,
+    Trust,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "TaxGrade",
     "Text",
     "Tier",
+    "Trust",
     "Value",
     "Verdict",
     "fact",
@@ -146,6 +148,28 @@ class Enterprise(Entity):
     patent_life: float | None = fact("专利剩余保护期", "Patent life left", "year", ge=0, le=20, default=None)
     equipment_invoiced: bool | None = fact("自有设备发票齐全", "Invoices of own equipment at hand", default=None)
     equipment_pledged: bool | None = fact("自有设备已抵押", "Own equipment is pledged", default=None)
+    revenue_prior: int | None = _money("上上年度营业收入", "Revenue, the year before", "yuan/year")
+    rd_spend_prior: int | None = _money("上上年度研发费用", "R&D spending, the year before", "yuan/year")
+    growth_two_years: float | None = fact(
+        "近两年主营业务收入平均增长率", "Growth, mean of two years", "share", ge=-1, le=100, default=None
+    )
+    main_business_share: float | None = fact("主营业务收入占比", "Main business", "share", ge=0, le=1, default=None)
+    niche_years: float | None = fact("从事细分市场年限", "Time in the niche", "year", ge=0, le=200, default=None)
+    niche_share: float | None = fact("主导产品细分市场占有率", "Niche share", "share", ge=0, le=1, default=None)
+    niche_rank: int | None = fact(
+        "主导产品细分市场全国排名", "National rank in the niche", ge=1, le=10**6, default=None
+    )
+    key_link: bool | None = fact("主导产品位于产业链关键环节", "A key link of its chain", default=None)
+    class_one_ip: int | None = fact("Ⅰ类知识产权", "Class I IP rights", "right", ge=0, le=10**6, default=None)
+    rd_staff_share: float | None = fact("研发人员占比", "R&D staff", "share", ge=0, le=1, default=None)
+    new_equity: int | None = _money("近两年新增股权融资", "New equity in two years")
+    innovation_score: float | None = fact("创新型评价得分", "Innovative SME score", "point", ge=0, le=100, default=None)
+    specialisation_score: float | None = fact(
+        "专精特新评价得分", "Specialised-and-new score", "point", ge=0, le=100, default=None
+    )
+    fast_track: bool | None = fact("符合直接认定条件", "A fast track applies", default=None)
+    market_value: int | None = _money("预计市值", "Market value expected")
+    neeq_months: int | None = fact("新三板创新层挂牌月数", "Months on the NEEQ", "month", ge=0, le=600, default=None)
 
 
 class Need(Entity):
@@ -276,14 +300,14 @@ class Reason(Entity):
 
 
 class Match(Entity):
-    """A ranked product for a need; rank 1 is best. `score` orders; it is no probability.
+    """A ranked product for a need; rank 1 is best. `score` orders, missing where no model did; it is no probability.
 
     `chance` is one: P(granted | applied), missing where the model had too few refusals to learn it from.
     """
 
     product_id: Id = fact("产品编号", "Product id")
     rank: int = fact("名次", "Rank", ge=1)
-    score: float = fact("得分", "Score")
+    score: float | None = fact("得分", "Score", default=None)
     chance: float | None = fact("申请获批概率", "Chance of a grant once applied for", "share", ge=0, le=1, default=None)
     verdicts: tuple[Verdict, ...] = fact("规则结论", "Verdicts")
     reasons: tuple[Reason, ...] | None = fact("推荐理由", "Reasons (only where asked)", default=None)

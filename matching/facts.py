@@ -52,6 +52,11 @@ def facts(enterprise: Enterprise, need: Need, as_of: date) -> dict[str, Any]:
     return known | {name: derive(enterprise, need, as_of) for name, derive in _DERIVATIONS.items()}
 
 
+def own_facts(enterprise: Enterprise, as_of: date) -> dict[str, Any]:
+    """The facts of an enterprise alone, whatever it needs."""
+    return {**enterprise.__dict__} | {name: derive(enterprise, as_of) for name, derive in _OWN.items()}
+
+
 def derived(name: str, enterprise: Enterprise, need: Need, as_of: date) -> Any:
     """One fact alone, as in `facts`."""
     if name in _DERIVATIONS:
@@ -113,7 +118,7 @@ def _anniversary(day: date, years: int) -> date:
         return date(day.year + years, 3, 1)
 
 
-def _size(enterprise: Enterprise, need: Need, as_of: date) -> Size | None:
+def _size(enterprise: Enterprise, as_of: date) -> Size | None:
     """By the official algorithm in China, where its facts are known and the standard is in force; else as stated."""
     if enterprise.region is not None and enterprise.region.split("/", 1)[0] != CHINA:
         return enterprise.size
@@ -143,10 +148,25 @@ def _equity(enterprise: Enterprise) -> int | None:
     return enterprise.assets - enterprise.liabilities
 
 
+def _return(enterprise: Enterprise) -> float | None:
+    """Profit to equity; None where there is no equity."""
+    equity = _equity(enterprise)
+    return _share(enterprise.profit, equity if equity and equity > 0 else None)
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
 _DERIVED: Final = (
     Fact("age_years", FactType.NUMBER, "成立年限", "Years since founded", "year"),
     Fact("debt_ratio", FactType.NUMBER, "资产负债率", "Debt ratio", "share"),
     Fact("equity", FactType.NUMBER, "净资产", "Equity", "yuan"),
+    Fact("return_on_equity", FactType.NUMBER, "净资产收益率", "Return on equity", "share"),
+    Fact("revenue_mean", FactType.NUMBER, "近两年平均营业收入", "Mean revenue of two years", "yuan/year"),
+    Fact("rd_two_years", FactType.NUMBER, "近两年研发费用合计", "R&D spending in two years", "yuan"),
+    Fact("rd_intensity_prior", FactType.NUMBER, "上上年度研发投入强度", "R&D intensity, the year before", "share"),
+    Fact("rd_intensity_two_years", FactType.NUMBER, "近两年研发投入强度", "R&D intensity over two years", "share"),
     Fact("profit_margin", FactType.NUMBER, "净利率", "Profit margin", "share"),
     Fact("rd_intensity", FactType.NUMBER, "研发投入强度", "R&D intensity", "share"),
     Fact("amount_to_revenue", FactType.NUMBER, "需求金额与营收之比", "Amount to revenue", "share"),
@@ -183,13 +203,29 @@ def _amount_to(field: str) -> Callable[[Enterprise, Need, date], float | None]:
     return lambda enterprise, need, as_of: _multiple(need.amount, getattr(need, field))
 
 
-_DERIVATIONS: Final[dict[str, Callable[[Enterprise, Need, date], Any]]] = {
+_OWN: Final[dict[str, Callable[[Enterprise, date], Any]]] = {
     "size": _size,
-    "age_years": lambda enterprise, need, as_of: age_years(enterprise.founded, as_of),
-    "debt_ratio": lambda enterprise, need, as_of: _share(enterprise.liabilities, enterprise.assets),
-    "equity": lambda enterprise, need, as_of: _equity(enterprise),
-    "profit_margin": lambda enterprise, need, as_of: _share(enterprise.profit, enterprise.revenue),
-    "rd_intensity": lambda enterprise, need, as_of: _share(enterprise.rd_spend, enterprise.revenue),
+    "age_years": lambda enterprise, as_of: age_years(enterprise.founded, as_of),
+    "debt_ratio": lambda enterprise, as_of: _share(enterprise.liabilities, enterprise.assets),
+    "equity": lambda enterprise, as_of: _equity(enterprise),
+    "return_on_equity": lambda enterprise, as_of: _return(enterprise),
+    "profit_margin": lambda enterprise, as_of: _share(enterprise.profit, enterprise.revenue),
+    "revenue_mean": lambda enterprise, as_of: _share(_sum(enterprise.revenue, enterprise.revenue_prior), 2),
+    "rd_two_years": lambda enterprise, as_of: _sum(enterprise.rd_spend, enterprise.rd_spend_prior),
+    "rd_intensity": lambda enterprise, as_of: _share(enterprise.rd_spend, enterprise.revenue),
+    "rd_intensity_prior": lambda enterprise, as_of: _share(enterprise.rd_spend_prior, enterprise.revenue_prior),
+    "rd_intensity_two_years": lambda enterprise, as_of: _share(
+        _sum(enterprise.rd_spend, enterprise.rd_spend_prior), _sum(enterprise.revenue, enterprise.revenue_prior)
+    ),
+}
+
+
+def _alone(derive: Callable[[Enterprise, date], Any]) -> Callable[[Enterprise, Need, date], Any]:
+    return lambda enterprise, need, as_of: derive(enterprise, as_of)
+
+
+_DERIVATIONS: Final[dict[str, Callable[[Enterprise, Need, date], Any]]] = {
+    **{name: _alone(derive) for name, derive in _OWN.items()},
     "amount_above_need": lambda enterprise, need, as_of: _excess(enterprise, need),
     "down_payment_share": lambda enterprise, need, as_of: _share(need.down_payment, need.purchase_price),
     "profit_to_amount": lambda enterprise, need, as_of: _share(enterprise.distributable_profit, need.amount),

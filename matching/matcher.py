@@ -7,10 +7,12 @@ from datetime import date
 import numpy as np
 
 from matching.catalogue import Catalogue, Rows
+from matching.codes import Order
 from matching.domain import Enterprise, Kind, Match, Need
 from matching.exposure import Exposure, Places
 from matching.features import Builder
 from matching.history import Numbers
+from matching.neutral import neutral
 from matching.ranker import Ranker
 from matching.rules import Rulebook, Verdicts
 
@@ -22,7 +24,7 @@ class Ranking:
     `rows` are the candidates (rows of the catalogue, nothing fails), `features` float64 [rows, FEATURES], `scores` and
     `chances` (NaN where none is stated) theirs, in the same order; `matches` the best `top_k`; `failed` counts the
     products that failed each rule;
-    `surprises` names features that miss values here and never did in training.
+    `surprises` names features that miss values here and never did in training; `order` is what the matches are in.
     """
 
     as_of: date
@@ -35,6 +37,7 @@ class Ranking:
     matches: tuple[Match, ...]
     failed: dict[str, int]
     surprises: tuple[str, ...]
+    order: Order = Order.MODEL
 
 
 class Matcher:
@@ -58,11 +61,13 @@ class Matcher:
         kinds: Collection[Kind] | None = None,
         among: Rows | None = None,
         exposure: Exposure | None = None,
+        order: Order = Order.MODEL,
     ) -> Ranking:
         """The best `top_k` eligible products for `need` as of a date; `among` limits the rows that are considered.
 
         Reads no outcome from the first day of `as_of`'s month on. Equal scores rank by product id. Under `exposure`
-        a better product may have to give way, and the matches are fewer where it cannot be met with all.
+        a better product may have to give way, and the matches are fewer where it cannot be met with all. In the neutral
+        `order` no model has a say in the matches, nor do they state a score or a chance.
         """
         if kinds is not None:
             need = need.model_copy(update={"kinds": tuple(kinds)})
@@ -71,7 +76,8 @@ class Matcher:
         features = self.builder.build(enterprise, need, as_of, rows)
         scores = self.ranker.score(features)
         chances = self.ranker.chance(features, scores, self.catalogue.kind_code[rows])
-        first = self.places.first(rows, scores, as_of, top_k, exposure)
+        placed = scores if order is Order.MODEL else neutral(self.catalogue, rows, as_of)
+        first = self.places.first(rows, placed, as_of, top_k, exposure)
         return Ranking(
             as_of=as_of,
             model_id=self.ranker.model_id,
@@ -80,21 +86,23 @@ class Matcher:
             features=features,
             scores=scores,
             chances=chances,
-            matches=self._matches(verdicts, rows, scores, chances, first),
+            matches=self._matches(verdicts, rows, scores, chances, first, order),
             failed=verdicts.failed,
             surprises=tuple(self.ranker.surprises(features)),
+            order=order,
         )
 
     def _matches(
-        self, verdicts: Verdicts, rows: Rows, scores: Numbers, chances: Numbers, first: Rows
+        self, verdicts: Verdicts, rows: Rows, scores: Numbers, chances: Numbers, first: Rows, order: Order
     ) -> tuple[Match, ...]:
         eligible = np.flatnonzero(verdicts.eligible)
+        said = order is Order.MODEL
         return tuple(
             Match(
                 product_id=str(self.catalogue.ids[rows[i]]),
                 rank=rank,
-                score=float(scores[i]),
-                chance=None if np.isnan(chances[i]) else float(chances[i]),
+                score=float(scores[i]) if said else None,
+                chance=float(chances[i]) if said and not np.isnan(chances[i]) else None,
                 verdicts=verdicts.of(int(eligible[i])),
             )
             for rank, i in enumerate(first, start=1)

@@ -20,7 +20,7 @@ from matching.conditions import FAIL, PASS, RESULTS, REVIEW, Codes, OwnRules
 from matching.domain import BuiltIn, Enterprise, Need, Operator, Product, Result, Rule, Verdict
 from matching.facts import FACTS, Fact, Known, facts, members, number, text
 
-__all__ = ["FACTS", "NO_LIMIT", "Asked", "Case", "Rulebook", "Verdicts", "facts", "message"]
+__all__ = ["FACTS", "NO_LIMIT", "Asked", "Case", "Rulebook", "Verdicts", "facts", "message", "verdict"]
 
 NO_LIMIT: Final = "any"
 
@@ -139,19 +139,8 @@ class Verdicts:
 
     def _verdict(self, entry: int) -> Verdict:
         rule, asked = self._own.rules[entry], self._own.asked(entry, self.case.rate_bp)
-        threshold = text(asked.threshold if rule.unit == RATE else rule.value)
-        zh, en = message(rule)
-        return Verdict(
-            rule=rule.rule_id,
-            result=RESULTS[self._own_codes[entry]],
-            clause=rule.clause,
-            source=rule.source,
-            message_zh=zh,
-            message_en=en,
-            threshold=text(f"{rule.operator.en} {threshold}") or NO_LIMIT,
-            actual=text(self.case.known[rule.field]),
-            unit=FACTS[rule.field].unit,
-        )
+        threshold = asked.threshold if rule.unit == RATE else rule.value
+        return verdict(rule, RESULTS[self._own_codes[entry]], self.case.known, threshold)
 
 
 class Rulebook:
@@ -300,6 +289,22 @@ def _built_in_rules(catalogue: Catalogue) -> dict[BuiltIn, _BuiltIn]:
         BuiltIn.PURPOSE: _AnyOf(FACTS["purpose"], [product.purposes for product in products]),
         BuiltIn.COLLATERAL: _AnyOf(FACTS["collateral"], [product.collateral for product in products]),
     }
+
+
+def verdict(rule: Rule, result: Result, known: Known, threshold: object) -> Verdict:
+    """What a rule says, with its texts, the threshold that it asks and the fact that it found."""
+    zh, en = message(rule)
+    return Verdict(
+        rule=rule.rule_id,
+        result=result,
+        clause=rule.clause,
+        source=rule.source,
+        message_zh=zh,
+        message_en=en,
+        threshold=text(f"{rule.operator.en} {text(threshold)}") or NO_LIMIT,
+        actual=text(known[rule.field]),
+        unit=FACTS[rule.field].unit,
+    )
 
 
 def message(rule: Rule) -> tuple[str, str]:

@@ -39,7 +39,7 @@ def test_a_product_that_has_ended_is_still_shown(client):
 
 def test_an_enterprise_is_shown_with_its_latest_facts(client):
     shown = client.get("/v1/enterprises/E1").json()
-    assert set(shown) == set(Enterprise.model_fields)
+    assert set(shown) == {*Enterprise.model_fields, "readiness"}
     assert (shown["as_of"], shown["revenue"], shown["profit"]) == ("2022-12-31", 30_000_000, None)
 
 

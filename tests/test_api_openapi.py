@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from api.messages import EXAMPLE, EXAMPLE_BY_ID, RecommendationRequest
+from api.messages import EXAMPLE, EXAMPLE_BY_ID, EXAMPLE_READINESS, ReadinessRequest, RecommendationRequest
 
 PROBLEM = "application/problem+json"
 
@@ -23,6 +23,7 @@ def test_every_route_of_the_issue_is_there(schema):
     assert {(method, path) for path, method, _ in operations(schema)} == {
         ("post", "/v1/recommendations"),
         ("get", "/v1/recommendations/{recommendation_id}"),
+        ("post", "/v1/readiness"),
         ("get", "/v1/products"),
         ("get", "/v1/products/{product_id}"),
         ("get", "/v1/enterprises/{enterprise_id}"),
@@ -33,7 +34,15 @@ def test_every_route_of_the_issue_is_there(schema):
 
 def test_every_reference_leads_somewhere(schema):
     names = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(schema)))
-    assert {"Problem", "RecommendationRequest", "Recommendation", "Record", "EnterpriseGiven"} <= names
+    assert {
+        "Problem",
+        "RecommendationRequest",
+        "Recommendation",
+        "Record",
+        "EnterpriseGiven",
+        "Stacks",
+        "Standing",
+    } <= names
     assert names <= set(schema["components"]["schemas"])
 
 
@@ -55,6 +64,11 @@ def test_every_operation_that_can_fail_documents_its_problem(schema):
 @pytest.mark.parametrize("example", [EXAMPLE, EXAMPLE_BY_ID])
 def test_the_examples_are_valid_requests(example):
     RecommendationRequest.model_validate_json(json.dumps(example), strict=True)
+
+
+def test_the_example_of_readiness_is_answered(client):
+    ReadinessRequest.model_validate_json(json.dumps(EXAMPLE_READINESS), strict=True)
+    assert client.post("/v1/readiness", json=EXAMPLE_READINESS).json()["next"] == "little_giant"
 
 
 def test_the_example_by_value_is_answered(client):

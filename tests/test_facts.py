@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.domain import Enterprise, Need, Size
-from matching.facts import FACTS, FactType, age_years, derived, facts, members, number, text
+from matching.facts import FACTS, FactType, age_years, derived, facts, members, number, own_facts, text
 from tests.factories import DAY, enterprise, need
 
 
@@ -65,6 +65,13 @@ def test_one_fact_alone_is_as_among_all():
     assert {name: derived(name, *case, DAY) for name in FACTS} == everything
 
 
+def test_the_facts_of_an_enterprise_alone_are_those_beside_any_need():
+    who = enterprise(assets=10, liabilities=7, size="micro")
+    alone, beside = own_facts(who, DAY), facts(who, need(), DAY)
+    assert alone.items() <= beside.items()
+    assert {"size", "debt_ratio", *Enterprise.model_fields} <= alone.keys()
+
+
 def test_enumerated_facts_know_their_codes():
     assert FACTS["size"].codes == ("large", "medium", "small", "micro")
     assert "real_estate" in FACTS["collateral"].codes
@@ -85,6 +92,18 @@ def test_enumerated_facts_know_their_codes():
         ({"invoices": 5_000_000}, "amount_to_invoices", 2_000_000 / 5_000_000),
         ({"patent_value": 0}, "amount_to_patents", inf),
         ({"distributable_profit": -100_000}, "profit_to_amount", -100_000 / 2_000_000),
+        ({"assets": 10, "liabilities": 6, "profit": 1}, "return_on_equity", 1 / (10 - 6)),
+        ({"assets": 6, "liabilities": 6, "profit": 1}, "return_on_equity", None),
+        ({"assets": 5, "liabilities": 6, "profit": 1}, "return_on_equity", None),
+        ({"revenue": 200, "revenue_prior": 100}, "revenue_mean", (200 + 100) / 2),
+        ({"rd_spend": 6, "rd_spend_prior": 4}, "rd_two_years", 6 + 4),
+        ({"rd_spend": 6}, "rd_two_years", None),
+        ({"revenue_prior": 100, "rd_spend_prior": 4}, "rd_intensity_prior", 4 / 100),
+        (
+            {"revenue": 200, "revenue_prior": 100, "rd_spend": 6, "rd_spend_prior": 4},
+            "rd_intensity_two_years",
+            (6 + 4) / (200 + 100),
+        ),
         ({"assets": 0, "liabilities": 7}, "debt_ratio", None),
         ({"assets": 10}, "debt_ratio", None),
         ({"assets": 10}, "equity", None),

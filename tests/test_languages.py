@@ -11,6 +11,7 @@ from matching.domain import BuiltIn, Coded, Entity, Rule
 from matching.facts import FACTS, FactType
 from matching.features import SPECIFICATION, Side
 from matching.fixes import LEVERS
+from matching.reference import programmes
 from matching.rules import message
 from matching.topics import SAID
 from training.market.types import TYPES
@@ -20,7 +21,7 @@ CODES = [member for kind in Coded.__subclasses__() for member in kind]
 FIELDS = [
     (cls.__name__, name, info)
     for cls in Entity.__subclasses__()
-    if cls.__module__ == "matching.domain"
+    if cls.__module__.startswith("matching.")
     for name, info in cls.model_fields.items()
 ]
 VALUES = {
@@ -78,6 +79,33 @@ def test_every_rule_of_the_market_speaks_both_languages(kind):
         zh, en = message(rule)
         assert HAN.search(zh)
         assert not HAN.search(en)
+
+
+RULES = [row for table in ("enhancement_rules", "ladder_rules") for row in programmes.every_criterion(table)]
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.code) for row in RULES])
+def test_every_rule_of_an_enhancement_or_a_rung_speaks_both_languages(row):
+    assert HAN.search(row.rule.message_zh)
+    assert row.rule.message_en
+    assert not HAN.search(row.rule.message_en)
+    for told in (row.rule.clause, row.rule.source):
+        zh, en = told.split(" / ")
+        assert HAN.search(zh)
+        assert not HAN.search(en)
+
+
+@pytest.mark.parametrize("one", [pytest.param(one, id=one.code) for one in programmes.programmes(date(2026, 1, 1))])
+def test_every_enhancement_speaks_both_languages(one):
+    assert HAN.search(one.name_zh)
+    assert one.name_en
+    assert not HAN.search(one.name_en)
+
+
+def test_every_step_and_assumption_speaks_both_languages():
+    told = [(rung.step_zh, rung.step_en) for rung in programmes.rungs(date(2026, 1, 1))]
+    told += [(one.text_zh, one.text_en) for one in programmes.every_assumption()]
+    assert all(HAN.search(zh) and en and not HAN.search(en) for zh, en in told)
 
 
 def test_all_advice_speaks_both_languages():

@@ -8,6 +8,7 @@ import pytest
 
 from matching.calibration import SILENT
 from matching.catalogue import Catalogue
+from matching.codes import Order
 from matching.domain import Kind
 from matching.exposure import Exposure
 from matching.matcher import Matcher
@@ -181,3 +182,16 @@ def test_ranking_again_gives_the_same(matcher):
     one, other = rank(matcher), rank(matcher)
     assert one.matches == other.matches
     assert one.features.tobytes() == other.features.tobytes()
+
+
+def test_in_the_neutral_order_no_model_has_a_say(matcher):
+    one, other = (rank(scoring(matcher, *scores), order=Order.NEUTRAL) for scores in ((5, 4, 3, 2, 1), (1, 2, 3, 4, 5)))
+    assert one.matches == other.matches
+    assert {(match.score, match.chance) for match in one.matches} == {(None, None)}
+    assert [match.rank for match in one.matches] == [1, 2, 3, 4, 5]
+    assert (one.order, rank(matcher).order) == (Order.NEUTRAL, Order.MODEL)
+
+
+def test_the_neutral_order_keeps_to_a_constraint_on_exposure(matcher):
+    assert ids(rank(matcher, order=Order.NEUTRAL)) == ["P0", "P1", "P2", "P3", "P4"]  # alike but for their ids
+    assert ids(rank(matcher, order=Order.NEUTRAL, exposure=Exposure(cap=1))) == ["P0", "P4"]

@@ -4,22 +4,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.messages import DayAsked
+from api.enquiring import show
+from api.messages import DayAsked, EnterpriseShown
 from api.openapi import problems
 from api.requests import answer
 from api.service import ServiceGiven
 from api.store import queries
-from matching.domain import Enterprise, Id
+from matching.domain import Id
 
 router = APIRouter(prefix="/v1/enterprises", tags=["enterprises"])
 
 
-@router.get("/{enterprise_id}", response_model=Enterprise, responses=problems(404, 422))
+@router.get("/{enterprise_id}", response_model=EnterpriseShown, responses=problems(404, 422))
 def get_enterprise(
     enterprise_id: Annotated[Id, Path(examples=["E-9"])],
     service: ServiceGiven,
     as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
 ) -> Response:
-    """An enterprise's latest facts known by a day; null where a fact is unknown."""
+    """An enterprise's latest facts known by a day, null where one is unknown, and its readiness by that day's rules."""
+    day = as_of or service.today()
     with service.store.reading() as session:
-        return answer(queries.enterprise(session, enterprise_id, as_of or service.today()))
+        return answer(show(queries.enterprise(session, enterprise_id, day), day))

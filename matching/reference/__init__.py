@@ -4,18 +4,17 @@ what an enterprise can change.
 Every question is asked "as of" a date, so that a past recommendation replays with the rules of its day.
 """
 
-import csv
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
-from importlib import resources
 from types import MappingProxyType
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from matching.domain import Benchmark, Coded, Size
-from matching.errors import Fault, InputError
+from matching.errors import InputError
+from matching.reference import reading
 
 CITY: Final = "CN/500000"
 MANUFACTURING: Final = "C"
@@ -104,28 +103,15 @@ class Change:
         return f"{self.field}={self.value}"
 
 
-class _Dated(Protocol):
-    @property
-    def code(self) -> str: ...
-    @property
-    def valid_from(self) -> date: ...
-    @property
-    def valid_to(self) -> date | None: ...
-
-
-D = TypeVar("D", bound=_Dated)
-C = TypeVar("C", bound=Coded)
-
-
 @lru_cache(maxsize=64)
 def regions(as_of: date) -> Mapping[str, Region]:
     """The districts in force on `as_of`, by code. Raises `InputError` before the table's first row."""
-    return _in_force("regions", _regions(), as_of)
+    return reading.in_force("regions", _regions(), as_of)
 
 
 def region(code: str, as_of: date) -> Region:
     """The district `code` as in force on `as_of`. Raises `InputError` where it is not. Source: GB/T 2260."""
-    return _member("regions", regions(as_of), code, as_of)
+    return reading.member("regions", regions(as_of), code, as_of)
 
 
 def successor(code: str, as_of: date) -> str:
@@ -134,7 +120,7 @@ def successor(code: str, as_of: date) -> str:
     known = {row.code: row for row in _regions()}
     while code not in in_force and code in known and known[code].valid_from <= as_of:
         code = known[code].successor or ""
-    return _member("regions", in_force, code, as_of).code
+    return reading.member("regions", in_force, code, as_of).code
 
 
 @lru_cache(maxsize=65536)
@@ -165,7 +151,7 @@ def lpr(benchmark: Benchmark, as_of: date) -> float:
     days, rates = _lpr()
     at = bisect_right(days, as_of)
     if at == 0:
-        raise _too_early("lpr", days[0], as_of)
+        raise reading.too_early("lpr", days[0], as_of)
     return rates[at - 1][benchmark]
 
 
@@ -186,12 +172,12 @@ def size_class(employees: int | None, revenue: int | None, as_of: date) -> Size 
 @lru_cache(maxsize=64)
 def industries(as_of: date) -> Mapping[str, Industry]:
     """The manufacturing divisions in force on `as_of`, by code. Raises `InputError` before the first row."""
-    return _in_force("industries", _industries(), as_of)
+    return reading.in_force("industries", _industries(), as_of)
 
 
 def industry(code: str, as_of: date) -> Industry:
     """The manufacturing division `code` (13-43). Raises `InputError` for another. Source: GB/T 4754-2017."""
-    return _member("industries", industries(as_of), code, as_of)
+    return reading.member("industries", industries(as_of), code, as_of)
 
 
 def is_manufacturing(path: str | None) -> bool:
@@ -202,12 +188,12 @@ def is_manufacturing(path: str | None) -> bool:
 @lru_cache(maxsize=64)
 def clusters(as_of: date) -> Mapping[str, Cluster]:
     """The manufacturing clusters in force on `as_of`, by code. Raises `InputError` before the first row."""
-    return _in_force("clusters", _clusters(), as_of)
+    return reading.in_force("clusters", _clusters(), as_of)
 
 
 def cluster(code: str, as_of: date) -> Cluster:
     """The cluster `code`. Raises `InputError` where it is not in force on `as_of`."""
-    return _member("clusters", clusters(as_of), code, as_of)
+    return reading.member("clusters", clusters(as_of), code, as_of)
 
 
 @lru_cache(maxsize=64)
@@ -217,7 +203,7 @@ def changes(as_of: date) -> Mapping[str, tuple[Change, ...]]:
     Raises `InputError` before the table's first row.
     """
     held: dict[str, list[Change]] = {}
-    for row in sorted(_in_force("changes", _changes(), as_of).values(), key=lambda row: row.effort_days):
+    for row in sorted(reading.in_force("changes", _changes(), as_of).values(), key=lambda row: row.effort_days):
         held.setdefault(row.field, []).append(row)
     return MappingProxyType({field: tuple(rows) for field, rows in held.items()})
 
@@ -235,75 +221,34 @@ def _kin(code: str, as_of: date) -> tuple[str, ...]:
     return tuple(other for other in begun if successor(other, as_of) == heir)
 
 
-def _in_force(table: str, rows: tuple[D, ...], as_of: date) -> Mapping[str, D]:
-    first = min(row.valid_from for row in rows)
-    if as_of < first:
-        raise _too_early(table, first, as_of)
-    held = {r.code: r for r in rows if r.valid_from <= as_of and (r.valid_to is None or as_of < r.valid_to)}
-    return MappingProxyType(held)
-
-
-def _member(table: str, members: Mapping[str, D], code: str, as_of: date) -> D:
-    if code not in members:
-        raise InputError(f"reference/{table}", [Fault("code", f"is in force on {as_of}, not {code!r}")])
-    return members[code]
-
-
-def _too_early(table: str, first: date, as_of: date) -> InputError:
-    return InputError(
-        f"reference/{table}", [Fault("as_of", f"is at least {first}, the table's first day, not {as_of}")]
-    )
-
-
-def _rows(table: str) -> list[dict[str, str]]:
-    text = resources.files(__name__).joinpath(f"{table}.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def _table(table: str, build: Callable[[dict[str, str], date, date | None], D]) -> tuple[D, ...]:
-    return tuple(build(row, _day(row["valid_from"]), _end(row["valid_to"])) for row in _rows(table))
-
-
-def _coded(kind: type[C], code: str) -> C:
-    return next(member for member in kind if member == code)
-
-
-def _day(text: str) -> date:
-    return date.fromisoformat(text)
-
-
-def _end(text: str) -> date | None:
-    return _day(text) if text else None
-
-
 @cache
 def _regions() -> tuple[Region, ...]:
-    return _table(
+    return reading.read(
         "regions",
         lambda r, start, end: Region(
-            r["code"], r["name_zh"], r["name_en"], _coded(Zone, r["zone"]), start, end, r["successor"] or None
+            r["code"], r["name_zh"], r["name_en"], reading.coded(Zone, r["zone"]), start, end, r["successor"] or None
         ),
     )
 
 
 @cache
 def _industries() -> tuple[Industry, ...]:
-    return _table("industries", lambda r, start, end: Industry(r["code"], r["name_zh"], r["name_en"], start, end))
+    return reading.read("industries", lambda r, start, end: Industry(r["code"], r["name_zh"], r["name_en"], start, end))
 
 
 @cache
 def _clusters() -> tuple[Cluster, ...]:
-    return _table(
+    return reading.read(
         "clusters",
         lambda r, start, end: Cluster(
-            r["code"], _coded(ClusterTier, r["tier"]), r["name_zh"], r["name_en"], r["trust"], start, end
+            r["code"], reading.coded(ClusterTier, r["tier"]), r["name_zh"], r["name_en"], r["trust"], start, end
         ),
     )
 
 
 @cache
 def _changes() -> tuple[Change, ...]:
-    return _table(
+    return reading.read(
         "changes",
         lambda r, start, end: Change(
             r["field"], r["code"], r["way"], int(r["effort_days"]), r["advice_zh"], r["advice_en"], start, end
@@ -313,21 +258,23 @@ def _changes() -> tuple[Change, ...]:
 
 @cache
 def _lpr() -> tuple[list[date], list[dict[Benchmark, float]]]:
-    rows = _rows("lpr")
-    return [_day(row["valid_from"]) for row in rows], [{b: float(row[f"{b}_bp"]) for b in Benchmark} for row in rows]
+    rows = reading.rows("lpr")
+    return [reading.day(row["valid_from"]) for row in rows], [
+        {b: float(row[f"{b}_bp"]) for b in Benchmark} for row in rows
+    ]
 
 
 @lru_cache(maxsize=64)
 def _size_limits(as_of: date) -> tuple[tuple[Size, int, int], ...]:
     """The limits in force on `as_of`, large first: class, employees, revenue in yuan."""
-    rows = _rows("size_classes")
-    days = sorted({_day(row["valid_from"]) for row in rows})
+    rows = reading.rows("size_classes")
+    days = sorted({reading.day(row["valid_from"]) for row in rows})
     if as_of < days[0]:
-        raise _too_early("size_classes", days[0], as_of)
+        raise reading.too_early("size_classes", days[0], as_of)
     latest = str(days[bisect_right(days, as_of) - 1])
     chosen = [row for row in rows if row["valid_from"] == latest]
     limits = [
-        (_coded(Size, row["size"]), int(row["min_employees"]), int(row["min_revenue_10k"]) * YUAN_PER_10K)
+        (reading.coded(Size, row["size"]), int(row["min_employees"]), int(row["min_revenue_10k"]) * YUAN_PER_10K)
         for row in chosen
     ]
     return tuple(sorted(limits, key=lambda limit: -limit[1]))

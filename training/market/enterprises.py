@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from matching import reference
 from training.market.figures import figures
+from training.market.listing import listing
 from training.market.places import REFORM, Places, industries
 
 AS_OF: Final = pd.to_datetime(
@@ -63,9 +64,9 @@ def enterprises(rng: Generator, count: int, where: Places) -> Enterprises:
     facts["region"] = where.paths(facts["district"].to_numpy(), (facts["as_of"] >= REFORM).to_numpy())
     order = facts.sort_values(["firm", "as_of"], kind="stable").index
     facts, missing = facts.loc[order].reset_index(drop=True), np.concatenate(gaps)[order]
-    more, said = figures(rng.spawn(1)[0], facts)
-    recorded = _recorded(facts, missing)
-    return Enterprises(pd.concat([facts, more], axis=1), pd.concat([recorded, said], axis=1))
+    apart = rng.spawn(1)[0]
+    more, said = zip(figures(apart, facts), listing(apart.spawn(1)[0], facts), strict=True)
+    return Enterprises(pd.concat([facts, *more], axis=1), pd.concat([_recorded(facts, missing), *said], axis=1))
 
 
 def _fixed(rng: Generator, count: int, where: Places) -> pd.DataFrame:

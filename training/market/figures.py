@@ -48,7 +48,7 @@ def figures(rng: Generator, facts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataF
     true["misused"] = habit[:, 14] > 2.6
     gaps = rng.random((firm.max() + 1, len(MISSING)))[firm] < list(MISSING.values())
     gaps[:, : len(BALANCE)] |= (rng.random(firm.max() + 1) > STATEMENTS)[firm, None]
-    return true, _recorded(true, dict(zip(MISSING, gaps.T, strict=True)))
+    return true, recorded(true, dict(zip(MISSING, gaps.T, strict=True)))
 
 
 def _balance(facts: pd.DataFrame, habit: Numbers, revenue: Numbers, cost: Numbers) -> dict[str, Numbers]:
@@ -83,10 +83,11 @@ def terms(
         }
     )
     gaps = {name: rng.random(len(amount)) < share for name, share in UNSAID.items()}
-    return true, _recorded(true, gaps)
+    return true, recorded(true, gaps)
 
 
-def _recorded(true: pd.DataFrame, gaps: dict[str, Flags]) -> pd.DataFrame:
+def recorded(true: pd.DataFrame, gaps: dict[str, Flags]) -> pd.DataFrame:
+    """Facts with what `gaps` marks left out."""
     columns = {name: true[name].astype("boolean" if true[name].dtype == bool else true[name].dtype) for name in true}
     return pd.DataFrame({name: column.mask(gaps[name]) for name, column in columns.items()})
 

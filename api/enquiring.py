@@ -1,0 +1,39 @@
+"""Who is asked about: an enterprise by value or by id, and where it stands on the ladder of tiers and boards."""
+
+from datetime import date
+
+from api.messages import EnterpriseShown, ReadinessRequest, RecommendationRequest
+from api.service import Service
+from api.store import queries
+from matching.domain import Enterprise
+from matching.errors import Fault, InputError
+from matching.readiness import Standing, readiness
+from matching.reference.programmes import ladder_begins
+
+
+def asked_enterprise(service: Service, request: RecommendationRequest | ReadinessRequest, as_of: date) -> Enterprise:
+    """The enterprise that a request gives or names. Raises `InputError` where it does neither or both."""
+    given = request.enterprise
+    if (given is None) == (request.enterprise_id is None):
+        what = "is present, or enterprise is" if given is None else "is absent where enterprise is given"
+        raise InputError("request", [Fault("enterprise_id", what)])
+    if given is None:
+        with service.store.reading() as session:
+            return queries.enterprise(session, str(request.enterprise_id), as_of)
+    return Enterprise.model_validate(given.model_dump() | {"as_of": given.as_of or as_of})
+
+
+def assess(service: Service, request: ReadinessRequest) -> Standing:
+    """Where the enterprise of a request stands. Raises `InputError` for facts of a later day than is asked for."""
+    as_of = request.as_of or service.today()
+    enterprise = asked_enterprise(service, request, as_of)
+    if enterprise.as_of > as_of:
+        rule = f"is not after as_of ({as_of}), not {enterprise.as_of}"
+        raise InputError("request", [Fault("enterprise.as_of", rule)])
+    return readiness(enterprise, as_of)
+
+
+def show(enterprise: Enterprise, as_of: date) -> EnterpriseShown:
+    """An enterprise with its readiness, where the ladder was there on the day."""
+    standing = readiness(enterprise, as_of) if as_of >= ladder_begins() else None
+    return EnterpriseShown(**dict(enterprise), readiness=standing)

@@ -110,3 +110,9 @@ def test_a_record_of_before_there_were_stacks_is_read(client):
     found = recalled(client, answer)
     assert (found["order"], found["sizing"], found["request"]["stack"]) == ("model", None, False)
     assert product_ids(found) == product_ids(answer)
+
+
+def test_the_neutral_order_gives_no_reasons_even_when_asked(client):
+    answer = ask(client, order="neutral", explain=True)
+    assert answer["matches"]
+    assert all(not match["reasons"] for match in answer["matches"])

@@ -16,6 +16,7 @@ from matching import tables
 from matching.ranker import Ranker
 from matching.tables import Tables
 from tests import bundles
+from training import appetites
 from training.dataset import World
 from training.market import simulate
 from training.train import train
@@ -83,9 +84,14 @@ def world(simulated: Tables) -> World:
 
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory, simulated: Tables) -> Path:
-    """The folder of a bundle trained in a few rounds on the simulated market before `SPLIT`; leave it as it is."""
+    """The folder of a bundle trained in a few rounds on the simulated market before `SPLIT`; leave it as it is.
+
+    So few grants are enough for appetites that the small market has them.
+    """
     models = tmp_path_factory.mktemp("models")
-    return models / train(simulated, models, SPLIT, rounds=ROUNDS).model_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(appetites, "FEWEST_GRANTED", 50)
+        return models / train(simulated, models, SPLIT, rounds=ROUNDS).model_id
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ property_settings.load_profile("house")
 NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
 SPLIT = date(2026, 1, 1)
 ROUNDS = 5
+FEW = 50  # grants that teach appetites, so that a market of a few hundred needs has them
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +91,7 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory, simulated: Tables) 
     """
     models = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(appetites, "FEWEST_GRANTED", 50)
+        patch.setattr(appetites, "FEWEST_GRANTED", FEW)
         return models / train(simulated, models, SPLIT, rounds=ROUNDS).model_id
 
 

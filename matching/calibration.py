@@ -1,8 +1,8 @@
 """The chance that an application is granted: P(granted | applied), monotone in the ranking score.
 
-Three steps. A ridge logistic regression gives each candidate the log-odds of a grant. Within a kind of a need, isotonic
-regression along the ranking makes them rise with the score: neighbours in the wrong order share their mean. A line on
-held-back rows (Platt, 1999), its slope shared and its level a kind's own, turns them into frequencies.
+It starts from the chance that the appetites give. A line for each kind turns its log-odds into frequencies (Platt,
+1999), fitted on held-back rows. Within a kind of a need, isotonic regression along the ranking makes the chances rise
+with the score: neighbours in the wrong order share their mean, each as heavy as it is likely to be applied for.
 """
 
 from collections.abc import Mapping
@@ -13,83 +13,56 @@ import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 
 from matching.catalogue import KINDS, Rows
-from matching.features import FEATURES
+from matching.features import APPETITE_COLUMNS
 from matching.history import Codes, Numbers
-from matching.scaling import moments, named, standard, unnamed
 
 FEWEST: Final = 50  # grants, and as many refusals: with fewer, a kind's level alone is off by more than 0.07
-RIDGE: Final = 50.0
-CLIP: Final = 4.0  # standard deviations: beyond, a value says no more
-UNDECIDED: Final = -1
-# What grows with the record tells the day rather than the pair, and the few types move as one from month to month.
-_GROWING: Final = ("life_years", "_outcomes")
-_LEFT: Final = ("type_", "appetite_")
-COLUMNS: Final = np.array([i for i, n in enumerate(FEATURES) if not (n.endswith(_GROWING) or n.startswith(_LEFT))])
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """All candidates of needs with a decided application: what a calibration is fitted on.
-
-    `features` [n, FEATURES]; `scores` [n] by a ranker that was not fitted on these needs; `kinds` [n] as positions in
-    `KINDS`; `needs` [n] numbers the needs and `blocks` [n] spans of time; `granted` [n] is 1, 0 (refused) or -1
-    (`UNDECIDED`, or never applied for).
-    """
-
-    features: Numbers
-    scores: Numbers
-    kinds: Rows
-    needs: Codes
-    granted: Codes
-    blocks: Codes
+APART: Final = (
+    0.3  # log-odds by which kinds' levels differ, as far as their rows do not tell: draws small kinds together
+)
+_RIDGE: Final = 1e-3  # of the slope and the common level
+_LEAST: Final = 1e-9  # chances stay so far from 0 and 1
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A fitted calibration: `weights`, `mean` and `scale` of the feature `COLUMNS`, and a line for each kind.
+    """A fitted calibration: a line for each kind on the log-odds of a grant, of one `slope` and an intercept a kind.
 
     Kinds without an intercept had too few grants or refusals to learn from: no chance is stated for them.
     """
 
-    weights: Numbers
-    mean: Numbers
-    scale: Numbers
     slope: float
     intercepts: Mapping[str, float]
 
     def chance(self, features: Numbers, scores: Numbers, kinds: Rows) -> Numbers:
         """P(granted | applied) of one need's candidates, in 0-1, NaN where none is stated.
 
-        Takes float64 [n, len(FEATURES)], the ranker's scores [n] and kinds [n] as positions in `KINDS`. Within a kind a
-        higher score never has a lower chance, and equal scores have the same.
+        Takes float64 [n, len(FEATURES)] with the appetites' log chances, the ranker's scores [n] and kinds [n] as
+        positions in `KINDS`. Within a kind a higher score never has a lower chance, and equal scores have the same.
         """
         found = np.full(len(features), np.nan)
-        odds = self._odds(features)
+        applied, granted = (features[:, column] for column in APPETITE_COLUMNS)
+        odds, weight = _odds(granted), np.maximum(np.exp(applied), _LEAST)
         for kind, intercept in self.intercepts.items():
             rows = np.flatnonzero(kinds == KINDS.index(kind))
             if rows.size:
-                found[rows] = _logistic(self.slope * _along(scores[rows], odds[rows]) + intercept)
-        return found
-
-    def _odds(self, features: Numbers) -> Numbers:
-        """Log-odds of a grant for each row, up to its kind's level; row by row, as in `Choice.score`."""
-        found: Numbers = (standard(features[:, COLUMNS], self.mean, self.scale, CLIP) * self.weights).sum(axis=1)
+                found[rows] = _along(scores[rows], _logistic(self.slope * odds[rows] + intercept), weight[rows])
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """By feature name, for a bundle's JSON."""
-        features = named(COLUMNS, self.weights, self.mean, self.scale)
-        return {"slope": self.slope, "intercepts": dict(self.intercepts), "features": features}
+        """For a bundle's JSON."""
+        return {"slope": self.slope, "intercepts": dict(self.intercepts)}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave."""
+        """What `to_dict` gave. Raises `KeyError` or `ValueError` for anything else."""
+        if set(found) != {"slope", "intercepts"}:
+            raise ValueError(f"is a slope and intercepts, not {', '.join(found)}")
         intercepts = {str(kind): float(value) for kind, value in found["intercepts"].items()}
-        weights, mean, scale = unnamed(COLUMNS, found["features"])
-        return cls(weights, mean, scale, float(found["slope"]), intercepts)
+        return cls(float(found["slope"]), intercepts)
 
 
-SILENT: Final = Calibration(np.zeros(COLUMNS.size), np.zeros(COLUMNS.size), np.ones(COLUMNS.size), 0.0, {})
+SILENT: Final = Calibration(0.0, {})
 
 
 def enough(granted: int, refused: int) -> bool:
@@ -97,78 +70,56 @@ def enough(granted: int, refused: int) -> bool:
     return min(granted, refused) >= FEWEST
 
 
-def fit_calibration(of: Candidates, ridge: float = RIDGE) -> Calibration:
+def fit_calibration(log_chances: Numbers, kinds: Rows, granted: Codes) -> Calibration:
     """The calibration of the kinds with `enough` decided applications; `SILENT` where there is none. Deterministic.
 
-    Log-odds that the lines are fitted on come from the other blocks of time, so that no row judges itself: there are
-    two blocks at least.
+    A row is a decided application: the appetite's log chance of a grant [n], by a fit that never saw the row; its kind
+    [n] as a position in `KINDS`; 1 where it was granted, 0 where it was refused [n].
     """
-    kinds = [code for code in np.unique(of.kinds).tolist() if _learnable(of, code)]
-    decided = (of.granted != UNDECIDED) & np.isin(of.kinds, kinds)
-    if len(np.unique(of.blocks[decided])) < 2:
+    known = [code for code in np.unique(kinds).tolist() if _learnable(granted[kinds == code])]
+    rows = np.isin(kinds, known)
+    if not rows.any():
         return SILENT
-    mean, scale = moments(of.features[decided][:, COLUMNS])
-    rows = standard(of.features[:, COLUMNS], mean, scale, CLIP)
-    level = (of.kinds[:, None] == np.array(kinds)).astype(np.float64)
-    odds = np.zeros(len(rows))
-    for block in np.unique(of.blocks):
-        held = of.blocks == block
-        known = decided & ~held
-        odds[held] = rows[held] @ _grants(rows[known], level[known], of.granted[known], ridge)
-    slope, *intercepts = _lines(_ranked(of, odds)[decided], level[decided], of.granted[decided])
-    weights = _grants(rows[decided], level[decided], of.granted[decided], ridge)
-    names = [str(KINDS[code]) for code in kinds]
-    return Calibration(weights, mean, scale, slope, dict(zip(names, intercepts, strict=True)))
+    slope, level, *apart = _lines(_odds(log_chances[rows]), kinds[rows, None] == np.array(known), granted[rows])
+    names = [str(KINDS[code]) for code in known]
+    return Calibration(slope, {name: level + own for name, own in zip(names, apart, strict=True)})
 
 
-def _learnable(of: Candidates, kind: int) -> bool:
-    granted = of.granted[of.kinds == kind]
+def _learnable(granted: Codes) -> bool:
     return enough(int((granted == 1).sum()), int((granted == 0).sum()))
 
 
-def _ranked(of: Candidates, odds: Numbers) -> Numbers:
-    """The log-odds made to rise with the score within each need and kind."""
-    order = np.lexsort((of.kinds, of.needs))
-    changes = np.flatnonzero(np.diff(of.needs[order]) | np.diff(of.kinds[order])) + 1
-    found = np.empty_like(odds)
-    for rows in np.split(order, changes):
-        found[rows] = _along(of.scores[rows], odds[rows])
+def _odds(log_chances: Numbers) -> Numbers:
+    """Log-odds from logs of chances."""
+    kept = np.clip(log_chances, np.log(_LEAST), -_LEAST)
+    found: Numbers = kept - np.log(-np.expm1(kept))
     return found
 
 
-def _along(scores: Numbers, odds: Numbers) -> Numbers:
-    """The nearest numbers to `odds` that rise with the scores; equal scores share theirs."""
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    means = np.bincount(place, odds) / count
-    found: Numbers = isotonic_regression(means, weights=count).x[place]
+def _along(scores: Numbers, chances: Numbers, weight: Numbers) -> Numbers:
+    """The nearest numbers to `chances` that rise with the scores; equal scores share theirs."""
+    _, place = np.unique(scores, return_inverse=True)
+    total = np.bincount(place, weight)
+    means = np.bincount(place, chances * weight) / total
+    found: Numbers = np.clip(isotonic_regression(means, weights=total).x[place], chances.min(), chances.max())
     return found
 
 
-def _grants(rows: Numbers, level: Numbers, granted: Codes, ridge: float) -> Numbers:
-    """Weights of the log-odds of a grant; each kind's own level is fitted beside them and left out."""
-    penalty = np.concatenate([np.full(rows.shape[1], ridge), np.full(level.shape[1], 1.0)])
-    return _fit(np.concatenate([rows, level], axis=1), granted, penalty)[: rows.shape[1]]
-
-
-def _lines(odds: Numbers, level: Numbers, granted: Codes) -> list[float]:
-    """The shared slope, at least 0, then each kind's intercept."""
-    design = np.concatenate([odds[:, None], level], axis=1)
-    lowest = [0.0, *(-np.inf for _ in level.T)]
-    found: list[float] = _fit(design, granted, np.full(design.shape[1], 1e-3), lowest).tolist()
-    return found
-
-
-def _fit(design: Numbers, granted: Codes, penalty: Numbers, lowest: list[float] | None = None) -> Numbers:
-    """Weights of a logistic regression with a ridge `penalty` each, none below its `lowest`."""
+def _lines(odds: Numbers, level: np.ndarray, granted: Codes) -> list[float]:
+    """The slope, at least 0, the common level, and by how much each kind's differs from it."""
+    design = np.column_stack([odds, np.ones(len(odds)), level])
+    penalty = np.array([_RIDGE, _RIDGE, *[APART**-2] * level.shape[1]])
 
     def loss(w: Numbers) -> tuple[float, Numbers]:
-        odds = design @ w
-        value = np.logaddexp(0.0, odds).sum() - odds[granted == 1].sum() + 0.5 * (penalty * w * w).sum()
-        return float(value) / len(granted), (design.T @ (_logistic(odds) - granted) + penalty * w) / len(granted)
+        line = design @ w
+        value = np.logaddexp(0.0, line).sum() - line[granted == 1].sum() + 0.5 * (penalty * w * w).sum()
+        return float(value) / len(granted), (design.T @ (_logistic(line) - granted) + penalty * w) / len(granted)
 
-    bounds = [(low, np.inf) for low in lowest or [-np.inf] * design.shape[1]]
-    found = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return np.asarray(found.x, dtype=np.float64)
+    bounds = [(0.0, np.inf), *[(-np.inf, np.inf)] * (design.shape[1] - 1)]
+    found: list[float] = minimize(
+        loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds
+    ).x.tolist()
+    return found
 
 
 def _logistic(odds: Numbers) -> Numbers:

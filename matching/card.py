@@ -191,9 +191,10 @@ def _widest(appetite: Appetite) -> list[tuple[str, str, str, str]]:
 def _chance(applications: Mapping[str, Mapping[str, Any]]) -> str:
     """What the chance of a grant was learned from, by kind."""
     text = (
-        "Beside the score may stand the chance that an application is granted. Features give its log-odds, isotonic "
-        "regression along the ranking keeps it from falling while the score rises within a kind, and applications held "
-        f"back from the ranker set its level. It takes {FEWEST} grants and as many refusals of a kind."
+        "Beside the score may stand the chance that an application is granted. The appetites give its log-odds, a line "
+        "by kind, fitted on applications that were held back, its level, and isotonic regression along the ranking "
+        "keeps it from falling while the score rises within a kind. It takes appetites, and among what was shown "
+        f"{FEWEST} grants and as many refusals of a kind."
     )
     cells = [
         (kind, f"{found['granted']:,}", f"{found['refused']:,}", "yes" if found["enough"] else "no")

@@ -14,11 +14,13 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 
 from matching.appetite import CLIP, COLUMNS, PLACED, SOURCES, Appetite, Keys, places
+from matching.catalogue import Rows
 from matching.features import APPETITES, LEVELS
 from matching.history import Codes, Context, History, Numbers
 from matching.scaling import moments, standard
 
 UNDECIDED: Final = -1
+BLOCKS: Final = 4  # of time, each held back once
 STEPS: Final = (50, 50, 50, 150)  # of the search, between which spreads are learned anew; later they move little
 START_SPREAD: Final = 0.05  # of slopes
 START_COMMON: Final = 0.01  # of weights
@@ -42,6 +44,13 @@ class Shown:
     position: Codes
     applied: Codes
     granted: Codes
+
+    def part(self, rows: Rows) -> "Shown":
+        """These rows alone, and only their needs' contexts."""
+        needs, need = np.unique(self.need[rows], return_inverse=True)
+        columns = [getattr(self, name)[rows] for name in ("features", "levels", "position", "applied", "granted")]
+        features, levels, *rest = columns
+        return Shown([self.contexts[i] for i in needs], features, levels, need.astype(np.int32), *rest)
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,40 @@ def fit_appetites(shown: Shown, history: History) -> tuple[Appetite, ...]:
         _fit(stage, shown.features[rows], design[rows], family, answer[rows], at[rows], keys, history)
         for stage, (rows, answer, at) in zip(APPETITES, parts, strict=True)
     )
+
+
+def held_back(shown: Shown, history: History) -> Numbers:
+    """Each row's log chance of a grant by an appetite fitted without the row's block of time [n].
+
+    There are `BLOCKS` spans with as many decided applications each; NaN where nothing was decided, or where the other
+    blocks know only one answer.
+    """
+    decided = np.flatnonzero(shown.granted != UNDECIDED)
+    found = np.full(len(shown.need), np.nan)
+    days = np.array([context.day for context in shown.contexts])[shown.need[decided]]
+    block = np.searchsorted(np.quantile(days, np.arange(1, BLOCKS) / BLOCKS), days)
+    for span in np.unique(block):
+        others = shown.part(decided[block != span])
+        if len(np.unique(others.granted)) == 2:
+            held = decided[block == span]
+            found[held] = _log_chances(_granted(others, history), shown.part(held), history)
+    return found
+
+
+def _granted(decided: Shown, history: History) -> Appetite:
+    """The appetite of the last stage, of rows that are all decided."""
+    keys = Keys.of(decided.contexts, history)
+    parts = _design(decided, keys, history), _families(keys, history)
+    return _fit(APPETITES[-1], decided.features, *parts, decided.granted, np.zeros(len(decided.need)), keys, history)
+
+
+def _log_chances(appetite: Appetite, shown: Shown, history: History) -> Numbers:
+    """Need by need."""
+    bound, found = appetite.bound(history), np.empty(len(shown.need))
+    for need, context in enumerate(shown.contexts):
+        rows = np.flatnonzero(shown.need == need)
+        found[rows] = bound.log_chance(context, shown.features[rows], list(shown.levels[rows].T))
+    return found
 
 
 def _design(shown: Shown, keys: Keys, history: History) -> csr_array:

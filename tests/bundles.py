@@ -1,6 +1,5 @@
 """A small market with a past and a real ranker of it, fitted in a moment: for tests that serve rather than measure."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from matching.appetite import Appetite
 from matching.bundles import POINTER
-from matching.calibration import SILENT, Calibration
+from matching.calibration import Calibration
 from matching.catalogue import Catalogue
 from matching.choice import fit_choice
 from matching.features import FEATURES, HEADS, Builder
@@ -21,7 +20,7 @@ from tests import factories as make
 UNTIL = date(2025, 1, 1)
 ENTERPRISES = 8
 NEEDS = 24
-STATING = replace(SILENT, weights=np.linspace(-1, 1, len(SILENT.weights)), slope=0.7, intercepts={"credit": 0.1})
+STATING = Calibration(slope=0.1, intercepts={"credit": 0.1})
 
 
 def market() -> Tables:

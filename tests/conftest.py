@@ -16,6 +16,7 @@ from matching import tables
 from matching.ranker import Ranker
 from matching.tables import Tables
 from tests import bundles
+from training import appetites
 from training.dataset import World
 from training.market import simulate
 from training.train import train
@@ -26,6 +27,7 @@ property_settings.load_profile("house")
 NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
 SPLIT = date(2026, 1, 1)
 ROUNDS = 5
+FEW = 50  # grants that teach appetites, so that a market of a few hundred needs has them
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +85,14 @@ def world(simulated: Tables) -> World:
 
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory, simulated: Tables) -> Path:
-    """The folder of a bundle trained in a few rounds on the simulated market before `SPLIT`; leave it as it is."""
+    """The folder of a bundle trained in a few rounds on the simulated market before `SPLIT`; leave it as it is.
+
+    So few grants are enough for appetites that the small market has them.
+    """
     models = tmp_path_factory.mktemp("models")
-    return models / train(simulated, models, SPLIT, rounds=ROUNDS).model_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(appetites, "FEWEST_GRANTED", FEW)
+        return models / train(simulated, models, SPLIT, rounds=ROUNDS).model_id
 
 
 @pytest.fixture(scope="session")

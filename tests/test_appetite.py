@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from matching import shown as module
 from matching.appetite import CODED, COLUMNS, PLACED, Appetite, Keys, places
 from matching.features import APPETITES, FEATURES, LEVELS
 from matching.history import CODES, DISTANCES, MISSING, NUMBERS, Context, History
-from matching.shown import LEAST_SPREAD, START_SPREAD, UNDECIDED, Shown, Trials, fit_appetites
+from matching.shown import BLOCKS, LEAST_SPREAD, START_SPREAD, UNDECIDED, Shown, Trials, fit_appetites, held_back
 
 INDUSTRY = CODES.index("industry_2")
 WORTH = int(COLUMNS[0])
@@ -285,6 +286,78 @@ def test_a_stage_with_one_answer_teaches_nothing(missing):
         "left": {"applied": np.ones_like(shown.applied)},
     }
     assert fit(replace(shown, **one[missing])) == ()
+
+
+# held back
+
+
+def spread_out(shown, months=8):
+    """The market's needs over so many months, in order."""
+    at = np.arange(len(shown.contexts)) * months // len(shown.contexts)
+    return replace(shown, contexts=[replace(c, day=31 * int(m)) for c, m in zip(shown.contexts, at, strict=True)])
+
+
+@pytest.fixture(scope="module")
+def held():
+    """A market over eight months and its chances held back."""
+    shown = spread_out(market(loved=3.0))
+    return shown, held_back(shown, past())
+
+
+def days(shown):
+    return np.array([context.day for context in shown.contexts])[shown.need]
+
+
+def test_a_chance_is_held_back_for_each_decided_row_and_tells_what_came_of_it(held):
+    shown, found = held
+    assert np.isnan(found).tolist() == (shown.granted == UNDECIDED).tolist()
+    assert (found[np.isfinite(found)] < 0).all()
+    assert found[shown.granted == 1].mean() > found[shown.granted == 0].mean() + 0.1
+
+
+def test_no_held_back_chance_depends_on_an_outcome_or_a_need_of_its_own_block(held):
+    shown, found = held
+    decided = shown.granted != UNDECIDED
+    first = days(shown) <= np.quantile(days(shown)[decided], 1 / BLOCKS)
+    turned = replace(shown, granted=np.where(first & decided, 1 - shown.granted, shown.granted))
+    other = held_back(turned, past())
+    assert other[first & decided].tobytes() == found[first & decided].tobytes()
+    assert (other[~first & decided] != found[~first & decided]).all()
+
+
+def test_a_month_is_held_back_as_a_whole(held, monkeypatch):
+    shown, _ = held
+    fitted = []
+    monkeypatch.setattr(module, "_granted", lambda part, history: fitted.append(set(days(part))) or appetite)
+    appetite = fit(shown)[1]
+    held_back(shown, past())
+    missing = [set(days(shown)) - known for known in fitted]
+    assert len(missing) == BLOCKS
+    assert sorted(day for block in missing for day in block) == sorted(set(days(shown)))
+
+
+def test_without_both_answers_in_other_blocks_nothing_is_held_back():
+    shown = market(needs=40)
+    assert np.isnan(held_back(shown, past())).all()  # one month
+    later = spread_out(shown)
+    refused = (later.granted == 0) & (days(later) > 0)
+    rare = replace(later, granted=np.where(refused, UNDECIDED, later.granted))
+    found = held_back(rare, past())
+    assert np.isnan(found[days(rare) == 0]).all()
+    assert np.isfinite(found[(days(rare) == days(rare).max()) & (rare.granted == 1)]).all()
+
+
+def test_a_part_has_its_rows_and_their_needs_alone():
+    shown = market(needs=10)
+    rows = np.array([3, 4, 21, 40])
+    part = shown.part(rows)
+    assert part.need.tolist() == [0, 0, 1, 2]
+    assert [id(part.contexts[i]) for i in part.need] == [id(shown.contexts[i]) for i in shown.need[rows]]
+    for name in ("features", "levels", "position", "applied", "granted"):
+        assert getattr(part, name).tobytes() == getattr(shown, name)[rows].tobytes()
+
+
+# the search
 
 
 def trials():

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from matching.appetite import COLUMNS
+from matching.calibration import SILENT
 from matching.features import APPETITE_COLUMNS, APPETITES, HEADS, LEVELS, Builder
 from matching.matcher import Matcher
 from matching.memory import PARAMETERS, Kernel
@@ -17,7 +18,7 @@ from tests import factories as make
 from tests.conftest import SPLIT
 from tests.planting import altered, joined
 from training import appetites as module
-from training.appetites import RIPE_DAYS, appetites, looked_at, positions, shown
+from training.appetites import RIPE_DAYS, appetites, calibrate, looked_at, positions, shown
 from training.applications import decisions
 from training.dataset import World
 from training.train import silent
@@ -220,12 +221,30 @@ def test_a_matcher_ranks_with_its_ranker_s_appetites(known, rows, trained, few):
     query = rows[-1].query
     plain, leaning = (
         Matcher(known.catalogue, ranker).rank(query.enterprise, query.need, as_of=query.as_of)
-        for ranker in (trained, replace(trained, appetites=fitted(known)))
+        for ranker in (replace(trained, appetites=()), trained)
     )
     chances = leaning.features[:, APPETITE_COLUMNS]
     assert (chances < 0).all()
     assert not plain.features[:, APPETITE_COLUMNS].any()
     assert leaning.scores == pytest.approx(plain.scores + APPETITE_WEIGHT * chances.sum(axis=1))
+
+
+# the chance
+
+
+def test_a_record_with_enough_refusals_of_a_kind_gives_its_chance_a_line(known, rows):
+    found = shown(known, rows, decisions(known.tables.outcomes))
+    calibration = calibrate(found, known.history)
+    assert set(calibration.intercepts) == {"credit"}
+    assert calibration.slope > 0
+
+
+def test_a_kind_s_line_is_learned_from_its_own_types_alone(known, rows):
+    found = shown(known, rows, decisions(known.tables.outcomes))
+    credit = np.array([str(text).startswith("credit:") for text in known.history.types])[found.levels[:, 2]]
+    others = replace(found, granted=np.where(credit, UNDECIDED, found.granted))
+    assert (others.granted != UNDECIDED).any()
+    assert calibrate(others, known.history) is SILENT
 
 
 # time

@@ -1,17 +1,17 @@
-"""Applications: what counts as decided, whose candidates they are, and that no score judges its own need."""
+"""Applications: what counts as decided, whose candidates they are, and that each need is built once."""
 
 from datetime import date
 
 import pandas as pd
 import pytest
 
-from matching.calibration import FEWEST, SILENT, UNDECIDED
+from matching.calibration import FEWEST, SILENT
 from matching.features import Builder
+from matching.shown import UNDECIDED
 from tests import factories as make
 from tests.conftest import SPLIT
-from training.applications import BLOCKS, Kept, applied, calibrate, counts, decisions
+from training.applications import Kept, applied, counts, decisions
 from training.dataset import World, queries
-from training.train import build_groups, silent
 
 SINCE = date(2024, 6, 1)
 
@@ -96,41 +96,12 @@ def test_needs_are_of_the_window_and_the_latest_where_there_are_most(known, aske
     assert applied(known, SINCE, SINCE) == []
 
 
-# fitting
-
-
-class Watched:
-    """Stands in for a ranker: remembers the days of the groups that it was fitted on and those that it scores."""
-
-    def __init__(self, groups, scored):
-        self.days, self.scored = {group.day for group in groups}, scored
-
-    def score(self, features):
-        self.scored.append((self.days, features))
-        return features[:, 0]
+# building once
 
 
 @pytest.fixture(scope="module")
 def builder(known, trained):
     return Builder(known.history, trained.kernels, known.catalogue, known.roster)
-
-
-def test_every_need_is_scored_once_by_a_ranker_that_never_saw_its_month(known, builder, asked):
-    kept = Kept(builder, {item.query.need_id for item in asked})
-    groups = build_groups(kept, queries(known, SINCE), seed=0)
-    scored = []
-    found = calibrate(known, kept, builder, asked, groups, lambda some: Watched(some, scored), silent)
-    assert set(found.intercepts) == {kind for kind, number in counts(known).items() if number["enough"]}
-    day_of = {id(kept.built[item.query.need_id]): item.query.context.day for item in asked}
-    assert sorted(id(features) for _, features in scored) == sorted(day_of)
-    assert all(day_of[id(features)] not in days for days, features in scored)
-    assert len({tuple(sorted(days)) for days, _ in scored}) == BLOCKS
-
-
-def test_without_a_group_outside_a_block_nothing_is_stated(known, builder, asked):
-    first = list(build_groups(builder, queries(known, SINCE), seed=0))[:1]
-    assert calibrate(known, builder, builder, asked, first, lambda some: Watched(some, []), silent) is SILENT
-    assert calibrate(known, builder, builder, [], first, lambda some: Watched(some, []), silent) is SILENT
 
 
 def test_a_builder_keeps_what_it_built_for_the_needs_it_is_told(builder, asked):

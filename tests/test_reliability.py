@@ -111,7 +111,14 @@ def test_a_kind_without_a_chance_says_why():
     found = unstated(counts, ["credit"])
     assert set(found) == {"bond"}
     assert found["bond"]["why"].startswith("1,200 applications granted and 7 refused")
-    assert f"at least {FEWEST} of each" in found["bond"]["why"]
+    assert found["bond"]["why"].endswith(f"at least {FEWEST} of each are needed")
+
+
+def test_where_enough_was_decided_but_not_of_what_was_shown_it_says_so():
+    found = unstated({"bond": {"granted": 90, "refused": 60, "enough": True}}, [])
+    assert found["bond"]["why"].endswith(
+        f"at least {FEWEST} of each are needed, of products that are on record as shown"
+    )
 
 
 # what is stated

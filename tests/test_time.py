@@ -9,9 +9,9 @@ import pytest
 
 from matching.features import Builder
 from matching.matcher import Matcher
-from tests.conftest import ROUNDS, SPLIT
+from tests.conftest import FEW, ROUNDS, SPLIT
 from tests.planting import altered, gone, joined, without_outcomes
-from training import sources
+from training import appetites, sources
 from training.dataset import World, queries, query, with_enterprises
 from training.train import train
 
@@ -110,7 +110,10 @@ def test_queries_ask_the_same_of_the_same_candidates_whatever_came_later(world, 
         assert one.context.numbers.tobytes() == other.context.numbers.tobytes()
 
 
-def test_a_model_trained_until_a_day_is_the_same_whatever_comes_from_that_day_on(rewritten, trained_folder, tmp_path):
+def test_a_model_trained_until_a_day_is_the_same_whatever_comes_from_that_day_on(
+    rewritten, trained_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(appetites, "FEWEST_GRANTED", FEW)
     assert train(rewritten, tmp_path, SPLIT, rounds=ROUNDS).model_id == trained_folder.name
     for path in trained_folder.iterdir():
         assert (tmp_path / trained_folder.name / path.name).read_bytes() == path.read_bytes()

@@ -1,4 +1,4 @@
-"""What was shown and what came of it: the rows that appetites are fitted on."""
+"""What was shown and what came of it: the rows that appetites and the chance of a grant are fitted on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,16 +10,19 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from matching.appetite import Appetite
-from matching.domain import Stage
+from matching.calibration import Calibration, fit_calibration
+from matching.catalogue import KINDS
+from matching.domain import Kind, Stage
 from matching.features import LEVELS, Builder
-from matching.history import Codes, Numbers
-from matching.shown import UNDECIDED, Shown, fit_appetites
+from matching.history import Codes, History, Numbers
+from matching.shown import UNDECIDED, Shown, fit_appetites, held_back
 from training.applications import Decisions, Kept, decisions
 from training.dataset import Query, World, posted, query
 
 MOST_NEEDS: Final = 6000  # the latest
 FEWEST_GRANTED: Final = 200  # with fewer, slopes learn next to nothing
 RIPE_DAYS: Final = 30  # younger needs have had no time for an application
+_NO_KIND: Final = -1  # of a type that the history never met
 APPLIED: Final = (Stage.APPLIED, Stage.GRANTED, Stage.DRAWN, Stage.DECLINED)
 
 Progress = Callable[[str, float], None]
@@ -39,12 +42,29 @@ class Looked:
 def appetites(
     world: World, builder: Builder | Kept, until: date, all_industries: bool, progress: Progress
 ) -> tuple[Appetite, ...]:
-    """The appetites of a record of what was shown before `until`, its first year too; none where it says too little."""
+    """The appetites of what is on `record`, or none."""
+    found = record(world, builder, until, all_industries, progress)
+    return fit_appetites(found, world.history) if found else ()
+
+
+def record(
+    world: World, builder: Builder | Kept, until: date, all_industries: bool, progress: Progress
+) -> Shown | None:
+    """What was shown before `until`, in the data's first year too; None where it says too little to learn from."""
     decided = decisions(world.tables.outcomes)
     if sum(sum(found.values()) for found in decided.values()) < FEWEST_GRANTED:
-        return ()
+        return None
     looked = looked_at(world, builder, until, all_industries, progress)
-    return fit_appetites(shown(world, looked, decided), world.history) if looked else ()
+    return shown(world, looked, decided) if looked else None
+
+
+def calibrate(found: Shown, history: History) -> Calibration:
+    """The calibration of the chance of a grant, by chances that are held back."""
+    log_chances = held_back(found, history)
+    rows = np.isfinite(log_chances)
+    kinds = np.array([*(KINDS.index(Kind(str(text).split(":")[0])) for text in history.types), _NO_KIND])
+    of_type = found.levels[rows, LEVELS.index("type")]
+    return fit_calibration(log_chances[rows], kinds[of_type], found.granted[rows])
 
 
 def looked_at(

@@ -1,32 +1,28 @@
-"""Applications and what was decided of them: what a calibration is fitted on, and what it is held against.
+"""Applications and what was decided of them: what a chance is learned from, and what it is held against.
 
 An application is decided once it was granted or declined. Where a product's amount of the year was used up, the
 enterprise withdrew or could not be reached, nothing was decided of the match; nor is anything while it is pending.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
-from matching.calibration import SILENT, UNDECIDED, Calibration, Candidates, enough, fit_calibration
+from matching.calibration import enough
 from matching.catalogue import Rows
 from matching.domain import DeclineReason, Enterprise, Need, Stage
 from matching.features import Builder
 from matching.history import TAKEN, Codes, Numbers
-from matching.ranker import Ranker
-from training.dataset import Group, Query, World, posted, query
+from matching.shown import UNDECIDED
+from training.dataset import Query, World, posted, query
 
-BLOCKS: Final = 4
 UNRELATED: Final = (DeclineReason.CAPACITY, DeclineReason.WITHDRAWN, DeclineReason.UNREACHABLE)
 
 Decisions = dict[str, dict[str, bool]]
-Fitted = Callable[[Sequence[Group]], Ranker]
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Kept:
-    """A builder that keeps what it built for some needs, so that groups and applications are built once.
+    """A builder that keeps what it built for some needs, so that groups and what was shown are built once.
 
     It is asked for the same rows each time.
     """
@@ -90,54 +86,6 @@ def applied(
     pairs = posted(world, decided, since, until, all_industries, most)
     found = [_applied(world, query(world, need, firm, {}), decided[need.need_id]) for need, firm in pairs]
     return [item for item in found if (item.granted != UNDECIDED).any()]
-
-
-def calibrate(
-    world: World,
-    builder: Builder | Kept,
-    full: Builder,
-    asked: Sequence[Applied],
-    groups: Sequence[Group],
-    fitted: Fitted,
-    progress: Progress,
-) -> Calibration:
-    """The calibration of applications by scores held back: each block of time by a ranker `fitted` on the others.
-
-    `builder` makes the features, `full` adds the appetites to them.
-    """
-    days = np.array([item.query.context.day for item in asked])
-    block = np.searchsorted(np.quantile(days, np.arange(1, BLOCKS) / BLOCKS), days) if asked else days
-    features, scores = _features(builder, full, asked), [np.zeros(0) for _ in asked]
-    for done, held in enumerate(np.unique(block)):
-        progress("chance", done / BLOCKS)
-        first, last = days[block == held].min(), days[block == held].max()
-        others = [group for group in groups if not first <= group.day <= last]
-        if not others:
-            return SILENT
-        ranker = fitted(others)
-        for i in np.flatnonzero(block == held):
-            scores[i] = ranker.score(features[i])
-    return fit_calibration(_candidates(world, asked, features, scores, block)) if asked else SILENT
-
-
-def _features(builder: Builder | Kept, full: Builder, asked: Sequence[Applied]) -> list[Numbers]:
-    build = delayed(lambda q: full.leaned(builder.build(q.enterprise, q.need, q.as_of, q.rows), q.context, q.rows))
-    found: list[Numbers] = Parallel(n_jobs=-1, prefer="threads")(build(item.query) for item in asked)
-    return found
-
-
-def _candidates(
-    world: World, asked: Sequence[Applied], features: Sequence[Numbers], scores: Sequence[Numbers], block: Rows
-) -> Candidates:
-    sizes = [len(item.granted) for item in asked]
-    return Candidates(
-        features=np.concatenate(features),
-        scores=np.concatenate(scores),
-        kinds=np.concatenate([world.catalogue.kind_code[item.query.rows] for item in asked]),
-        needs=np.repeat(np.arange(len(asked), dtype=np.int32), sizes),
-        granted=np.concatenate([item.granted for item in asked]),
-        blocks=np.repeat(block.astype(np.int32), sizes),
-    )
 
 
 def _applied(world: World, asked: Query, decided: dict[str, bool]) -> Applied:

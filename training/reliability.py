@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from matching.calibration import FEWEST, UNDECIDED
+from matching.calibration import FEWEST
 from matching.catalogue import Rows
 from matching.history import Numbers
 from matching.matcher import Matcher
+from matching.shown import UNDECIDED
 from training.applications import Applied, applied
 from training.dataset import World
 
@@ -96,14 +97,13 @@ def calibration_error(bins: pd.DataFrame) -> float:
 
 def unstated(counts: dict[str, dict[str, Any]], kinds: Sequence[str]) -> dict[str, dict[str, str]]:
     """By kind not among `kinds`, why no chance is stated; from a manifest's `applications`."""
-    return {
-        kind: {
-            "why": f"{found['granted']:,} applications granted and {found['refused']:,} refused before the model was "
-            f"trained; at least {FEWEST} of each are needed"
-        }
-        for kind, found in counts.items()
-        if kind not in kinds
-    }
+    return {kind: {"why": _why(found)} for kind, found in counts.items() if kind not in kinds}
+
+
+def _why(found: dict[str, Any]) -> str:
+    many = f"{found['granted']:,} applications granted and {found['refused']:,} refused before the model was trained"
+    needed = f"at least {FEWEST} of each are needed"
+    return f"{many}; {needed}, of products that are on record as shown" if found["enough"] else f"{many}; {needed}"
 
 
 def _against_outcomes(part: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Tables → bundle: fit the memory's kernels, build the groups, fit the forest, save it under its id."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 from joblib import Parallel, delayed
 
+from matching.appetite import Appetite
+from matching.calibration import SILENT, Calibration
 from matching.choice import fit_choice
 from matching.errors import Fault, InputError
 from matching.features import HEADS, Builder
@@ -17,9 +18,10 @@ from matching.kernels import fit_kernel
 from matching.memory import YEAR, Kernel
 from matching.ranker import Ranker, fit, manifest
 from matching.reference import is_manufacturing
+from matching.shown import fit_appetites
 from matching.tables import Tables
-from training.appetites import appetites
-from training.applications import Applied, Kept, applied, calibrate, counts
+from training.appetites import calibrate, record
+from training.applications import Kept, counts
 from training.dataset import Group, Query, Where, World, group, narrowed, queries
 
 MOST_QUERIES: Final = 2500  # the latest, other industries' where there are fewer; older ones tell of another market
@@ -54,20 +56,12 @@ def train(
     world = World.of(narrowed(tables.before(end), where))
     asked = learnable(world, all_industries)
     kernels = tuple(fit_kernels(world, asked, progress))
-    held = _applications(world, asked[0].as_of, all_industries)
     plain = Builder(world.history, kernels, world.catalogue, world.roster)
-    builder = Kept(plain, {item.query.need_id for item in held})
-    leaning = appetites(world, builder, end, all_industries, progress)
+    builder = Kept(plain, {query.need_id for query in asked if query.shown.any()})
+    leaning, calibration = _appetites(world, builder, end, all_industries, progress)
     groups = build_groups(builder, asked, seed, progress)
     features, labels, sizes, weights = stacked(groups)
     booster = fit(features, labels, sizes, weights, seed, rounds, [_reporting(progress, rounds)])
-
-    def fitted(some: Sequence[Group]) -> Ranker:
-        known = stacked(some)
-        return Ranker(fit(*known, seed, rounds), fit_choice(*known), world.history, kernels, {})
-
-    full = replace(plain, appetites=[appetite.bound(world.history) for appetite in leaning])
-    calibration = calibrate(world, builder, full, held, groups, fitted, progress)
     about = {
         "until": str(end),
         "since": str(asked[0].as_of),
@@ -130,11 +124,18 @@ def learnable(world: World, all_industries: bool) -> list[Query]:
     return asked
 
 
-def _applications(world: World, since: date, all_industries: bool) -> list[Applied]:
-    """The needs that a chance is learned from; none where no kind was refused often enough."""
-    if not any(kind["enough"] for kind in counts(world).values()):
-        return []
-    return applied(world, since, all_industries=all_industries, most=MOST_QUERIES)
+def _appetites(
+    world: World, builder: Builder | Kept, end: date, all_industries: bool, progress: Progress
+) -> tuple[tuple[Appetite, ...], Calibration]:
+    """The appetites and the chance that is made from them, where what was shown tells enough."""
+    found = record(world, builder, end, all_industries, progress)
+    leaning = fit_appetites(found, world.history) if found else ()
+    if found is None or not leaning:
+        return (), SILENT
+    progress("chance", 0.0)
+    calibration = calibrate(found, world.history)
+    progress("chance", 1.0)
+    return leaning, calibration
 
 
 def fit_kernels(world: World, asked: Sequence[Query], progress: Progress) -> list[Kernel]:

@@ -9,14 +9,17 @@ from rich.console import Console
 from matching.errors import InputError
 from matching.features import FEATURES, SPECIFICATION
 from tests import bundles
-from tests.conftest import ROUNDS, SPLIT
+from tests.conftest import FEW, ROUNDS, SPLIT
+from training import appetites
 from training.ablation import AGAIN, FAMILIES, Fitted, ablate, by_itself, columns, only, rows, show, variants, without
 from training.evaluate import METRICS, evaluate
 
 
 @pytest.fixture(scope="module")
 def found(simulated):
-    return ablate(simulated, SPLIT, date(2026, 4, 1), rounds=ROUNDS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(appetites, "FEWEST_GRANTED", FEW)  # as `trained`
+        return ablate(simulated, SPLIT, date(2026, 4, 1), rounds=ROUNDS)
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from matching.catalogue import Catalogue, Rows
 from matching.domain import Entity, fact
 from matching.errors import Fault, InputError
-from matching.features import Roster
 from matching.history import History, Numbers, cutoff, day_of
+from matching.roster import Roster
 
 YEARS: Final = 3
 MOST: Final = 1000

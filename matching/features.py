@@ -12,12 +12,12 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matching.catalogue import Catalogue, Rows
 from matching.domain import Enterprise, Need
 from matching.history import DISTANCES, Codes, Context, History, Numbers
 from matching.memory import COUNTS, DAYS, NEVER, YEAR, Kernel, Recall, recall
+from matching.roster import Roster
 
 LEVELS: Final = ("product", "institution", "type")
 HEADS: Final = LEVELS  # one kernel fitted to predict each level's next choice
@@ -103,25 +103,6 @@ FEATURES: Final = tuple(feature.name for feature in SPECIFICATION)
 APPETITE_COLUMNS: Final = tuple(FEATURES.index(f"appetite_{stage}") for stage in APPETITES)
 
 
-@dataclass(frozen=True)
-class Roster:
-    """A catalogue's rows in a history's codes; what has no past gets the code one past the last."""
-
-    product: Codes
-    institution: Codes
-    type: Codes
-
-    @classmethod
-    def of(cls, catalogue: Catalogue, history: History) -> "Roster":
-        """Made once for a catalogue and a history."""
-        types = [f"{p.kind}:{p.type}" for p in catalogue.products]
-        return cls(
-            _known(catalogue.ids, history.products),
-            _known(catalogue.institution_ids, history.institutions),
-            _known(np.array(types, dtype=np.str_), history.types),
-        )
-
-
 class Leaning(Protocol):
     """What gives a stage's log chance from the other features: an appetite in the history's codes."""
 
@@ -174,11 +155,6 @@ class Builder:
         for column, chance in zip(APPETITE_COLUMNS, chances, strict=False):
             features[:, column] = chance
         return features
-
-
-def _known(names: NDArray[np.str_], known: NDArray[np.str_]) -> Codes:
-    code = {str(name): i for i, name in enumerate(known)}
-    return np.array([code.get(str(name), len(known)) for name in names], dtype=np.int32)
 
 
 def _level(level: str, history: History, recalled: Recall, context: Context, codes: Codes) -> Numbers:

@@ -29,6 +29,7 @@ ORDER = [
     "history",
     "memory",
     "kernels",
+    "roster",
     "features",
     "scaling",
     "appetite",

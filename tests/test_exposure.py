@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from matching.catalogue import Catalogue
 from matching.errors import InputError
 from matching.exposure import Exposure, Places, constrained
-from matching.features import Roster
 from matching.history import History
+from matching.roster import Roster
 from matching.tables import entities
 from tests import factories as make
 

@@ -18,9 +18,10 @@ from matching import tables as gate
 from matching.catalogue import Catalogue, Rows
 from matching.domain import Enterprise, Need, Stage
 from matching.errors import Fault, InputError
-from matching.features import FEATURES, Builder, Roster
+from matching.features import FEATURES, Builder
 from matching.history import TAKEN, Codes, Context, History, Numbers, cutoff, day_of
 from matching.reference import is_manufacturing
+from matching.roster import Roster
 from matching.rules import Rulebook
 from matching.tables import Tables
 

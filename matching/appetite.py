@@ -11,8 +11,9 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from matching.features import FEATURES, LEVELS, SPECIFICATION
+from matching.features import FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
+from matching.levels import LEVELS
 from matching.scaling import moments, named, standard, unnamed
 
 CODED: Final = tuple(

@@ -12,9 +12,11 @@ import numpy as np
 from matching.appetite import Appetite
 from matching.calibration import FEWEST
 from matching.choice import Choice
-from matching.features import LEVELS, SPECIFICATION, Feature
+from matching.features import SPECIFICATION
 from matching.history import CODES, DISTANCES
+from matching.levels import LEVELS
 from matching.memory import NEAR_KM, PARAMETERS, Kernel
+from matching.sides import Feature
 
 MOST: Final = 20
 WIDEST: Final = 6  # families of slopes, for each stage

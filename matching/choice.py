@@ -11,9 +11,10 @@ from typing import Any, Final, Self
 import numpy as np
 from scipy.optimize import minimize
 
-from matching.features import FEATURES, SPECIFICATION, Side
+from matching.features import FEATURES, SPECIFICATION
 from matching.history import Codes, Numbers
 from matching.scaling import moments, named, standard, unnamed
+from matching.sides import Side
 
 RIDGE: Final = 0.01
 STEPS: Final = 150

@@ -15,8 +15,9 @@ from scipy.sparse import csr_array
 
 from matching.appetite import CLIP, COLUMNS, PLACED, SOURCES, Appetite, Keys, places
 from matching.catalogue import Rows
-from matching.features import APPETITES, LEVELS
+from matching.features import APPETITES
 from matching.history import Codes, Context, History, Numbers
+from matching.levels import LEVELS
 from matching.scaling import moments, standard
 
 UNDECIDED: Final = -1

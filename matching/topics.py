@@ -6,7 +6,7 @@ from math import exp, expm1
 from types import MappingProxyType
 from typing import Final
 
-from matching.features import LEVELS
+from matching.levels import LEVELS
 
 LARGEST: Final = 1000.0  # beyond, a ratio says no more
 

@@ -10,8 +10,9 @@ from matching.bundles import POINTER
 from matching.calibration import Calibration
 from matching.catalogue import Catalogue
 from matching.choice import fit_choice
-from matching.features import FEATURES, HEADS, Builder
+from matching.features import FEATURES, Builder
 from matching.history import History
+from matching.levels import HEADS
 from matching.memory import PARAMETERS, Kernel
 from matching.ranker import Ranker, fit, manifest
 from matching.tables import Tables, entities

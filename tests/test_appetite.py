@@ -11,8 +11,9 @@ from scipy.sparse import csr_array
 
 from matching import shown as module
 from matching.appetite import CODED, COLUMNS, PLACED, Appetite, Keys, places
-from matching.features import APPETITES, FEATURES, LEVELS
+from matching.features import APPETITES, FEATURES
 from matching.history import CODES, DISTANCES, MISSING, NUMBERS, Context, History
+from matching.levels import LEVELS
 from matching.shown import BLOCKS, LEAST_SPREAD, START_SPREAD, UNDECIDED, Shown, Trials, fit_appetites, held_back
 
 INDUSTRY = CODES.index("industry_2")

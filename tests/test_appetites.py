@@ -9,7 +9,8 @@ import pytest
 
 from matching.appetite import COLUMNS
 from matching.calibration import SILENT
-from matching.features import APPETITE_COLUMNS, APPETITES, HEADS, LEVELS, Builder
+from matching.features import APPETITE_COLUMNS, APPETITES, Builder
+from matching.levels import HEADS, LEVELS
 from matching.matcher import Matcher
 from matching.memory import PARAMETERS, Kernel
 from matching.ranker import APPETITE_WEIGHT

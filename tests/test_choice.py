@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.choice import COLUMNS, RIDGE, Choice, fit_choice
-from matching.features import FEATURES, SPECIFICATION, Side
+from matching.features import FEATURES, SPECIFICATION
+from matching.sides import Side
 
 PAIR = int(COLUMNS[0])
 OTHER = int(COLUMNS[1])

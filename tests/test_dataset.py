@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from matching.errors import InputError
-from matching.features import HEADS, Builder
+from matching.features import Builder
+from matching.levels import HEADS
 from matching.memory import PARAMETERS, Kernel
 from matching.tables import frame_of
 from tests import factories as make

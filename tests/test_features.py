@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from matching.catalogue import Catalogue
-from matching.features import FEATURES, HEADS, SPECIFICATION, Builder, Side
+from matching.features import FEATURES, SPECIFICATION, Builder
 from matching.history import cutoff
+from matching.levels import HEADS
 from matching.memory import PARAMETERS, Kernel
+from matching.sides import Side
 from matching.tables import entities
 from tests import factories as make
 from training.dataset import queries

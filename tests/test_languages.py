@@ -9,10 +9,11 @@ import matching.reference as reference
 from matching.clauses import OPERATORS
 from matching.domain import BuiltIn, Coded, Entity, Rule
 from matching.facts import FACTS, FactType
-from matching.features import SPECIFICATION, Side
+from matching.features import SPECIFICATION
 from matching.fixes import LEVERS
 from matching.reference import programmes
 from matching.rules import message
+from matching.sides import Side
 from matching.topics import SAID
 from training.market.types import TYPES
 

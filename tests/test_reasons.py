@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from matching.catalogue import Catalogue
 from matching.codes import Effect
 from matching.errors import BundleError, NotFoundError
-from matching.features import FEATURES, SPECIFICATION, Side
+from matching.features import FEATURES, SPECIFICATION
 from matching.matcher import Matcher
 from matching.ranker import APPETITE_WEIGHT, Ranker
 from matching.reasons import MOST, REFERENCES, explained, reference_rows, why
+from matching.sides import Side
 from matching.tables import entities
 from matching.topics import SAID
 from tests import bundles, forests

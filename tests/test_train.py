@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from matching.errors import InputError
-from matching.features import FEATURES, HEADS, Builder
+from matching.features import FEATURES, Builder
+from matching.levels import HEADS
 from matching.memory import YEAR
 from matching.ranker import Ranker
 from tests import bundles

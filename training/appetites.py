@@ -13,8 +13,9 @@ from matching.appetite import Appetite
 from matching.calibration import Calibration, fit_calibration
 from matching.catalogue import KINDS
 from matching.domain import Kind, Stage
-from matching.features import LEVELS, Builder
+from matching.features import Builder
 from matching.history import Codes, History, Numbers
+from matching.levels import LEVELS
 from matching.shown import UNDECIDED, Shown, fit_appetites, held_back
 from training.applications import Decisions, Kept, decisions
 from training.dataset import Query, World, posted, query

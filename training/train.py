@@ -12,9 +12,10 @@ from matching.appetite import Appetite
 from matching.calibration import SILENT, Calibration
 from matching.choice import fit_choice
 from matching.errors import Fault, InputError
-from matching.features import HEADS, Builder
+from matching.features import Builder
 from matching.history import Codes, Context, Numbers, cutoff
 from matching.kernels import fit_kernel
+from matching.levels import HEADS
 from matching.memory import YEAR, Kernel
 from matching.ranker import Ranker, fit, manifest
 from matching.reference import is_manufacturing

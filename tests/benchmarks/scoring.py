@@ -8,8 +8,9 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.features import FEATURES, SPECIFICATION, Side
+from matching.features import FEATURES, SPECIFICATION
 from matching.forest import Forest
+from matching.sides import Side
 
 TREES, LEAVES, TRAINED_ON = 300, 31, 20_000
 TARGETS = {1000: 12, 200: 10}

@@ -1,0 +1,340 @@
+"""Recall: what the memory holds for one need, product by product: masses under its kernels, and counts by context.
+
+What many events share (a place, a trade, the rest of a profile, an age) is weighed once a need and not once an event;
+what a region or a trade holds is counted once a month and kept. `memory.similarity` is the slow and obvious weight.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
+from matching.memory import AGES, FAR, FAR_KM, NEAR_KM, PARAMETERS, WINDOW_DAYS, YEARS, Kernel, km_between
+
+COUNTS: Final = (
+    "all_fast",
+    "all_mid",
+    "all_slow",
+    "region_1",
+    "region_2",
+    "region_3",
+    "region_4",
+    "industry_2",
+    "industry_3",
+    "industry_4",
+    "size",
+    "region_industry",
+    "region_fast",
+    "region_mid",
+    "own_mid",
+    "own",
+    "amount_0",
+    "amount_1",
+    "amount_2",
+    "seen",
+    "seen_region",
+    "seen_industry",
+    "seen_size",
+    "seen_own",
+)
+DAYS: Final = ("own_last", "last", "first")
+NEVER: Final = -(10**6)
+KEPT: Final = 512  # counts by context that are kept; one is some 30 bytes a product
+
+Weights = NDArray[np.float32]
+
+_C: Final = {name: i for i, name in enumerate(COUNTS)}
+_THETA: Final = {name: i for i, name in enumerate(PARAMETERS)}
+_PLACE, _TRADE, _PROFILE = (
+    [CODES.index(name) for name in CODES if name.startswith("region")],
+    [CODES.index(name) for name in CODES if name.startswith("industry")],
+    [CODES.index(name) for name in ("size", "ownership", "purpose", "tax_grade", "cluster")],
+)
+_SPOT: Final = len(DISTANCES)  # latitude and longitude follow the distances in `NUMBERS`
+_KM: Final = [_THETA[name] for name in ("log_km", "km", "no_km")]
+_TALLIES: Final = (  # a context's columns, and where its fast, mid and slow counts of events taken and seen ones go
+    ((), "all_fast", "all_mid", "all_slow", "seen"),
+    (("region_1",), "region_fast", "region_mid", "region_1", "seen_region"),
+    (("region_2",), None, None, "region_2", None),
+    (("region_3",), None, None, "region_3", None),
+    (("region_4",), None, None, "region_4", None),
+    (("industry_2",), None, None, "industry_2", "seen_industry"),
+    (("industry_3",), None, None, "industry_3", None),
+    (("industry_4",), None, None, "industry_4", None),
+    (("size",), None, None, "size", "seen_size"),
+    (("region_1", "industry_2"), None, None, "region_industry", None),
+)
+_CONTEXTS: Final = tuple(
+    (tuple(CODES.index(name) for name in names), tuple((i, _C[to]) for i, to in enumerate(places) if to))
+    for names, *places in _TALLIES
+)
+_FADES: Final = np.exp(-YEARS[:, None] / np.array([0.3, 1.2, 4.0]))  # a quarter's momentum, last year, the long run
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What the memory holds for one need, by product: `counts` [COUNTS, products], `days` [DAYS, products].
+
+    `taken` [kernels, products] are the kernel masses of events taken; `seen` [1, products] is that of events only seen,
+    under the first kernel: they are many, and one tells how often what was seen was taken.
+    """
+
+    counts: Numbers
+    days: Numbers
+    taken: Numbers
+    seen: Numbers
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What events share in some columns of codes: `codes` [n, columns] and `spot` [n, 2], each combination once."""
+
+    columns: Sequence[int]
+    codes: Codes
+    spot: Numbers
+
+
+@dataclass(frozen=True)
+class _Events:
+    """The events taken, or those only seen, in time order; `at` [n] are their places in the history.
+
+    `codes` [CODES, n], `numbers` [DISTANCES, n], `shared` [3, n] counts into place, trade and profile.
+    """
+
+    at: Codes
+    day: Codes
+    product: Codes
+    codes: Codes
+    numbers: Weights
+    amount: Numbers
+    shared: Codes
+
+    @classmethod
+    def of(cls, history: History, at: NDArray[np.intp], shared: Codes) -> "_Events":
+        return cls(
+            at=at.astype(np.int32),
+            day=history.day[at],
+            product=history.product[at],
+            codes=np.ascontiguousarray(history.codes[at].T),
+            numbers=np.ascontiguousarray(history.numbers[at, :_SPOT].T, dtype=np.float32),
+            amount=history.numbers[at, DISTANCES.index("amount")].copy(),
+            shared=np.ascontiguousarray(shared[:, at]),
+        )
+
+    def between(self, start: int, until: int) -> "_Events":
+        """Those from place `start` to before `until` of the history; views, no copies."""
+        span = slice(*np.searchsorted(self.at, [start, until]))
+        return _Events(
+            self.at[span], self.day[span], self.product[span], self.codes[:, span], self.numbers[:, span],
+            self.amount[span], self.shared[:, span],
+        )  # fmt: skip
+
+
+class Memory:
+    """A history and its kernels, made ready once; `recall` may be called from several threads."""
+
+    def __init__(self, history: History, kernels: Sequence[Kernel]) -> None:
+        self.history, self.kernels = history, tuple(kernels)
+        self._groups, shared = _grouped(history)
+        self._taken = _Events.of(history, np.flatnonzero(history.taken), shared)
+        self._seen = _Events.of(history, np.flatnonzero(~history.taken), shared)
+        self._counted = lru_cache(KEPT)(self._count)
+        self._overall = lru_cache(2)(self._overview)
+
+    def __reduce__(self) -> tuple[type["Memory"], tuple[History, tuple[Kernel, ...]]]:
+        """Another process makes it ready anew."""
+        return Memory, (self.history, self.kernels)
+
+    def recall(self, context: Context) -> Recall:
+        """What is held for a need: of the events that `context` may know, at most `WINDOW_YEARS` old."""
+        span = (self.history.until(context.day - WINDOW_DAYS), context.until)
+        taken, seen = self._taken.between(*span), self._seen.between(*span)
+        size = len(self.history.products)
+        counts, days = np.zeros((len(COUNTS), size)), np.full((len(DAYS), size), float(NEVER))
+        for columns, targets in _CONTEXTS:
+            codes = tuple(context.codes[list(columns)].tolist())
+            if min(codes, default=0) >= 0:
+                found = self._counted(*span, context.day, columns, codes)
+                for source, target in targets:
+                    counts[target] = found[source]
+        amounts, days[1:] = self._overall(*span, context.day)
+        counts[_C["amount_0"] : _C["amount_2"] + 1] = amounts
+        own_taken, own_seen = _owned(taken, context), _owned(seen, context)
+        _trail(counts, days, taken, own_taken, seen, own_seen, context.day)
+        near = _nearness(self._groups[0].spot, context.numbers[_SPOT:])
+        masses = self._masses(taken, own_taken, context, near, self.kernels)
+        return Recall(counts, days, masses, self._masses(seen, own_seen, context, near, self.kernels[:1]))
+
+    def _masses(
+        self, events: _Events, own: Codes, context: Context, near: Numbers, kernels: Sequence[Kernel]
+    ) -> Numbers:
+        """The mass that each kernel gives each product [kernels, products]; a kernel twice is weighed once."""
+        size, found = len(self.history.products), dict[bytes, Numbers]()
+        for kernel in kernels:
+            name = kernel.weights.tobytes()
+            if name not in found:
+                found[name] = _mass(events.product, self._weights(events, own, context, near, kernel.weights), size)
+        return np.array([found[kernel.weights.tobytes()] for kernel in kernels]).reshape(len(kernels), size)
+
+    def _weights(self, events: _Events, own: Codes, context: Context, near: Numbers, theta: Numbers) -> Weights:
+        """Each event's weight for the need."""
+        tables = [_shares(group.codes, context.codes[group.columns], theta[group.columns]) for group in self._groups]
+        for phi, slope in zip(near, theta[_KM], strict=True):
+            tables[0] += slope * phi
+        place, trade, profile = (table.astype(np.float32) for table in tables)
+        slopes = theta[len(CODES) : len(CODES) + _SPOT].astype(np.float32)
+        faded, mine = _faded(theta, "").astype(np.float32), context.numbers[:_SPOT].astype(np.float32)
+        logs = _logs(events.shared, place, trade, profile, events.day, context.day, faded, events.numbers, mine, slopes)
+        if len(own):
+            logs[own] += theta[_THETA["enterprise"]] + _faded(theta, "own_")[context.day - events.day[own]]
+        weights: Weights = np.exp(logs, out=logs)
+        return weights
+
+    def _count(self, start: int, until: int, today: int, columns: tuple[int, ...], codes: tuple[int, ...]) -> Numbers:
+        """The events that hold `codes` in `columns` by product: fast, mid and slow ones taken, slow ones only seen."""
+        taken, seen = self._taken.between(start, until), self._seen.between(start, until)
+        size = len(self.history.products)
+        counts = [_tally(part.product, part.day, _holding(part, columns, codes), today, size) for part in (taken, seen)]
+        return np.concatenate([counts[0], counts[1][-1:]])
+
+    def _overview(self, start: int, until: int, today: int) -> tuple[Numbers, Numbers]:
+        """By product: moments of the log amount [3, products], the last and the first day [2, products]."""
+        taken = self._taken.between(start, until)
+        found: tuple[Numbers, Numbers] = _moments(
+            taken.product, taken.day, taken.amount, today, len(self.history.products)
+        )
+        return found
+
+
+def _grouped(history: History) -> tuple[list[_Shared], Codes]:
+    """Place, trade and profile, each combination once, and which of them each event has [3, events]."""
+    spots = [np.unique(history.numbers[:, _SPOT + i], return_inverse=True) for i in range(2)]
+    groups, members = [], []
+    for columns in (_PLACE, _TRADE, _PROFILE):
+        keys = [history.codes[:, c] for c in columns] + ([inverse for _, inverse in spots] if columns is _PLACE else [])
+        first, member = _combinations(keys)
+        groups.append(_Shared(columns, history.codes[first][:, columns], history.numbers[first, _SPOT:].copy()))
+        members.append(member)
+    return groups, np.array(members, dtype=np.int32).reshape(3, len(history))
+
+
+def _combinations(keys: Sequence[NDArray[Any]]) -> tuple[NDArray[np.intp], Codes]:
+    """One row that has each combination of keys, and each row's combination."""
+    member = np.zeros(len(keys[0]), dtype=np.int64)
+    first = np.zeros(0, dtype=np.intp)
+    for key in keys:
+        shifted = key.astype(np.int64) - key.min(initial=0)
+        _, first, member = np.unique(
+            member * (shifted.max(initial=0) + 1) + shifted, return_index=True, return_inverse=True
+        )
+    return first, member.astype(np.int32)
+
+
+def _owned(events: _Events, context: Context) -> Codes:
+    """The events of the need's own enterprise, if it is known."""
+    return np.flatnonzero((events.codes[0] == context.codes[0]) & (context.codes[0] >= 0)).astype(np.int32)
+
+
+def _holding(events: _Events, columns: Sequence[int], codes: Sequence[int]) -> NDArray[np.intp]:
+    held = np.ones(len(events.day), dtype=bool)
+    for column, code in zip(columns, codes, strict=True):
+        held &= events.codes[column] == code
+    return np.flatnonzero(held)
+
+
+def _faded(theta: Numbers, whose: str) -> Numbers:
+    """By age in days, what it adds to the log weight."""
+    return np.asarray(
+        AGES[:, 0] * theta[_THETA[f"{whose}age"]] + AGES[:, 1] * theta[_THETA[f"{whose}log_age"]], dtype=np.float64
+    )
+
+
+def _trail(
+    counts: Numbers, days: Numbers, taken: _Events, own_taken: Codes, seen: _Events, own_seen: Codes, today: int
+) -> None:
+    """The enterprise's own past, which is short."""
+    for at in own_taken:
+        product, day = taken.product[at], taken.day[at]
+        counts[_C["own_mid"], product] += _FADES[today - day, 1]
+        counts[_C["own"], product] += 1
+        days[0, product] = day
+    for at in own_seen:
+        counts[_C["seen_own"], seen.product[at]] += 1
+
+
+@njit(cache=True, nogil=True)
+def _shares(codes: Any, mine: Any, theta: Any) -> Any:
+    """What the codes that both know and share add to the log weight, for each combination."""
+    found = np.zeros(len(codes))
+    for i in range(len(codes)):
+        for c in range(len(mine)):
+            if mine[c] >= 0 and mine[c] == codes[i, c]:
+                found[i] += theta[c]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _nearness(spots: Any, here: Any) -> Any:
+    """φ of log_km, km and no_km for each place [3, places]."""
+    found = np.zeros((3, len(spots)))
+    for i in range(len(spots)):
+        km = km_between(here[0], here[1], spots[i, 0], spots[i, 1])
+        if km >= 0:
+            found[0, i], found[1, i] = -np.log1p(km / NEAR_KM), -min(km, FAR_KM) / 50
+        else:
+            found[2, i] = 1.0
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _logs(
+    shared: Any, place: Any, trade: Any, profile: Any, day: Any, today: int, faded: Any, numbers: Any, mine: Any,
+    theta: Any,
+) -> Any:  # fmt: skip
+    """The log weight of each event but for what its being one's own adds; simple loops, which compile to vectors."""
+    n, far = len(day), np.float32(FAR)
+    found = np.empty(n, np.float32)
+    for j in range(n):
+        found[j] = place[shared[0, j]] + trade[shared[1, j]] + profile[shared[2, j]] + faded[today - day[j]]
+    for m in range(len(mine)):
+        if mine[m] == mine[m] and theta[m] != 0:
+            for j in range(n):
+                apart = abs(mine[m] - numbers[m, j])
+                found[j] -= theta[m] * (apart if apart <= far else (far if apart > far else np.float32(0)))  # NaN: 0
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _mass(product: Any, weights: Any, size: int) -> Any:
+    found = np.zeros(size)
+    for j in range(len(product)):
+        found[product[j]] += weights[j]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _tally(product: Any, day: Any, events: Any, today: int, size: int) -> Any:
+    found = np.zeros((3, size))
+    for j in events:
+        for f in range(3):
+            found[f, product[j]] += _FADES[today - day[j], f]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _moments(product: Any, day: Any, amount: Any, today: int, size: int) -> Any:
+    moments, days = np.zeros((3, size)), np.full((2, size), float(NEVER))
+    for j in range(len(product)):
+        p, weight = product[j], _FADES[today - day[j], 2]
+        moments[0, p] += weight
+        moments[1, p] += weight * amount[j]
+        moments[2, p] += weight * amount[j] ** 2
+        days[0, p] = day[j]
+        if days[1, p] == NEVER:
+            days[1, p] = day[j]
+    return moments, days

@@ -1,0 +1,261 @@
+"""Recall: against a slow and obvious one."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matching.history import CODES, DISTANCES, NUMBERS, Context, History
+from matching.memory import FAR, FAR_KM, NEAR_KM, PARAMETERS, WINDOW_YEARS, YEAR, Kernel
+from matching.recall import COUNTS, DAYS, NEVER, Memory
+
+TODAY = 20_000
+WINDOW = int(WINDOW_YEARS * YEAR)
+NONE = np.array([], dtype=np.str_)
+
+
+def history(events, products=3):
+    """Events (age in days, product, taken, codes, numbers) as a history of one institution's products."""
+    events = sorted(events, key=lambda event: -event[0])
+    day, product, taken, codes, numbers = zip(*events, strict=True) if events else ((),) * 5
+    names = np.array([f"P{i}" for i in range(products)])
+    return History(
+        day=TODAY - np.array(day, np.int32),
+        product=np.array(product, np.int32),
+        taken=np.array(taken, bool),
+        position=np.zeros(len(events), np.int32),
+        codes=np.array(codes, np.int32).reshape(-1, len(CODES)),
+        numbers=np.array(numbers, np.float64).reshape(-1, len(NUMBERS)),
+        products=names,
+        institution_of=np.zeros(products, np.int32),
+        type_of=np.zeros(products, np.int32),
+        institutions=np.array(["I"]),
+        types=np.array(["credit:any"]),
+        vocabulary=(NONE,) * len(CODES),
+    )
+
+
+def context(past, codes, numbers, day=TODAY):
+    return Context(np.array(codes, np.int32), np.array(numbers, np.float64), day, past.until(day))
+
+
+def facts(**known):
+    """Codes by name, the rest unknown."""
+    return [known.get(name, -1) for name in CODES]
+
+
+def sizes(amount=0.0):
+    return [amount if name == "amount" else np.nan for name in NUMBERS]
+
+
+def deal(age, product=0, taken=True, amount=0.0, **known):
+    return age, product, taken, facts(**known), sizes(amount)
+
+
+def kernel(**weights):
+    return Kernel("product", np.array([weights.get(name, 0.0) for name in PARAMETERS]))
+
+
+def recall(past, asked, kernels):
+    return Memory(past, kernels).recall(asked)
+
+
+# the slow and obvious one
+
+
+def shared(asked, event, name):
+    """Whether both know the same code."""
+    code = asked.codes[CODES.index(name)]
+    return code >= 0 and code == event[3][CODES.index(name)]
+
+
+def weight(asked, event, weights):
+    years = event[0] / YEAR
+    total = sum(weights[name] for name in CODES if shared(asked, event, name))
+    for number, other, name in zip(asked.numbers, event[4], DISTANCES, strict=False):
+        if not (np.isnan(number) or np.isnan(other)):
+            total -= weights[f"{name}_distance"] * min(abs(number - other), FAR)
+    ages = {"age": years, "log_age": np.log1p(12 * years)}
+    for name, age in ages.items():
+        total -= weights[name] * age
+        total -= weights[f"own_{name}"] * age * shared(asked, event, "enterprise")
+    apart = km(asked.numbers[-2:], event[4][-2:])
+    if np.isnan(apart):
+        return np.exp(total + weights["no_km"])
+    return np.exp(total - weights["log_km"] * np.log1p(apart / NEAR_KM) - weights["km"] * min(apart, FAR_KM) / 50)
+
+
+def km(here, there):
+    """On the flat map that touches the globe between the two: 111.2 km a degree."""
+    (north, east), (other_north, other_east) = here, there
+    width = np.cos(np.radians((north + other_north) / 2))
+    return 111.2 * np.hypot(north - other_north, (east - other_east) * width)
+
+
+def fade(event, years):
+    return np.exp(-event[0] / YEAR / years)
+
+
+def obvious(asked, events, kernels, products):
+    """Kernel masses of what was taken and what only seen, [kernels, products] each."""
+    masses = {True: np.zeros((len(kernels), products)), False: np.zeros((len(kernels), products))}
+    for event in events:
+        for k, one in enumerate(kernels):
+            masses[event[2]][k, event[1]] += weight(asked, event, dict(zip(PARAMETERS, one.weights, strict=True)))
+    return masses[True], masses[False]
+
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def drawn(seed):
+    """A generator, a few deals between few codes, and someone's codes and numbers."""
+    rng = np.random.default_rng(seed)
+
+    def someone():
+        unknown = rng.random(len(NUMBERS)) < 0.3
+        return rng.integers(-1, 3, len(CODES)), np.where(unknown, np.nan, rng.uniform(0, 9, len(NUMBERS)))
+
+    ages = rng.integers(1, WINDOW + 1, rng.integers(9)).tolist()
+    return rng, [(age, int(rng.integers(3)), bool(rng.random() < 0.6), *someone()) for age in ages], *someone()
+
+
+@given(seeds)
+def test_what_is_recalled_is_what_a_slow_and_obvious_memory_recalls(seed):
+    rng, events, code, number = drawn(seed)
+    kernels = tuple(Kernel("product", rng.uniform(-2, 2, len(PARAMETERS))) for _ in range(rng.integers(4)))
+    past = history(events)
+    asked = context(past, code, number)
+    found = recall(past, asked, kernels)
+    taken, seen = obvious(asked, events, kernels, 3)
+    np.testing.assert_allclose(found.taken, taken, rtol=2e-5, atol=1e-300)
+    np.testing.assert_allclose(found.seen, seen[:1], rtol=2e-5, atol=1e-300)
+
+
+SLOW = {
+    "all_fast": (None, True, lambda event: fade(event, 0.3)),
+    "all_mid": (None, True, lambda event: fade(event, 1.2)),
+    "all_slow": (None, True, lambda event: fade(event, 4.0)),
+    **{f"region_{i}": (f"region_{i}", True, lambda event: fade(event, 4.0)) for i in range(1, 5)},
+    **{f"industry_{i}": (f"industry_{i}", True, lambda event: fade(event, 4.0)) for i in range(2, 5)},
+    "size": ("size", True, lambda event: fade(event, 4.0)),
+    "own": ("enterprise", True, lambda event: 1.0),
+    "own_mid": ("enterprise", True, lambda event: fade(event, 1.2)),
+    "region_fast": ("region_1", True, lambda event: fade(event, 0.3)),
+    "region_mid": ("region_1", True, lambda event: fade(event, 1.2)),
+    "seen": (None, False, lambda event: fade(event, 4.0)),
+    "seen_region": ("region_1", False, lambda event: fade(event, 4.0)),
+    "seen_industry": ("industry_2", False, lambda event: fade(event, 4.0)),
+    "seen_size": ("size", False, lambda event: fade(event, 4.0)),
+    "seen_own": ("enterprise", False, lambda event: 1.0),
+}
+
+
+@given(seeds)
+def test_counts_are_of_what_shares_the_context_each_fading_with_its_age(seed):
+    _, events, code, number = drawn(seed)
+    past = history(events)
+    asked = context(past, code, number)
+    found = recall(past, asked, ()).counts
+    for name in SLOW.keys() & set(COUNTS):
+        where, taken, worth = SLOW[name]
+        matching = [e for e in events if e[2] == taken and (where is None or shared(asked, e, where))]
+        expected = [sum(worth(e) for e in matching if e[1] == product) for product in range(3)]
+        np.testing.assert_allclose(found[COUNTS.index(name)], expected, rtol=1e-9, atol=1e-300, err_msg=name)
+
+
+def test_days_are_those_of_the_own_last_the_last_and_the_first_deal():
+    past = history([deal(900, enterprise=1), deal(400, enterprise=2), deal(30, enterprise=1), deal(9, enterprise=2)])
+    found = recall(past, context(past, facts(enterprise=1), sizes()), ())
+    assert dict(zip(DAYS, (TODAY - found.days[:, 0]).tolist(), strict=True)) == {
+        "own_last": 30,
+        "last": 9,
+        "first": 900,
+    }
+    assert set(found.days[:, 1:].flatten().tolist()) == {NEVER}
+
+
+# what never counts
+
+
+def total(past, asked):
+    found = recall(past, asked, (kernel(age=0.1),))
+    return [found.counts.sum(), found.taken.sum(), found.seen.sum()]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_events_from_the_cutoff_on_never_count(taken):
+    past = history([deal(0, taken=taken, enterprise=1), deal(-1, taken=taken), deal(-40, taken=taken)])
+    assert total(past, context(past, facts(enterprise=1), sizes())) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_events_older_than_the_window_never_count_and_one_as_old_does(taken):
+    old, within = history([deal(WINDOW + 1, taken=taken)]), history([deal(WINDOW, taken=taken)])
+    assert total(old, context(old, facts(), sizes())) == [0, 0, 0]
+    assert total(within, context(within, facts(), sizes()))[0] > 0
+
+
+@given(seeds, seeds)
+def test_what_is_recalled_does_not_depend_on_what_came_later(seed, other):
+    _, events, code, number = drawn(seed)
+    later = [(1 - event[0], *event[1:]) for event in drawn(other)[1]]
+    past, planted = history(events), history([*events, *later])
+    before, after = (
+        recall(of, context(of, code, number), (kernel(enterprise=1.0, age=0.2),)) for of in (past, planted)
+    )
+    for name in ("counts", "days", "taken", "seen"):
+        assert getattr(before, name).tobytes() == getattr(after, name).tobytes()
+
+
+def test_unknown_is_like_nothing_not_even_unknown():
+    past = history([deal(9)])
+    likes = kernel(**dict.fromkeys(CODES, 5.0))
+    assert recall(past, context(past, facts(), sizes()), (likes,)).taken[0, 0] == pytest.approx(1.0)
+
+
+def test_a_distance_beyond_the_farthest_says_no_more():
+    past = history([deal(9, amount=1.0)])
+    masses = [
+        recall(past, context(past, facts(), sizes(amount)), (kernel(amount_distance=1.0),)).taken[0, 0]
+        for amount in (4.0, 99.0)
+    ]
+    assert masses == pytest.approx([np.exp(-FAR)] * 2)
+
+
+def test_a_near_event_says_more_than_a_far_one_and_beyond_the_farthest_none_says_less():
+    here = [np.nan] * len(DISTANCES) + [30.0, 106.0]
+    masses = []
+    for degrees in (0.0, 1.0, 10.0, 20.0):
+        past = history([(9, 0, True, facts(), [np.nan] * len(DISTANCES) + [30.0 + degrees, 106.0])])
+        masses.append(recall(past, context(past, facts(), here), (kernel(km=1.0),)).taken[0, 0])
+    assert masses == pytest.approx([1.0, np.exp(-111.2 / 50), np.exp(-FAR_KM / 50), np.exp(-FAR_KM / 50)])
+
+
+def test_a_need_asked_again_after_others_recalls_the_same_bytes():
+    rng, events, code, number = drawn(7)
+    past = history(events)
+    memory = Memory(past, (Kernel("product", rng.uniform(-2, 2, len(PARAMETERS))),))
+    first = memory.recall(context(past, code, number))
+    memory.recall(context(past, rng.integers(-1, 3, len(CODES)), number, TODAY - 40))
+    again = memory.recall(context(past, code, number))
+    for name in ("counts", "days", "taken", "seen"):
+        assert getattr(first, name).tobytes() == getattr(again, name).tobytes()
+
+
+def test_a_memory_sent_to_another_process_recalls_the_same_bytes():
+    rng, events, code, number = drawn(8)
+    past = history(events)
+    memory = Memory(past, (Kernel("product", rng.uniform(-2, 2, len(PARAMETERS))),))
+    sent = pickle.loads(pickle.dumps(memory))
+    found, other = (of.recall(context(past, code, number)) for of in (memory, sent))
+    assert found.taken.tobytes() == other.taken.tobytes()
+
+
+def test_a_history_without_events_recalls_nothing():
+    past = history([])
+    found = recall(past, context(past, facts(enterprise=1), sizes(1.0)), (kernel(age=0.1),))
+    assert [found.counts.sum(), found.taken.sum(), found.seen.sum()] == [0, 0, 0]
+    assert set(found.days.flatten().tolist()) == {NEVER}

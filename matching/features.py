@@ -15,7 +15,7 @@ import numpy as np
 from matching.catalogue import Catalogue, Rows
 from matching.domain import Enterprise, Need
 from matching.history import DISTANCES, Codes, Context, History, Numbers
-from matching.levels import LEVEL_FEATURES, LEVELS, level_features, totals
+from matching.levels import LEVEL_FEATURES, LEVELS, fill, totals
 from matching.memory import Kernel
 from matching.recall import COUNTS, Memory, Recall
 from matching.roster import Roster
@@ -42,6 +42,8 @@ SPECIFICATION: Final = (
     *(Feature(f"appetite_{stage}", Side.PAIR, "appetite") for stage in APPETITES),
 )
 FEATURES: Final = tuple(feature.name for feature in SPECIFICATION)
+_TERMS_AT: Final = slice(len(LEVELS) * len(LEVEL_FEATURES), len(FEATURES) - len(_NEED) - len(APPETITES))
+_NEED_AT: Final = slice(_TERMS_AT.stop, len(FEATURES) - len(APPETITES))
 APPETITE_COLUMNS: Final = tuple(FEATURES.index(f"appetite_{stage}") for stage in APPETITES)
 
 
@@ -83,15 +85,13 @@ class Builder:
         """
         context = self.history.context(enterprise, need, as_of)
         recalled = self.memory.recall(context)
-        codes = [getattr(self.roster, level)[rows] for level in LEVELS]
-        blocks = [
-            level_features(level, self.history, recalled, context, code)
-            for level, code in zip(LEVELS, codes, strict=True)
-        ]
-        blocks.append(_terms(self.catalogue, enterprise, need, as_of, rows))
-        blocks.append(_need(recalled, context, len(rows)))
-        blocks.append(np.zeros((len(APPETITES), len(rows))))
-        return self.leaned(np.ascontiguousarray(np.concatenate(blocks).T), context, rows)
+        features = np.zeros((len(rows), len(FEATURES)))
+        for i, level in enumerate(LEVELS):
+            span = slice(i * len(LEVEL_FEATURES), (i + 1) * len(LEVEL_FEATURES))
+            fill(features[:, span], level, self.history, recalled, context, getattr(self.roster, level)[rows])
+        features[:, _TERMS_AT] = _terms(self.catalogue, enterprise, need, as_of, rows).T
+        features[:, _NEED_AT] = _need(recalled, context, len(rows))
+        return self.leaned(features, context, rows)
 
     def leaned(self, features: Numbers, context: Context, rows: Rows) -> Numbers:
         """The features [len(rows), FEATURES] of `rows`, these appetites' log chances written into their columns.
@@ -133,7 +133,7 @@ def _home_km(catalogue: Catalogue, enterprise: Enterprise) -> Numbers:
 
 
 def _need(recalled: Recall, context: Context, size: int) -> Numbers:
+    """The same for every candidate."""
     total = totals(recalled.counts)
     logs = np.log1p(total[[_C["region_1"], _C["region_3"], _C["industry_3"]]])
-    column = np.concatenate([context.numbers[: len(DISTANCES)], [total[_C["own"]]], logs, [np.log1p(size)]])
-    return np.repeat(column[:, None], size, axis=1)
+    return np.concatenate([context.numbers[: len(DISTANCES)], [total[_C["own"]]], logs, [np.log1p(size)]])

@@ -1,14 +1,14 @@
 """The features that stand at three levels: the product, its institution, its type; made from what is recalled.
 
 `_lift` is a log ratio of a share in a context (shrunk towards the wider context) to the share in the wider one; `_gap`
-is a value less the best candidate's; shares are in logs.
+is a value less the best candidate's; shares are in logs. Compiled: a request's time goes with it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections import namedtuple
+from typing import Any, Final
 
 import numpy as np
+from numba import njit
 
 from matching.history import DISTANCES, Codes, Context, History, Numbers
 from matching.memory import YEAR
@@ -18,16 +18,6 @@ from matching.sides import Side
 LEVELS: Final = ("product", "institution", "type")
 HEADS: Final = LEVELS  # one kernel fitted to predict each level's next choice
 UNSEEN: Final = 1e-6  # the share granted to what the memory has never met
-_PULL: Final = 4.0  # how many outcomes a context must hold to count as much as the wider context
-_AMOUNT: Final = DISTANCES.index("amount")
-_RATES: Final = {  # in which counts of events taken and of events only seen each rate lies
-    "taken_rate": ("all_slow", "seen"),
-    "region_rate": ("region_1", "seen_region"),
-    "industry_rate": ("industry_2", "seen_industry"),
-    "size_rate": ("size", "seen_size"),
-}
-_C: Final = {name: i for i, name in enumerate(COUNTS)}
-_D: Final = {name: i for i, name in enumerate(DAYS)}
 LEVEL_FEATURES: Final = (
     ("popularity", Side.PRODUCT, "popularity"),
     ("year_momentum", Side.PRODUCT, "popularity"),
@@ -63,177 +53,190 @@ LEVEL_FEATURES: Final = (
     ("memory_rate", Side.PAIR, "rate"),
     ("own_seen", Side.PAIR, "own"),
 )
+_PULL: Final = 4.0  # how many outcomes a context must hold to count as much as the wider context
+_AMOUNT: Final = DISTANCES.index("amount")
+_C: Final[Any] = namedtuple("_C", COUNTS)(*range(len(COUNTS)))
+_D: Final[Any] = namedtuple("_D", DAYS)(*range(len(DAYS)))
+_F: Final[Any] = namedtuple("_F", [name for name, _, _ in LEVEL_FEATURES])(*range(len(LEVEL_FEATURES)))
+_RATES: Final = (  # the feature, and which counts of events taken and of events only seen it compares
+    (_F.taken_rate, _C.all_slow, _C.seen),
+    (_F.region_rate, _C.region_1, _C.seen_region),
+    (_F.industry_rate, _C.industry_2, _C.seen_industry),
+    (_F.size_rate, _C.size, _C.seen_size),
+)
 
 
-@dataclass(frozen=True)
-class _Held:
-    """A level's candidates: `counts` [COUNTS, n], `days` [DAYS, n] and masses as recalled, and sums of all there is.
-
-    `counted`, `taken_total` and `seen_total` are sums over the level, `had` is how many of it were taken at all,
-    `met` how many were taken or seen, and `own_last` the enterprise's last day there.
-    """
-
-    counts: Numbers
-    days: Numbers
-    taken: Numbers
-    seen: Numbers
-    counted: Numbers
-    taken_total: Numbers
-    seen_total: Numbers
-    had: int
-    met: Mapping[str, int]
-    own_last: float
-
-
-def level_features(level: str, history: History, recalled: Recall, context: Context, codes: Codes) -> Numbers:
-    """`LEVEL_FEATURES` [features, n] of one of `LEVELS` for the candidates' `codes` at that level."""
-    held = _held(_rolled(level, history, recalled), codes)
-    value: dict[str, Numbers] = {}
-    mid = _popularity(value, held)
-    region = _ladder(value, held, [f"region_{i}" for i in range(1, 5)], mid)
-    industry = _ladder(value, held, [f"industry_{i}" for i in range(2, 5)], mid)
-    _crosses(value, held, mid)
-    value["region_share"] = region
-    value["back_off"] = region + industry - mid + value["size_lift"]
-    _own(value, held, context)
-    _amounts(value, held, context)
-    _rates(value, held)
-    for h, head in enumerate(HEADS):
-        value[f"memory_{head}"] = np.log(held.taken[h] / max(held.taken_total[h], 1e-300) + UNSEEN)
-    for name in ("back_off", *(f"memory_{head}" for head in HEADS)):
-        value[f"{name}_gap"] = _gap(value[name])
-    return np.stack([value[name] for name, _, _ in LEVEL_FEATURES])
+def fill(features: Numbers, level: str, history: History, recalled: Recall, context: Context, codes: Codes) -> None:
+    """Write `LEVEL_FEATURES` of one of `LEVELS` into features [n, LEVEL_FEATURES], for candidates of `codes` there."""
+    held = _rolled(level, history, recalled)
+    _fill(features, codes, held.counts, held.days, held.taken, held.seen, context.day, context.numbers[_AMOUNT])
 
 
 def _rolled(level: str, history: History, recalled: Recall) -> Recall:
     """The recall summed from products to `level`."""
-    group = {"institution": history.institution_of, "type": history.type_of}.get(level)
-    if group is None:
+    if level == "product":
         return recalled
+    group = {"institution": history.institution_of, "type": history.type_of}[level]
     size = {"institution": history.institutions, "type": history.types}[level].size
-    sums = [
-        np.array([np.bincount(group, row, size) for row in part]).reshape(len(part), size)
-        for part in (recalled.counts, recalled.taken, recalled.seen)
-    ]
-    return Recall(sums[0], _latest(recalled.days, group, size), *sums[1:])
+    counts, taken, seen = (_sums(part, group, size) for part in (recalled.counts, recalled.taken, recalled.seen))
+    return Recall(counts, _latest(recalled.days, group, size), taken, seen)
 
 
-def _held(found: Recall, codes: Codes) -> _Held:
-    """The candidates' part of a level, and its sums; the code one past the last has no past."""
-    return _Held(
-        _picked(found.counts, codes, 0.0),
-        _picked(found.days, codes, NEVER),
-        _picked(found.taken, codes, 0.0),
-        _picked(found.seen, codes, 0.0),
-        totals(found.counts),
-        totals(found.taken),
-        totals(found.seen),
-        int(np.count_nonzero(found.counts[_C["all_slow"]])),
-        {name: int(np.count_nonzero(found.counts[_C[a]] + found.counts[_C[b]])) for name, (a, b) in _RATES.items()}
-        | {"memory_rate": int(np.count_nonzero(found.taken[0] + found.seen[0])) if len(found.taken) else 0},
-        float(found.days[_D["own_last"]].max(initial=NEVER)),
-    )
+@njit(cache=True, nogil=True)
+def _sums(rows: Any, group: Any, size: int) -> Any:
+    """Each row's sums by group [rows, size + 1], the last for what has no past."""
+    found = np.zeros((len(rows), size + 1))
+    for row in range(len(rows)):
+        for i in range(len(group)):
+            found[row, group[i]] += rows[row, i]
+    return found
 
 
-def _picked(rows: Numbers, codes: Codes, nothing: float) -> Numbers:
-    """The columns of `codes`."""
-    return np.concatenate([rows, np.full((len(rows), 1), nothing)], axis=1)[:, codes]
+@njit(cache=True, nogil=True)
+def _latest(days: Any, group: Any, size: int) -> Any:
+    """The latest of `own_last` and `last`, the earliest of `first` [DAYS, size + 1]."""
+    found = np.full((len(days), size + 1), float(NEVER))
+    for i in range(len(group)):
+        g = group[i]
+        found[_D.own_last, g] = max(found[_D.own_last, g], days[_D.own_last, i])
+        found[_D.last, g] = max(found[_D.last, g], days[_D.last, i])
+        if days[_D.first, i] != NEVER and (found[_D.first, g] == NEVER or days[_D.first, i] < found[_D.first, g]):
+            found[_D.first, g] = days[_D.first, i]
+    return found
 
 
-def totals(rows: Numbers) -> Numbers:
+@njit(cache=True, nogil=True)
+def totals(rows: Any) -> Any:
     """Each row's sum, entry by entry: of a pairwise sum, products yet to come, all 0, would change the last bit."""
-    return np.cumsum(rows, axis=1)[:, -1] if rows.size else np.zeros(len(rows))
+    found = np.zeros(len(rows))
+    for row in range(len(rows)):
+        for i in range(rows.shape[1]):
+            found[row] += rows[row, i]
+    return found
 
 
-def _latest(days: Numbers, group: Codes, size: int) -> Numbers:
-    """The latest of `own_last` and `last`, the earliest of `first`."""
-    merged = np.full((len(DAYS), size), float(NEVER))
-    for name in ("own_last", "last"):
-        np.maximum.at(merged[_D[name]], group, days[_D[name]])
-    first = np.where(days[_D["first"]] == NEVER, np.inf, days[_D["first"]])
-    earliest = np.full(size, np.inf)
-    np.minimum.at(earliest, group, first)
-    merged[_D["first"]] = np.where(np.isinf(earliest), NEVER, earliest)
-    return merged
+@njit(cache=True, nogil=True)
+def _fill(features: Any, codes: Any, counts: Any, days: Any, taken: Any, seen: Any, today: int, amount: float) -> None:
+    """What has the same code has the same features; the code one past the last has no past."""
+    total, masses = totals(counts), totals(taken)
+    had = np.count_nonzero(counts[_C.all_slow])
+    latest = days[_D.own_last].max()
+    means, pulls = _rate_means(counts, total, taken, seen)
+    filled = np.full(counts.shape[1], -1)
+    for i in range(len(codes)):
+        c = codes[i]
+        if filled[c] >= 0:
+            features[i] = features[filled[c]]
+            continue
+        filled[c] = i
+        row, count = features[i], counts[:, c]
+        _shares(row, count, total, had)
+        _own(row, count, total, days[:, c], latest, today)
+        _amounts(row, count, total, amount)
+        for h in range(len(taken)):
+            row[_F.memory_product + h] = np.log(taken[h, c] / max(masses[h], 1e-300) + UNSEEN)
+        for r in range(len(_RATES)):
+            feature, of_taken, of_seen = _RATES[r]
+            row[feature] = (count[of_taken] + pulls[r] * means[r]) / (count[of_taken] + count[of_seen] + pulls[r])
+        row[_F.memory_rate] = (taken[0, c] + pulls[-1] * means[-1]) / (taken[0, c] + seen[0, c] + pulls[-1])
+    _gap(features, _F.back_off, _F.back_off_gap)
+    for h in range(len(taken)):
+        _gap(features, _F.memory_product + h, _F.memory_product_gap + h)
 
 
-def _shrunk(held: _Held, name: str, towards: Numbers, pull: float) -> Numbers:
-    """The log share in context `name`, shrunk to the log share `towards` by `pull` outcomes."""
-    column = _C[name]
-    share: Numbers = np.log((held.counts[column] + pull * np.exp(towards)) / (held.counted[column] + pull))
-    return share
+@njit(cache=True, nogil=True)
+def _shrunk(count: float, total: float, wide: float, pull: float) -> float:
+    """The share in a context, shrunk to the share in a wider one by `pull` outcomes."""
+    return (count + pull * wide) / (total + pull)
 
 
-def _popularity(value: dict[str, Numbers], held: _Held) -> Numbers:
-    slow_column = _C["all_slow"]
-    slow = np.log((held.counts[slow_column] + 0.5) / (held.counted[slow_column] + 0.5 * (1 + held.had)))
-    mid = _shrunk(held, "all_mid", slow, 2.0)
-    fast = _shrunk(held, "all_fast", mid, 2.0)
-    value["popularity"], value["year_momentum"], value["quarter_momentum"] = slow, mid - slow, fast - mid
-    return mid
+@njit(cache=True, nogil=True)
+def _shares(row: Any, count: Any, total: Any, had: Any) -> None:
+    """How popular it is, and how much more so in each context than in the wider one."""
+    slow = (count[_C.all_slow] + 0.5) / (total[_C.all_slow] + 0.5 * (1 + had))  # not those that are met only later
+    mid = _shrunk(count[_C.all_mid], total[_C.all_mid], slow, 2.0)
+    fast = _shrunk(count[_C.all_fast], total[_C.all_fast], mid, 2.0)
+    row[_F.popularity] = np.log(slow)
+    row[_F.year_momentum] = np.log(mid / slow)
+    row[_F.quarter_momentum] = np.log(fast / mid)
+    region = _ladder(row, _F.region_1_lift, count, total, _C.region_1, 4, mid)
+    industry = _ladder(row, _F.industry_2_lift, count, total, _C.industry_2, 3, mid)
+    row[_F.region_share] = np.log(region)
+    year = _shrunk(count[_C.region_mid], total[_C.region_mid], mid, 3.0)
+    row[_F.region_year_share] = np.log(year)
+    row[_F.region_momentum] = np.log(_shrunk(count[_C.region_fast], total[_C.region_fast], year, 3.0) / year)
+    row[_F.size_lift] = np.log(_shrunk(count[_C.size], total[_C.size], mid, _PULL) / mid)
+    both = _shrunk(count[_C.region_industry], total[_C.region_industry], year, _PULL)
+    row[_F.region_industry_lift] = np.log(both / year)
+    row[_F.back_off] = np.log(region * industry / mid) + row[_F.size_lift]
 
 
-def _ladder(value: dict[str, Numbers], held: _Held, names: list[str], wide: Numbers) -> Numbers:
-    """From a wide context to a narrow one: each step's lift, and the share at the end."""
-    for name in names:
-        narrow = _shrunk(held, name, wide, _PULL)
-        value[f"{name}_lift"], wide = narrow - wide, narrow
+@njit(cache=True, nogil=True)
+def _ladder(row: Any, lift: int, count: Any, total: Any, context: int, steps: int, wide: float) -> float:
+    """From a wide context to a narrow one: each step's lift; the share at the end."""
+    for step in range(steps):
+        narrow = _shrunk(count[context + step], total[context + step], wide, _PULL)
+        row[lift + step] = np.log(narrow / wide)
+        wide = narrow
     return wide
 
 
-def _crosses(value: dict[str, Numbers], held: _Held, mid: Numbers) -> None:
-    year = _shrunk(held, "region_mid", mid, 3.0)
-    value["region_year_share"] = year
-    value["region_momentum"] = _shrunk(held, "region_fast", year, 3.0) - year
-    value["size_lift"] = _shrunk(held, "size", mid, _PULL) - mid
-    value["region_industry_lift"] = _shrunk(held, "region_industry", year, _PULL) - year
+@njit(cache=True, nogil=True)
+def _own(row: Any, count: Any, total: Any, days: Any, latest: float, today: int) -> None:
+    row[_F.own_share] = count[_C.own_mid] / (total[_C.own_mid] + 0.1)
+    row[_F.own_count] = count[_C.own]
+    row[_F.own_seen] = count[_C.seen_own]
+    row[_F.own_years] = _years(days[_D.own_last], today)
+    row[_F.idle_years] = _years(days[_D.last], today)
+    row[_F.life_years] = _years(days[_D.first], today)
+    row[_F.own_last] = 1.0 if days[_D.own_last] != NEVER and days[_D.own_last] == latest else 0.0
 
 
-def _own(value: dict[str, Numbers], held: _Held, context: Context) -> None:
-    value["own_share"] = held.counts[_C["own_mid"]] / (held.counted[_C["own_mid"]] + 0.1)
-    value["own_count"] = held.counts[_C["own"]]
-    value["own_seen"] = held.counts[_C["seen_own"]]
-    for name, day in (("own_years", "own_last"), ("idle_years", "last"), ("life_years", "first")):
-        moment = held.days[_D[day]]
-        value[name] = np.where(moment == NEVER, np.nan, (context.day - moment) / YEAR)
-    last = held.days[_D["own_last"]]
-    value["own_last"] = ((last != NEVER) & (last == held.own_last)).astype(np.float64)
+@njit(cache=True, nogil=True)
+def _years(day: float, today: int) -> float:
+    return np.nan if day == NEVER else (today - day) / YEAR
 
 
-def _amounts(value: dict[str, Numbers], held: _Held, context: Context) -> None:
+@njit(cache=True, nogil=True)
+def _amounts(row: Any, count: Any, total: Any, amount: float) -> None:
     """How far the amount lies from what was usual here, and how much likelier it is here than anywhere."""
-    weight, first, second = (held.counts[_C[f"amount_{i}"]] for i in range(3))
-    all_weight, all_first, all_second = (held.counted[_C[f"amount_{i}"]] for i in range(3))
-    mean = all_first / max(all_weight, 1e-9)
-    spread = max(all_second / max(all_weight, 1e-9) - mean**2, 0.01)
-    centre = (first + 3 * mean) / (weight + 3)
-    width = np.sqrt(np.maximum((second + 3 * (spread + mean**2)) / (weight + 3) - centre**2, 0.05))
-    amount = context.numbers[_AMOUNT]
+    held = max(total[_C.amount_0], 1e-9)
+    mean = total[_C.amount_1] / held
+    spread = max(total[_C.amount_2] / held - mean**2, 0.01)
+    centre = (count[_C.amount_1] + 3 * mean) / (count[_C.amount_0] + 3)
+    square = (count[_C.amount_2] + 3 * (spread + mean**2)) / (count[_C.amount_0] + 3)
+    width = np.sqrt(max(square - centre**2, 0.05))
     distance = (amount - centre) / width
     everywhere = 0.5 * (amount - mean) ** 2 / spread + 0.5 * np.log(spread)
-    value["amount_distance"] = distance
-    value["amount_likelihood"] = everywhere - 0.5 * distance**2 - np.log(width)
+    row[_F.amount_distance] = distance
+    row[_F.amount_likelihood] = everywhere - 0.5 * distance**2 - np.log(width)
 
 
-def _rates(value: dict[str, Numbers], held: _Held) -> None:
-    """How often what was seen was taken, in each context; NaN where nothing was only seen (a release of deals)."""
-    for name, columns in _RATES.items():
-        taken, seen = (_C[column] for column in columns)
-        total = held.counted[taken], held.counted[seen]
-        value[name] = _rate(held.counts[taken], held.counts[seen], *total, held.met[name])
-    masses = (held.taken[0], held.seen[0], held.taken_total[0], held.seen_total[0])
-    value["memory_rate"] = _rate(*masses, held.met["memory_rate"])
+@njit(cache=True, nogil=True)
+def _rate_means(counts: Any, total: Any, taken: Any, seen: Any) -> Any:
+    """For each rate, its mean and how many events pull a candidate's to it; NaN where nothing was only seen."""
+    means, pulls = np.full(len(_RATES) + 1, np.nan), np.full(len(_RATES) + 1, np.nan)
+    for r in range(len(_RATES)):
+        _, of_taken, of_seen = _RATES[r]
+        met = np.count_nonzero(counts[of_taken] + counts[of_seen])
+        _rate_mean(means, pulls, r, total[of_taken], total[of_seen], met)
+    if len(taken):
+        masses = totals(taken[:1])[0], totals(seen)[0]
+        _rate_mean(means, pulls, len(_RATES), masses[0], masses[1], np.count_nonzero(taken[0] + seen[0]))
+    return means, pulls
 
 
-def _rate(taken: Numbers, seen: Numbers, all_taken: float, all_seen: float, met: int) -> Numbers:
-    """Taken as a share of taken and seen, shrunk to the mean rate."""
-    everything = all_taken + all_seen
-    if not all_seen:
-        return np.full(len(taken), np.nan)
-    pull = 5.0 * everything / max(met, 1) / 100
-    rate: Numbers = (taken + pull * all_taken / everything) / (taken + seen + pull)
-    return rate
+@njit(cache=True, nogil=True)
+def _rate_mean(means: Any, pulls: Any, rate: int, taken: float, seen: float, met: Any) -> None:
+    if seen:
+        means[rate] = taken / (taken + seen)
+        pulls[rate] = 5.0 * (taken + seen) / max(met, 1) / 100
 
 
-def _gap(column: Numbers) -> Numbers:
-    return column - column.max() if len(column) else column
+@njit(cache=True, nogil=True)
+def _gap(features: Any, value: int, gap: int) -> None:
+    best = -np.inf
+    for i in range(len(features)):
+        best = max(best, features[i, value])
+    for i in range(len(features)):
+        features[i, gap] = features[i, value] - best

@@ -78,10 +78,11 @@ _FADES: Final = np.exp(-YEARS[:, None] / np.array([0.3, 1.2, 4.0]))  # a quarter
 
 @dataclass(frozen=True)
 class Recall:
-    """What the memory holds for one need, by product: `counts` [COUNTS, products], `days` [DAYS, products].
+    """What the memory holds for one need, by product and, in a last column, for what has no past: nothing.
 
-    `taken` [kernels, products] are the kernel masses of events taken; `seen` [1, products] is that of events only seen,
-    under the first kernel: they are many, and one tells how often what was seen was taken.
+    `counts` is [COUNTS, products + 1], `days` [DAYS, products + 1]. `taken` [kernels, products + 1] are the kernel
+    masses of events taken; `seen` [1, products + 1] is that of events only seen, under the first kernel: they are many,
+    and one tells how often what was seen was taken.
     """
 
     counts: Numbers
@@ -154,7 +155,7 @@ class Memory:
         """What is held for a need: of the events that `context` may know, at most `WINDOW_YEARS` old."""
         span = (self.history.until(context.day - WINDOW_DAYS), context.until)
         taken, seen = self._taken.between(*span), self._seen.between(*span)
-        size = len(self.history.products)
+        size = len(self.history.products) + 1
         counts, days = np.zeros((len(COUNTS), size)), np.full((len(DAYS), size), float(NEVER))
         for columns, targets in _CONTEXTS:
             codes = tuple(context.codes[list(columns)].tolist())
@@ -174,7 +175,7 @@ class Memory:
         self, events: _Events, own: Codes, context: Context, near: Numbers, kernels: Sequence[Kernel]
     ) -> Numbers:
         """The mass that each kernel gives each product [kernels, products]; a kernel twice is weighed once."""
-        size, found = len(self.history.products), dict[bytes, Numbers]()
+        size, found = len(self.history.products) + 1, dict[bytes, Numbers]()
         for kernel in kernels:
             name = kernel.weights.tobytes()
             if name not in found:
@@ -198,7 +199,7 @@ class Memory:
     def _count(self, start: int, until: int, today: int, columns: tuple[int, ...], codes: tuple[int, ...]) -> Numbers:
         """The events that hold `codes` in `columns` by product: fast, mid and slow ones taken, slow ones only seen."""
         taken, seen = self._taken.between(start, until), self._seen.between(start, until)
-        size = len(self.history.products)
+        size = len(self.history.products) + 1
         counts = [_tally(part.product, part.day, _holding(part, columns, codes), today, size) for part in (taken, seen)]
         return np.concatenate([counts[0], counts[1][-1:]])
 
@@ -206,7 +207,7 @@ class Memory:
         """By product: moments of the log amount [3, products], the last and the first day [2, products]."""
         taken = self._taken.between(start, until)
         found: tuple[Numbers, Numbers] = _moments(
-            taken.product, taken.day, taken.amount, today, len(self.history.products)
+            taken.product, taken.day, taken.amount, today, len(self.history.products) + 1
         )
         return found
 

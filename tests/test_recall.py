@@ -100,7 +100,7 @@ def fade(event, years):
 
 def obvious(asked, events, kernels, products):
     """Kernel masses of what was taken and what only seen, [kernels, products] each."""
-    masses = {True: np.zeros((len(kernels), products)), False: np.zeros((len(kernels), products))}
+    masses = {True: np.zeros((len(kernels), products + 1)), False: np.zeros((len(kernels), products + 1))}
     for event in events:
         for k, one in enumerate(kernels):
             masses[event[2]][k, event[1]] += weight(asked, event, dict(zip(PARAMETERS, one.weights, strict=True)))
@@ -162,7 +162,7 @@ def test_counts_are_of_what_shares_the_context_each_fading_with_its_age(seed):
     for name in SLOW.keys() & set(COUNTS):
         where, taken, worth = SLOW[name]
         matching = [e for e in events if e[2] == taken and (where is None or shared(asked, e, where))]
-        expected = [sum(worth(e) for e in matching if e[1] == product) for product in range(3)]
+        expected = [sum(worth(e) for e in matching if e[1] == product) for product in range(4)]
         np.testing.assert_allclose(found[COUNTS.index(name)], expected, rtol=1e-9, atol=1e-300, err_msg=name)
 
 

@@ -1,0 +1,155 @@
+"""The compiled features of a level, against a slow and obvious version of each."""
+
+from dataclasses import replace
+from math import isnan, log, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matching.history import NUMBERS
+from matching.levels import HEADS, LEVEL_FEATURES, UNSEEN, fill
+from matching.memory import PARAMETERS, YEAR, Kernel
+from matching.recall import COUNTS, DAYS, NEVER, Memory
+from tests.test_recall import context, deal, drawn, facts, history, sizes
+
+NAMES = [name for name, _, _ in LEVEL_FEATURES]
+PULL = 4.0
+RATES = {
+    "taken_rate": ("all_slow", "seen"),
+    "region_rate": ("region_1", "seen_region"),
+    "industry_rate": ("industry_2", "seen_industry"),
+    "size_rate": ("size", "seen_size"),
+}
+
+
+def built(past, recalled, asked, level, codes):
+    features = np.full((len(codes), len(NAMES)), np.nan)
+    fill(features, level, past, recalled, asked, np.array(codes, np.int32))
+    return {name: features[:, i] for i, name in enumerate(NAMES)}
+
+
+def rolled(past, recalled, level):
+    """The recall by code of the level, each a dict by name; sums over all of it; the last code has no past."""
+    owner = {"product": np.arange(len(past.products)), "institution": past.institution_of, "type": past.type_of}[level]
+    size = int(owner.max()) + 1 if level == "product" else len(getattr(past, f"{level}s"))
+    found = []
+    for code in range(size + 1):
+        members = np.flatnonzero(owner == code)
+        counts = {name: recalled.counts[i, members].sum() for i, name in enumerate(COUNTS)}
+        met = {n: [d for d in recalled.days[i, members] if d != NEVER] for i, n in enumerate(DAYS)}
+        days = {n: (min(d) if n == "first" else max(d)) if d else NEVER for n, d in met.items()}
+        masses = {"mass": recalled.taken[:, members].sum(axis=1), "mass_seen": recalled.seen[:, members].sum(axis=1)}
+        found.append(counts | days | masses)
+    return found
+
+
+def obvious(past, recalled, asked, level, codes):
+    parts = rolled(past, recalled, level)
+    total = {name: sum(part[name] for part in parts) for name in (*COUNTS, "mass")}
+    rows = [one(parts[code], parts, total, asked) for code in codes]
+    for name in ("back_off", *(f"memory_{head}" for head in HEADS)):
+        best = max(row[name] for row in rows)
+        for row in rows:
+            row[f"{name}_gap"] = row[name] - best
+    return {name: [row[name] for row in rows] for name in NAMES}
+
+
+def one(part, parts, total, asked):
+    def shrunk(name, wide, pull=PULL):
+        return (part[name] + pull * wide) / (total[name] + pull)
+
+    row = {}
+    had = sum(p["all_slow"] > 0 for p in parts)
+    slow = (part["all_slow"] + 0.5) / (total["all_slow"] + 0.5 * (1 + had))
+    mid = shrunk("all_mid", slow, 2.0)
+    row["popularity"], row["year_momentum"] = log(slow), log(mid) - log(slow)
+    row["quarter_momentum"] = log(shrunk("all_fast", mid, 2.0)) - log(mid)
+    ends = {}
+    for context_name, levels in (("region", (1, 2, 3, 4)), ("industry", (2, 3, 4))):
+        wide = mid
+        for step in levels:
+            narrow = shrunk(f"{context_name}_{step}", wide)
+            row[f"{context_name}_{step}_lift"], wide = log(narrow) - log(wide), narrow
+        ends[context_name] = log(wide)
+    year = shrunk("region_mid", mid, 3.0)
+    row["region_share"], row["region_year_share"] = ends["region"], log(year)
+    row["region_momentum"] = log(shrunk("region_fast", year, 3.0)) - log(year)
+    row["size_lift"] = log(shrunk("size", mid)) - log(mid)
+    row["region_industry_lift"] = log(shrunk("region_industry", year)) - log(year)
+    row["back_off"] = ends["region"] + ends["industry"] - log(mid) + row["size_lift"]
+    row["own_share"] = part["own_mid"] / (total["own_mid"] + 0.1)
+    row["own_count"], row["own_seen"] = part["own"], part["seen_own"]
+    for name, day in (("own_years", "own_last"), ("idle_years", "last"), ("life_years", "first")):
+        row[name] = np.nan if part[day] == NEVER else (asked.day - part[day]) / YEAR
+    row["own_last"] = float(part["own_last"] != NEVER and part["own_last"] == max(p["own_last"] for p in parts))
+    row |= amounts(part, total, asked.numbers[NUMBERS.index("amount")])
+    for name, (taken, seen) in RATES.items():
+        row[name] = rate(part[taken], part[seen], [(p[taken], p[seen]) for p in parts])
+    row["memory_rate"] = rate(part["mass"][0], part["mass_seen"][0], [(p["mass"][0], p["mass_seen"][0]) for p in parts])
+    for h, head in enumerate(HEADS):
+        row[f"memory_{head}"] = log(part["mass"][h] / max(total["mass"][h], 1e-300) + UNSEEN)
+    return row
+
+
+def amounts(part, total, amount):
+    held = max(total["amount_0"], 1e-9)
+    mean = total["amount_1"] / held
+    spread = max(total["amount_2"] / held - mean**2, 0.01)
+    centre = (part["amount_1"] + 3 * mean) / (part["amount_0"] + 3)
+    square = (part["amount_2"] + 3 * (spread + mean**2)) / (part["amount_0"] + 3)
+    width = sqrt(max(square - centre**2, 0.05))
+    distance = (amount - centre) / width
+    likelihood = 0.5 * (amount - mean) ** 2 / spread + 0.5 * log(spread) - 0.5 * distance**2 - log(width)
+    return {"amount_distance": distance, "amount_likelihood": likelihood}
+
+
+def rate(taken, seen, everyone):
+    all_taken, all_seen = (sum(pair[i] for pair in everyone) for i in range(2))
+    if not all_seen:
+        return np.nan
+    pull = 5 * (all_taken + all_seen) / max(sum(sum(pair) > 0 for pair in everyone), 1) / 100
+    return (taken + pull * all_taken / (all_taken + all_seen)) / (taken + seen + pull)
+
+
+def market(seed):
+    """A few products of two institutions and two types, their events, and a need."""
+    rng, events, code, number = drawn(seed)
+    number[NUMBERS.index("amount")] = 5.0
+    for event in events:
+        event[4][NUMBERS.index("amount")] = rng.uniform(0, 9)
+    plain = history(events)
+    groups = {"institution_of": [0, 1, 0], "type_of": [1, 1, 0]}
+    names = {"institutions": np.array(["I", "J"]), "types": np.array(["bond:any", "credit:any"])}
+    past = replace(plain, **{name: np.array(of, np.int32) for name, of in groups.items()}, **names)
+    kernels = tuple(Kernel(head, rng.uniform(-1, 1, len(PARAMETERS))) for head in HEADS)
+    asked = context(past, code, number)
+    return past, Memory(past, kernels).recall(asked), asked
+
+
+@pytest.mark.parametrize("level", ["product", "institution", "type"])
+@given(st.integers(0, 2**32 - 1))
+def test_compiled_features_are_those_of_the_slow_and_obvious_version(level, seed):
+    past, recalled, asked = market(seed)
+    codes = {"product": [2, 0, 3, 1, 3], "institution": [0, 0, 1, 2, 1], "type": [1, 1, 0, 2, 2]}[level]
+    found, expected = built(past, recalled, asked, level, codes), obvious(past, recalled, asked, level, codes)
+    for name in NAMES:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-7, atol=1e-9, err_msg=name)
+
+
+def test_no_candidates_have_no_features():
+    past, recalled, asked = market(3)
+    fill(np.empty((0, len(NAMES))), "product", past, recalled, asked, np.array([], np.int32))
+
+
+def test_the_own_last_product_is_marked_and_its_age_told():
+    past = history([deal(730, 0, enterprise=1, amount=1.0), deal(365, 2, enterprise=1, amount=1.0)])
+    asked = context(past, facts(enterprise=1), sizes(1.0))
+    kernels = tuple(Kernel(head, np.zeros(len(PARAMETERS))) for head in HEADS)
+    found = built(past, Memory(past, kernels).recall(asked), asked, "product", [0, 1, 2])
+    assert found["own_last"].tolist() == [0, 0, 1]
+    assert found["own_years"][[0, 2]].tolist() == [730 / YEAR, 365 / YEAR]
+    assert isnan(found["own_years"][1])
+    assert found["memory_product"].tolist() == pytest.approx([log(0.5 + UNSEEN), log(UNSEEN), log(0.5 + UNSEEN)])
+    assert all(isnan(value) for value in found["taken_rate"])

@@ -11,7 +11,20 @@ from matching.features import FEATURES, SPECIFICATION
 from tests import bundles
 from tests.conftest import FEW, ROUNDS, SPLIT
 from training import appetites
-from training.ablation import AGAIN, FAMILIES, Fitted, ablate, by_itself, columns, only, rows, show, variants, without
+from training.ablation import (
+    AGAIN,
+    FAMILIES,
+    POSITIONS,
+    Fitted,
+    ablate,
+    by_itself,
+    columns,
+    only,
+    rows,
+    show,
+    variants,
+    without,
+)
 from training.evaluate import METRICS, evaluate
 
 
@@ -74,6 +87,13 @@ def test_to_leave_something_out_changes_the_figures(found):
     assert loss(found, AGAIN)["value"] != 0
 
 
+def test_positions_are_left_out_where_appetites_were_learned_from_them(found, loyal_found):
+    assert loss(found, without(POSITIONS))["value"] != 0
+    assert without(POSITIONS) not in loyal_found["systems"]
+    assert rows(found)[2][:2] == ("positions", "–")
+    assert "positions" not in [row[0] for row in rows(loyal_found)]
+
+
 def test_with_a_truth_the_gain_is_the_chance(loyal):
     """Only the one that knows that the last product is the best for everyone is right."""
     chances = loyal.products[["product_id"]].assign(chance=np.arange(1, len(loyal.products) + 1) / 10)
@@ -88,7 +108,7 @@ def test_with_a_truth_the_gain_is_the_chance(loyal):
 
 
 def test_every_family_is_left_out_once(found):
-    assert set(found["systems"]) == {"model", AGAIN} | {without(family) for family in FAMILIES}
+    assert set(found["systems"]) == {"model", AGAIN, without(POSITIONS)} | {without(family) for family in FAMILIES}
     assert set(found["loss"]) == set(found["systems"]) - {"model"}
     assert set(found["loss"][AGAIN]["all"]) == set(METRICS)
 

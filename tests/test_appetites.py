@@ -14,12 +14,12 @@ from matching.levels import HEADS, LEVELS
 from matching.matcher import Matcher
 from matching.memory import PARAMETERS, Kernel
 from matching.ranker import APPETITE_WEIGHT
-from matching.shown import UNDECIDED
+from matching.shown import UNDECIDED, fit_appetites
 from tests import factories as make
 from tests.conftest import SPLIT
 from tests.planting import altered, joined
 from training import appetites as module
-from training.appetites import RIPE_DAYS, appetites, calibrate, looked_at, positions, shown
+from training.appetites import RIPE_DAYS, calibrate, looked_at, positions, record, shown
 from training.applications import decisions
 from training.dataset import World
 from training.train import silent
@@ -37,7 +37,8 @@ def looked(world, until=SPLIT, all_industries=False, progress=silent):
 
 
 def fitted(world, until=SPLIT):
-    return appetites(world, building(world), until, all_industries=False, progress=silent)
+    found = record(world, building(world), until, all_industries=False, progress=silent)
+    return fit_appetites(found, world.history) if found else ()
 
 
 def without(tables, **dropped):

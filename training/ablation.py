@@ -3,11 +3,12 @@
 Kernels, appetites, groups and features are made once; forest and choice model are fitted anew. A family's columns are
 0 in fitting and in scoring: neither part can use a constant. A refit by itself moves the figures a little, so the whole
 model is fitted under another seed as well: a family that costs no more than that costs nothing that can be told. Scores
-averaged over several seeds tell more.
+averaged over several seeds tell more. Where appetites are learned, so are some that do not know at which position a
+product was shown: what is lost with them is what correcting for positions is worth.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -24,8 +25,9 @@ from matching.features import SPECIFICATION, Builder
 from matching.history import Codes, Numbers
 from matching.memory import Kernel
 from matching.ranker import Ranker, fit
+from matching.shown import fit_appetites
 from matching.tables import Tables
-from training.appetites import appetites
+from training.appetites import record
 from training.benchmark import lead
 from training.dataset import Query, Where, World, narrowed, queries
 from training.evaluate import MODEL, Scored, is_cold, report, with_truth
@@ -33,6 +35,7 @@ from training.train import ROUNDS, Progress, build_groups, fit_kernels, learnabl
 
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in SPECIFICATION))
 AGAIN: Final = "another seed"
+POSITIONS: Final = "positions"
 METRIC: Final = "ndcg@10"
 PARTS: Final = ("all", "cold")
 NONE: Final = "–"
@@ -49,10 +52,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A variant's models, one a seed."""
+    """A variant's models, one a seed, and the appetites beside them."""
 
     rankers: Sequence[Ranker]
     kept: Flags
+    leaning: tuple[Appetite, ...] = ()
 
     def score(self, features: Numbers) -> Numbers:
         """The models' mean score a row; they see only what they were fitted on."""
@@ -78,7 +82,8 @@ def ablate(
 
     The model is fitted on rows before `until` (by default `since`). `families` counts each one's features;
     `loss[VARIANT][SLICE][METRIC]` is the whole model less the variant, {value, low, high} over enterprises. Variants
-    are "without FAMILY", with `alone` "FAMILY alone" too, and `AGAIN`. With `truth` gains are true chances, as there.
+    are `AGAIN`, "without FAMILY", with `alone` "FAMILY alone" too, and "without positions" where they tell anything.
+    With `truth` gains are true chances, as there.
     A variant's score is the mean of fits under `seeds` seeds: with more of them, less of a difference is luck.
     """
     end = until or since
@@ -91,9 +96,8 @@ def ablate(
         raise InputError("ablate", [Fault("--from", f"leaves at least one query, not none from {since} on")])
     known = World.of(narrowed(tables.before(end), where or {}))
     plan = variants(alone, seed, seeds)
-    models, kernels, leaning = _models(known, plan, end, all_industries, seed, rounds, progress)
-    builder = Builder.of(world.history, kernels, world.catalogue, [a.bound(world.history) for a in leaning])
-    scored = _scored(world, builder, models, asked, progress)
+    models, kernels = _models(known, plan, end, all_industries, seed, rounds, progress)
+    scored = _scored(world, kernels, models, asked, progress)
     if truth is not None:
         scored = with_truth(world, scored, truth)
     return report(scored, seed) | {
@@ -159,9 +163,11 @@ def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The table's cells: the whole model, the whole under another seed, then the families."""
     families = sorted(FAMILIES, key=lambda family: -found["loss"][without(family)]["all"][METRIC]["value"])
     total = str(sum(found["families"].values()))
+    unplaced = [POSITIONS] if without(POSITIONS) in found["systems"] else []
     return [
         ("nothing", total, *_cells(found, MODEL), NONE, NONE),
         (f"nothing, {AGAIN}", total, *_cells(found, AGAIN), NONE, NONE),
+        *((name, NONE, *_cells(found, without(name)), NONE, NONE) for name in unplaced),
         *(
             (family, str(found["families"][family]), *_cells(found, without(family)), *_alone(found, family))
             for family in families
@@ -177,18 +183,31 @@ def _models(
     seed: int,
     rounds: int,
     progress: Progress,
-) -> tuple[dict[str, Fitted], tuple[Kernel, ...], tuple[Appetite, ...]]:
-    """The variants' models and the kernels and appetites that they share, as `train` would fit them."""
+) -> tuple[dict[str, Fitted], tuple[Kernel, ...]]:
+    """The variants' models and the kernels that they share, as `train` would fit them."""
     asked = learnable(known, all_industries)
     kernels = tuple(fit_kernels(known, asked, progress))
     builder = Builder(known.history, kernels, known.catalogue, known.roster)
-    leaning = appetites(known, builder, end, all_industries, progress)
+    leaning, unplaced = _appetites(known, builder, end, all_industries, progress)
     training = stacked(build_groups(builder, asked, seed, progress))
     models = {}
     for done, (name, variant) in enumerate(wanted.items(), start=1):
-        models[name] = Fitted(_rankers(known, kernels, training, variant, rounds), variant.kept)
+        models[name] = Fitted(_rankers(known, kernels, training, variant, rounds), variant.kept, leaning)
         progress("models", done / len(wanted))
-    return models, kernels, leaning
+    if leaning:
+        models[without(POSITIONS)] = replace(models[MODEL], leaning=unplaced)
+    return models, kernels
+
+
+def _appetites(
+    known: World, builder: Builder, end: date, all_industries: bool, progress: Progress
+) -> tuple[tuple[Appetite, ...], tuple[Appetite, ...]]:
+    """The appetites, and those that take every product for the first one shown."""
+    found = record(known, builder, end, all_industries, progress)
+    if found is None:
+        return (), ()
+    unplaced = replace(found, position=np.zeros_like(found.position))
+    return fit_appetites(found, known.history), fit_appetites(unplaced, known.history)
 
 
 def _rankers(
@@ -207,16 +226,20 @@ def _rankers(
 
 def _scored(
     world: World,
-    builder: Builder,
+    kernels: tuple[Kernel, ...],
     models: Mapping[str, Fitted],
     asked: Sequence[Query],
     progress: Progress,
 ) -> list[Scored]:
-    """Every variant's scores of every query, whose features are built once."""
+    """Every variant's scores of every query, whose features are built once; appetites are written into them apart."""
+    plain = Builder.of(world.history, kernels, world.catalogue)
+    bound = {id(m.leaning): [a.bound(world.history) for a in m.leaning] for m in models.values()}
+    builders = {key: replace(plain, appetites=appetites) for key, appetites in bound.items()}
 
     def one(query: Query) -> Scored:
-        features = builder.build(query.enterprise, query.need, query.as_of, query.rows)
-        scores = {name: model.score(features) for name, model in models.items()}
+        built = plain.build(query.enterprise, query.need, query.as_of, query.rows)
+        features = {key: b.leaned(built.copy(), query.context, query.rows) for key, b in builders.items()}
+        scores = {name: model.score(features[id(model.leaning)]) for name, model in models.items()}
         return Scored(query, is_cold(world, query), query.gains, scores)
 
     found = []

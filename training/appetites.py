@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from matching.appetite import Appetite
 from matching.calibration import Calibration, fit_calibration
 from matching.catalogue import KINDS
 from matching.domain import Kind, Stage
 from matching.features import Builder
 from matching.history import Codes, History, Numbers
 from matching.levels import LEVELS
-from matching.shown import UNDECIDED, Shown, fit_appetites, held_back
+from matching.shown import UNDECIDED, Shown, held_back
 from training.applications import Decisions, Kept, decisions
 from training.dataset import Query, World, posted, query
 
@@ -38,14 +37,6 @@ class Looked:
     kept: Codes
     features: Numbers
     position: Codes
-
-
-def appetites(
-    world: World, builder: Builder | Kept, until: date, all_industries: bool, progress: Progress
-) -> tuple[Appetite, ...]:
-    """The appetites of what is on `record`, or none."""
-    found = record(world, builder, until, all_industries, progress)
-    return fit_appetites(found, world.history) if found else ()
 
 
 def record(

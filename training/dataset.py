@@ -27,7 +27,7 @@ from matching.tables import Tables
 
 ACTIVE_YEARS: Final = 3
 GRADES: Final = {Stage.APPLIED: 1, Stage.DECLINED: 1, Stage.GRANTED: 3, Stage.DRAWN: 3}
-MOST_CANDIDATES: Final = 200
+MOST_CANDIDATES: Final = 100
 _RANKED_FIRST: Final = FEATURES.index("product_memory_product")
 
 Where = Mapping[str, Sequence[str]]

@@ -9,6 +9,7 @@ import pytest
 from matching.calibration import FEWEST
 from matching.matcher import Matcher
 from tests.conftest import SPLIT
+from training.appetites import positions
 from training.applications import applied
 from training.reliability import COLUMNS, calibration_error, measured, reliability, stated, unstated
 
@@ -57,10 +58,10 @@ def test_the_calibration_error_weighs_bins_by_applications():
 # what is reported
 
 
-def candidates(chances, granted, needs=None):
+def candidates(chances, granted, needs=None, looked=1.0):
     """Candidates of credit, P0, P1 and so on, of one need unless said otherwise."""
     ids = [f"P{i}" for i in range(len(chances))]
-    return applications("credit", chances, granted, need_id=needs or "N1", product_id=ids)
+    return applications("credit", chances, granted, need_id=needs or "N1", product_id=ids, looked=looked)
 
 
 def test_only_decided_applications_are_counted():
@@ -86,6 +87,15 @@ def test_with_the_truth_every_candidate_counts_as_likely_as_it_is_applied_for():
     found = measured(candidates([0.4, 0.6], [1.0, np.nan]), truth)["credit"]
     assert found["true_mae"] == pytest.approx((0.3 * 0.1 + 0.1 * 0.3) / (0.3 + 0.1))
     assert found["true_ece"] == pytest.approx(found["true_mae"])  # a bin each
+
+
+def test_what_was_not_looked_at_was_not_applied_for():
+    truth = pd.DataFrame({"need_id": "N1", "product_id": ["P0", "P1", "P2"], "chance": 0.2, "granted": [0.5, 0.9, 0.1]})
+    chosen = candidates([0.4, 0.6, 0.7], [1.0, np.nan, np.nan], looked=[1.0, 0.5, 0.0])
+    first, second = 0.2 / 0.5, 0.5 * 0.2 / 0.9
+    assert measured(chosen, truth)["credit"]["true_mae"] == pytest.approx(
+        (first * 0.1 + second * 0.3) / (first + second)
+    )
 
 
 def test_a_need_with_more_applications_counts_more():
@@ -140,6 +150,16 @@ def test_chances_are_the_matchers_own_beside_what_was_decided(world, matcher):
         assert mine.get(match.product_id) == match.chance
     assert len(decided)
     assert set(decided) <= {0.0, 1.0}
+
+
+def test_what_is_shown_further_down_is_looked_at_less_and_what_is_not_shown_not_at_all(world, matcher):
+    frame = stated(world, matcher, SPLIT).set_index(["need_id", "product_id"])["looked"]
+    gamma = matcher.ranker.appetites[0].gamma
+    places = positions(world.tables.outcomes)
+    need_id = frame.index[0][0]
+    expected = {p: float(places[need_id][p]) ** -gamma if p in places[need_id] else 0.0 for p in frame[need_id].index}
+    assert frame[need_id].to_dict() == pytest.approx(expected)
+    assert 0.0 in set(frame)
 
 
 def test_a_model_without_a_chance_states_none(world, matcher, loyal_ranker):

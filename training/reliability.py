@@ -17,43 +17,55 @@ from matching.catalogue import Rows
 from matching.history import Numbers
 from matching.matcher import Matcher
 from matching.shown import UNDECIDED
+from training.appetites import positions
 from training.applications import Applied, applied
 from training.dataset import World
 
 BINS: Final = 10
-COLUMNS: Final = ("need_id", "product_id", "kind", "chance", "granted")
+COLUMNS: Final = ("need_id", "product_id", "kind", "chance", "granted", "looked")
 DRAWS: Final = 200  # of outcomes, to tell noise from error
 
 
 def stated(
     world: World, matcher: Matcher, since: date, until: date | None = None, all_industries: bool = False
 ) -> pd.DataFrame:
-    """need_id, product_id, kind, chance, granted: every candidate of the needs with a decided application.
+    """need_id, product_id, kind, chance, granted, looked: every candidate of the needs with a decided application.
 
-    `granted` is 1 or 0 where the application was decided, else NaN. Candidates without a chance are left out: no row
-    is left where the model states none.
+    `granted` is 1 or 0 where the application was decided, else NaN. `looked` is how likely the candidate was looked at,
+    by its position and the model's γ: 0 where others were shown and it was not. Candidates without a chance are left
+    out: no row is left where the model states none.
     """
     asked = applied(world, since, until, all_industries) if matcher.ranker.calibration.intercepts else []
-    frames = Parallel(n_jobs=-1, prefer="threads")(delayed(_stated)(world, matcher, item) for item in asked)
+    places = positions(world.tables.outcomes)
+    work = (delayed(_stated)(world, matcher, item, places.get(item.query.need_id)) for item in asked)
+    frames = Parallel(n_jobs=-1, prefer="threads")(work)
     return pd.concat(frames, ignore_index=True) if asked else pd.DataFrame(columns=list(COLUMNS))
 
 
-def _stated(world: World, matcher: Matcher, item: Applied) -> pd.DataFrame:
+def _stated(world: World, matcher: Matcher, item: Applied, places: dict[str, int] | None) -> pd.DataFrame:
     query = item.query
+    gamma = matcher.ranker.appetites[0].gamma if matcher.ranker.appetites else 0.0
     ranking = matcher.rank(query.enterprise, query.need, as_of=query.as_of, top_k=0, among=query.rows)
     products = [world.catalogue.products[row] for row in ranking.rows]
     ids, kinds = [product.product_id for product in products], [str(product.kind) for product in products]
     granted = np.where(item.granted == UNDECIDED, np.nan, item.granted)
-    values = (query.need_id, ids, kinds, ranking.chances, granted)
+    looked = [_looked(places, product_id, gamma) for product_id in ids]
+    values = (query.need_id, ids, kinds, ranking.chances, granted, looked)
     frame = pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
     return frame[frame["chance"].notna()]
+
+
+def _looked(places: dict[str, int] | None, product_id: str, gamma: float) -> float:
+    if places is None:  # not recorded what was shown
+        return 1.0
+    return max(places[product_id], 1) ** -gamma if product_id in places else 0.0
 
 
 def measured(candidates: pd.DataFrame, truth: pd.DataFrame | None = None, seed: int = 0) -> dict[str, dict[str, Any]]:
     """By kind: `applications`, mean `chance`, share `granted`, `ece` and its `noise` over the decided applications.
 
     With a `truth` (need_id, product_id, chance, granted) also `true_ece` and `true_mae`, against the true chance of
-    every candidate, each need's applications spread over its candidates as likely as they were.
+    every candidate, each need's applications spread over those that were shown as likely as they were.
     """
     decided = candidates[candidates["granted"].notna()]
     found = {str(kind): _against_outcomes(part, seed) for kind, part in decided.groupby("kind", sort=True)}
@@ -128,7 +140,7 @@ def _expected(candidates: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """kind, chance, the true chance as `granted`, and how many applications to expect as `weight`."""
     known = truth.rename(columns={"chance": "both", "granted": "true"})
     found = candidates.merge(known, on=["need_id", "product_id"])
-    applies = found["both"] / found["true"]
+    applies = found["looked"] * found["both"] / found["true"]
     by_need = applies.groupby(found["need_id"])
     decided = found["granted"].notna().groupby(found["need_id"]).transform("sum")
     weight = decided * applies / by_need.transform("sum")

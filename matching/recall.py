@@ -1,6 +1,6 @@
 """Recall: what the memory holds for one need, product by product: masses under its kernels, and counts by context.
 
-What many events share (a place, a trade, the rest of a profile, an age) is weighed once a need and not once an event;
+What many events share (a need, a place, a trade, an age) is weighed once a need that is asked, not once an event;
 what a region or a trade holds is counted once a month and kept. `memory.similarity` is the slow and obvious weight.
 """
 
@@ -13,7 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
+from matching.events import SPOT, Events, Lots, Weights, grouped
+from matching.history import CODES, Codes, Context, History, Numbers
 from matching.memory import AGES, FAR, FAR_KM, NEAR_KM, PARAMETERS, WINDOW_DAYS, YEARS, Kernel, km_between
 
 COUNTS: Final = (
@@ -46,16 +47,8 @@ DAYS: Final = ("own_last", "last", "first")
 NEVER: Final = -(10**6)
 KEPT: Final = 512  # counts by context that are kept; one is some 30 bytes a product
 
-Weights = NDArray[np.float32]
-
 _C: Final = {name: i for i, name in enumerate(COUNTS)}
 _THETA: Final = {name: i for i, name in enumerate(PARAMETERS)}
-_PLACE, _TRADE, _PROFILE = (
-    [CODES.index(name) for name in CODES if name.startswith("region")],
-    [CODES.index(name) for name in CODES if name.startswith("industry")],
-    [CODES.index(name) for name in ("size", "ownership", "purpose", "tax_grade", "cluster")],
-)
-_SPOT: Final = len(DISTANCES)  # latitude and longitude follow the distances in `NUMBERS`
 _KM: Final = [_THETA[name] for name in ("log_km", "km", "no_km")]
 _TALLIES: Final = (  # a context's columns, and where its fast, mid and slow counts of events taken and seen ones go
     ((), "all_fast", "all_mid", "all_slow", "seen"),
@@ -91,59 +84,14 @@ class Recall:
     seen: Numbers
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What events share in some columns of codes: `codes` [n, columns] and `spot` [n, 2], each combination once."""
-
-    columns: Sequence[int]
-    codes: Codes
-    spot: Numbers
-
-
-@dataclass(frozen=True)
-class _Events:
-    """The events taken, or those only seen, in time order; `at` [n] are their places in the history.
-
-    `codes` [CODES, n], `numbers` [DISTANCES, n], `shared` [3, n] counts into place, trade and profile.
-    """
-
-    at: Codes
-    day: Codes
-    product: Codes
-    codes: Codes
-    numbers: Weights
-    amount: Numbers
-    shared: Codes
-
-    @classmethod
-    def of(cls, history: History, at: NDArray[np.intp], shared: Codes) -> "_Events":
-        return cls(
-            at=at.astype(np.int32),
-            day=history.day[at],
-            product=history.product[at],
-            codes=np.ascontiguousarray(history.codes[at].T),
-            numbers=np.ascontiguousarray(history.numbers[at, :_SPOT].T, dtype=np.float32),
-            amount=history.numbers[at, DISTANCES.index("amount")].copy(),
-            shared=np.ascontiguousarray(shared[:, at]),
-        )
-
-    def between(self, start: int, until: int) -> "_Events":
-        """Those from place `start` to before `until` of the history; views, no copies."""
-        span = slice(*np.searchsorted(self.at, [start, until]))
-        return _Events(
-            self.at[span], self.day[span], self.product[span], self.codes[:, span], self.numbers[:, span],
-            self.amount[span], self.shared[:, span],
-        )  # fmt: skip
-
-
 class Memory:
     """A history and its kernels, made ready once; `recall` may be called from several threads."""
 
     def __init__(self, history: History, kernels: Sequence[Kernel]) -> None:
         self.history, self.kernels = history, tuple(kernels)
-        self._groups, shared = _grouped(history)
-        self._taken = _Events.of(history, np.flatnonzero(history.taken), shared)
-        self._seen = _Events.of(history, np.flatnonzero(~history.taken), shared)
+        self._groups, shared = grouped(history)
+        self._taken = Events.of(history, np.flatnonzero(history.taken), shared)
+        self._seen = Events.of(history, np.flatnonzero(~history.taken), shared)
         self._counted = lru_cache(KEPT)(self._count)
         self._overall = lru_cache(2)(self._overview)
 
@@ -165,34 +113,34 @@ class Memory:
                     counts[target] = found[source]
         amounts, days[1:] = self._overall(*span, context.day)
         counts[_C["amount_0"] : _C["amount_2"] + 1] = amounts
-        own_taken, own_seen = _owned(taken, context), _owned(seen, context)
+        own_taken, own_seen = _of(taken.codes[0], context), _of(seen.codes[0], context)
         _trail(counts, days, taken, own_taken, seen, own_seen, context.day)
-        near = _nearness(self._groups[0].spot, context.numbers[_SPOT:])
-        masses = self._masses(taken, own_taken, context, near, self.kernels)
-        return Recall(counts, days, masses, self._masses(seen, own_seen, context, near, self.kernels[:1]))
+        near = _nearness(self._groups[0].spot, context.numbers[SPOT:])
+        masses = self._masses(taken, context, near, self.kernels)
+        return Recall(counts, days, masses, self._masses(seen, context, near, self.kernels[:1]))
 
-    def _masses(
-        self, events: _Events, own: Codes, context: Context, near: Numbers, kernels: Sequence[Kernel]
-    ) -> Numbers:
+    def _masses(self, events: Events, context: Context, near: Numbers, kernels: Sequence[Kernel]) -> Numbers:
         """The mass that each kernel gives each product [kernels, products]; a kernel twice is weighed once."""
         size, found = len(self.history.products) + 1, dict[bytes, Numbers]()
         for kernel in kernels:
             name = kernel.weights.tobytes()
             if name not in found:
-                found[name] = _mass(events.product, self._weights(events, own, context, near, kernel.weights), size)
+                weights = self._weights(events.lots, context, near, kernel.weights)
+                found[name] = _mass(events.product, events.lot, weights, size)
         return np.array([found[kernel.weights.tobytes()] for kernel in kernels]).reshape(len(kernels), size)
 
-    def _weights(self, events: _Events, own: Codes, context: Context, near: Numbers, theta: Numbers) -> Weights:
-        """Each event's weight for the need."""
+    def _weights(self, lots: Lots, context: Context, near: Numbers, theta: Numbers) -> Weights:
+        """The weight for the need of an event of each lot."""
         tables = [_shares(group.codes, context.codes[group.columns], theta[group.columns]) for group in self._groups]
         for phi, slope in zip(near, theta[_KM], strict=True):
             tables[0] += slope * phi
         place, trade, profile = (table.astype(np.float32) for table in tables)
-        slopes = theta[len(CODES) : len(CODES) + _SPOT].astype(np.float32)
-        faded, mine = _faded(theta, "").astype(np.float32), context.numbers[:_SPOT].astype(np.float32)
-        logs = _logs(events.shared, place, trade, profile, events.day, context.day, faded, events.numbers, mine, slopes)
+        slopes = theta[len(CODES) : len(CODES) + SPOT].astype(np.float32)
+        faded, mine = _faded(theta, "").astype(np.float32), context.numbers[:SPOT].astype(np.float32)
+        logs = _logs(lots.shared, place, trade, profile, lots.day, context.day, faded, lots.numbers, mine, slopes)
+        own = _of(lots.enterprise, context)
         if len(own):
-            logs[own] += theta[_THETA["enterprise"]] + _faded(theta, "own_")[context.day - events.day[own]]
+            logs[own] += theta[_THETA["enterprise"]] + _faded(theta, "own_")[context.day - lots.day[own]]
         weights: Weights = np.exp(logs, out=logs)
         return weights
 
@@ -212,36 +160,12 @@ class Memory:
         return found
 
 
-def _grouped(history: History) -> tuple[list[_Shared], Codes]:
-    """Place, trade and profile, each combination once, and which of them each event has [3, events]."""
-    spots = [np.unique(history.numbers[:, _SPOT + i], return_inverse=True) for i in range(2)]
-    groups, members = [], []
-    for columns in (_PLACE, _TRADE, _PROFILE):
-        keys = [history.codes[:, c] for c in columns] + ([inverse for _, inverse in spots] if columns is _PLACE else [])
-        first, member = _combinations(keys)
-        groups.append(_Shared(columns, history.codes[first][:, columns], history.numbers[first, _SPOT:].copy()))
-        members.append(member)
-    return groups, np.array(members, dtype=np.int32).reshape(3, len(history))
+def _of(enterprises: Codes, context: Context) -> NDArray[np.intp]:
+    """Where the need's own enterprise stands, if it is known."""
+    return np.flatnonzero((enterprises == context.codes[0]) & (context.codes[0] >= 0))
 
 
-def _combinations(keys: Sequence[NDArray[Any]]) -> tuple[NDArray[np.intp], Codes]:
-    """One row that has each combination of keys, and each row's combination."""
-    member = np.zeros(len(keys[0]), dtype=np.int64)
-    first = np.zeros(0, dtype=np.intp)
-    for key in keys:
-        shifted = key.astype(np.int64) - key.min(initial=0)
-        _, first, member = np.unique(
-            member * (shifted.max(initial=0) + 1) + shifted, return_index=True, return_inverse=True
-        )
-    return first, member.astype(np.int32)
-
-
-def _owned(events: _Events, context: Context) -> Codes:
-    """The events of the need's own enterprise, if it is known."""
-    return np.flatnonzero((events.codes[0] == context.codes[0]) & (context.codes[0] >= 0)).astype(np.int32)
-
-
-def _holding(events: _Events, columns: Sequence[int], codes: Sequence[int]) -> NDArray[np.intp]:
+def _holding(events: Events, columns: Sequence[int], codes: Sequence[int]) -> NDArray[np.intp]:
     held = np.ones(len(events.day), dtype=bool)
     for column, code in zip(columns, codes, strict=True):
         held &= events.codes[column] == code
@@ -256,8 +180,9 @@ def _faded(theta: Numbers, whose: str) -> Numbers:
 
 
 def _trail(
-    counts: Numbers, days: Numbers, taken: _Events, own_taken: Codes, seen: _Events, own_seen: Codes, today: int
-) -> None:
+    counts: Numbers, days: Numbers, taken: Events, own_taken: NDArray[np.intp], seen: Events,
+    own_seen: NDArray[np.intp], today: int,
+) -> None:  # fmt: skip
     """The enterprise's own past, which is short."""
     for at in own_taken:
         product, day = taken.product[at], taken.day[at]
@@ -297,7 +222,7 @@ def _logs(
     shared: Any, place: Any, trade: Any, profile: Any, day: Any, today: int, faded: Any, numbers: Any, mine: Any,
     theta: Any,
 ) -> Any:  # fmt: skip
-    """The log weight of each event but for what its being one's own adds; simple loops, which compile to vectors."""
+    """The log weight of each lot but for what its being one's own adds; simple loops, which compile to vectors."""
     n, far = len(day), np.float32(FAR)
     found = np.empty(n, np.float32)
     for j in range(n):
@@ -311,10 +236,10 @@ def _logs(
 
 
 @njit(cache=True, nogil=True)
-def _mass(product: Any, weights: Any, size: int) -> Any:
+def _mass(product: Any, lot: Any, weights: Any, size: int) -> Any:
     found = np.zeros(size)
     for j in range(len(product)):
-        found[product[j]] += weights[j]
+        found[product[j]] += weights[lot[j]]
     return found
 
 

@@ -29,6 +29,7 @@ ORDER = [
     "history",
     "memory",
     "kernels",
+    "events",
     "recall",
     "sides",
     "levels",

@@ -17,10 +17,10 @@ SINCE = date(2024, 6, 1)
 
 
 def outcomes(*rows):
-    """(product, stage, reason) of one need."""
-    return pd.DataFrame(
-        [{"need_id": "N1", "product_id": product, "stage": stage, "reason_code": why} for product, stage, why in rows]
-    )
+    """(product, stage, reason), the day and the number of the need, where they matter."""
+    days = [row[3] if len(row) > 3 else "2024-03-01" for row in rows]
+    frame = pd.DataFrame([row[:3] for row in rows], columns=["product_id", "stage", "reason_code"])
+    return frame.assign(need_id=[f"N{row[4]}" if len(row) > 4 else "N1" for row in rows], at=pd.to_datetime(days))
 
 
 def decided(*rows):
@@ -50,9 +50,24 @@ def test_what_is_shown_contacted_or_pending_is_not_decided():
     assert decided(("P1", "shown", None), ("P2", "contacted", None), ("P3", "applied", None)) == {}
 
 
-@pytest.mark.parametrize("reason", ["capacity", "withdrawn", "unreachable"])
+@pytest.mark.parametrize("reason", ["withdrawn", "unreachable"])
 def test_a_decline_that_says_nothing_of_the_match_is_no_refusal(reason):
     assert decided(("P1", "declined", reason), ("P2", "declined", None)) == {"P2": False}
+
+
+def test_once_a_product_s_amount_runs_short_nothing_of_it_counts_until_the_year_ends():
+    """Who would have been granted is declined then, so that refusals alone would be left."""
+    found = decisions(
+        outcomes(
+            ("P1", "granted", None, "2024-02-01", 1),
+            ("P1", "declined", "capacity", "2024-06-01", 2),
+            ("P1", "declined", "debt", "2024-06-01", 3),
+            ("P1", "granted", None, "2024-12-31", 4),
+            ("P1", "declined", "debt", "2025-01-01", 5),
+            ("P2", "declined", "debt", "2024-06-02", 6),
+        )
+    )
+    assert found == {"N1": {"P1": True}, "N5": {"P1": False}, "N6": {"P2": False}}
 
 
 def test_a_grant_after_a_decline_is_a_grant():

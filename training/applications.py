@@ -1,7 +1,9 @@
 """Applications and what was decided of them: what a chance is learned from, and what it is held against.
 
-An application is decided once it was granted or declined. Where a product's amount of the year was used up, the
-enterprise withdrew or could not be reached, nothing was decided of the match; nor is anything while it is pending.
+An application is decided once it was granted or declined. Where the enterprise withdrew or could not be reached,
+nothing was decided of the match; nor is anything while it is pending. Once a product's amount of the year runs short,
+who would have been granted is declined and who is refused is refused all the same: of that product's decisions, nothing
+from the first such decline to the end of the year counts, or refusals alone would be left.
 """
 
 from collections.abc import Collection
@@ -20,7 +22,7 @@ from matching.history import TAKEN, Codes, Numbers
 from matching.shown import UNDECIDED
 from training.dataset import Query, World, posted, query
 
-UNRELATED: Final = (DeclineReason.CAPACITY, DeclineReason.WITHDRAWN, DeclineReason.UNREACHABLE)
+UNRELATED: Final = (DeclineReason.WITHDRAWN, DeclineReason.UNREACHABLE)
 
 Decisions = dict[str, dict[str, bool]]
 
@@ -56,6 +58,7 @@ class Kept:
 
 def decisions(outcomes: pd.DataFrame) -> Decisions:
     """By need and product, whether the application was granted; undecided ones are left out."""
+    outcomes = outcomes[~_short(outcomes)]
     granted = outcomes["stage"].isin(TAKEN)
     refused = (outcomes["stage"] == Stage.DECLINED) & ~outcomes["reason_code"].isin(UNRELATED)
     found: Decisions = {}
@@ -63,6 +66,13 @@ def decisions(outcomes: pd.DataFrame) -> Decisions:
         for need_id, product_id in zip(frame["need_id"].tolist(), frame["product_id"].tolist(), strict=True):
             found.setdefault(need_id, {})[product_id] = yes
     return found
+
+
+def _short(outcomes: pd.DataFrame) -> pd.Series:
+    """Which outcomes came when the product's amount of the year had run short: from the first decline that says so."""
+    keys = [outcomes["product_id"], outcomes["at"].dt.year]
+    declined = outcomes["at"].where(outcomes["reason_code"] == DeclineReason.CAPACITY)
+    return outcomes["at"] >= declined.groupby(keys).transform("min")
 
 
 def counts(world: World) -> dict[str, dict[str, Any]]:

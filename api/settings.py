@@ -28,6 +28,30 @@ class Settings(BaseModel):
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one")
     max_body: int = Field(default=256 * 1024, ge=1024, le=2**30, description="The largest request body, in bytes")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much is logged")
+    keys: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether recommendations and what is read need an API key; `auto`: once one exists, unless the market "
+        "is simulated. Needs, outcomes and cases always need one",
+    )
+    accept_days: float = Field(default=1, gt=0, le=365, description="Days that an institution has to accept a case")
+    contact_days: float = Field(default=3, gt=0, le=365, description="Days from there to the first contact")
+    decide_days: float = Field(default=30, gt=0, le=365, description="Days to an application, and to a decision")
+    draw_days: float = Field(default=90, gt=0, le=3650, description="Days from a grant to its drawdown")
+    grace_days: float = Field(
+        default=1, ge=0, le=365, description="Days that an overdue case stays before the next institution gets it"
+    )
+    sweep_minutes: float = Field(
+        default=10,
+        ge=0,
+        le=1440,
+        description="Minutes between looks at the clocks; 0: none but `python -m api sweep`",
+    )
+    retain_days: int = Field(
+        default=0, ge=0, le=36500, description="Days that a recommendation without a case is kept; 0 keeps all"
+    )
+    session_hours: float = Field(default=10, gt=0, le=720, description="Hours until who signed in must sign in again")
+    lock_failures: int = Field(default=5, ge=1, le=100, description="Wrong passwords in a row that lock an account")
+    lock_minutes: float = Field(default=15, gt=0, le=1440, description="Minutes that it is locked for")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

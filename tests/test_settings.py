@@ -25,7 +25,7 @@ def test_each_setting_is_read_from_its_variable():
         "MATCHING_LOG_LEVEL": "warning",
     }
     settings = Settings.from_environment(environment)
-    assert settings.model_dump() == {
+    assert settings.model_dump(exclude_defaults=True) == {
         "database_url": "postgresql+psycopg://u:p@db/matching",
         "models": Path("/srv/models"),
         "host": "0.0.0.0",

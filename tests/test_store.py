@@ -21,7 +21,8 @@ from sqlalchemy.exc import IntegrityError
 from api.loading import load
 from api.store import arrays, queries
 from api.store.database import Store, migrations
-from api.store.models import Base, EnterpriseRow, RecommendationRow
+from api.store.desk_models import Base
+from api.store.models import EnterpriseRow, RecommendationRow
 from matching import tables
 from matching.domain import MAX_MONEY, Kind
 from matching.errors import InputError, NotFoundError

@@ -14,6 +14,7 @@ NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
 }
 
 
@@ -83,6 +84,7 @@ class RecommendationRow(Base):
     as_of: Mapped[date]
     model_id: Mapped[str] = mapped_column(ID)
     catalogue_version: Mapped[str] = mapped_column(ID)
+    rules_version: Mapped[str | None] = mapped_column(ID)  # earlier records have none
     request: Mapped[dict[str, Any]]
     answer: Mapped[dict[str, Any]]
     feature_names: Mapped[list[str]]

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from api.store.models import Base
+from api.store.desk_models import Base  # the root of all rows, those of `models` among them
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
 context.run_migrations()

@@ -1,0 +1,161 @@
+"""What the desk shows of cases: plain values, times in UTC with their zone, money in whole units of the currency."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from api.desk.stages import CaseStage, Step
+from api.messages import RankedProduct, Record
+from matching.codes import Coded, Kind, Purpose, Size
+from matching.domain import Enterprise, Need, Product
+
+
+@dataclass(frozen=True)
+class CaseItem:
+    """A line of the queue. `overdue` is whether the clock of its stage had run out when it was asked for."""
+
+    case_id: str
+    need_id: str
+    enterprise_id: str
+    enterprise_name: str | None
+    region: str | None
+    size: Size | None
+    institution_id: str
+    institution_zh: str
+    institution_en: str
+    product_id: str
+    product_zh: str
+    product_en: str
+    kind: Kind
+    rank: int
+    chance: float | None
+    score: float | None
+    amount: int
+    term_months: int | None
+    purpose: Purpose | None
+    stage: CaseStage
+    version: int
+    opened_at: datetime
+    changed_at: datetime
+    due_at: datetime | None
+    closed_at: datetime | None
+    overdue: bool
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    """Some lines of the queue; `total` counts all that match, `after` and `before` lead to the neighbouring pages.
+
+    Each is the cursor of the next or the previous page, None where there is none.
+    """
+
+    items: tuple[CaseItem, ...]
+    total: int
+    after: str | None
+    before: str | None
+
+
+@dataclass(frozen=True)
+class EventShown:
+    """A step as it was taken, oldest first in a case; `reasons` with their words, `took` seconds in `from_stage`."""
+
+    event_id: int
+    at: datetime
+    actor: str
+    step: Step
+    from_stage: CaseStage | None
+    to_stage: CaseStage
+    reasons: tuple[Coded, ...]
+    text: str
+    detail: dict[str, Any]
+    took: int
+    late: bool
+
+
+@dataclass(frozen=True)
+class OwnProduct:
+    """A product of the case's institution, offered on the day: its rank among all candidates, None where it is none."""
+
+    product: Product
+    rank: int | None
+    score: float | None
+    current: bool
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """All of a case: the line of the queue, whose need it is, the recommendation it came from, and its history.
+
+    `record` is cut to the institution's own matches and fixes; `match` is the case's product among them (verdicts,
+    reasons, stack), None where an officer suggested a product that was not among the answer's matches. `products` are
+    the institution's own by rank, `legal` what the asking actor may do now (nothing for who may only look).
+    """
+
+    item: CaseItem
+    enterprise: Enterprise
+    need: Need
+    record: Record
+    match: RankedProduct | None
+    products: tuple[OwnProduct, ...]
+    events: tuple[EventShown, ...]
+    legal: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How fast a stage was left in a month: steps, their mean hours, how many were in time, against `days` allowed."""
+
+    stage: CaseStage
+    days: float
+    steps: int
+    mean_hours: float | None
+    in_time: int
+
+
+@dataclass(frozen=True)
+class MonthView:
+    """A month of an institution, or of all: cases by the stage that they came to, clocks, decline reasons.
+
+    `reached` counts the steps into each stage in that month; `open` and `overdue` count cases now.
+    """
+
+    month: date
+    institution_id: str | None
+    reached: dict[CaseStage, int]
+    clocks: tuple[Clock, ...]
+    declines: tuple[tuple[Coded, int], ...]
+    overrides: tuple[tuple[Coded, int], ...]
+    open: int
+    overdue: int
+    granted_amount: int
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a step did; `repeated` is whether its key had been seen before, `next_case` whose turn it is now."""
+
+    case_id: str
+    stage: CaseStage
+    version: int
+    event_id: int
+    repeated: bool = False
+    next_case: str | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A need on the white list: its recommendation, and its open case if there is one; `new` when just listed."""
+
+    need_id: str
+    recommendation_id: str
+    case_id: str | None
+    new: bool
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a look at the clocks did: cases expired, cases opened for the next institution, records forgotten."""
+
+    expired: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
+    forgotten: int = field(default=0)

@@ -1,0 +1,27 @@
+"""What the desk refuses, beside what `matching.errors` names: the caller has no right to it, or came too late.
+
+MatchingError
+├── SignInError      no valid session, password or key (HTTP 401)
+├── ForbiddenError   known, but this is not for that role or scope (HTTP 403)
+└── ConflictError    the state does not admit it; `legal` names the steps that it does (HTTP 409)
+"""
+
+from collections.abc import Sequence
+
+from matching.errors import MatchingError
+
+
+class SignInError(MatchingError):
+    """Nobody known: sign in, or send a key."""
+
+
+class ForbiddenError(MatchingError):
+    """Somebody known without the right to this."""
+
+
+class ConflictError(MatchingError):
+    """Another change came first, or the step is not legal here: read again, then choose among `legal`."""
+
+    def __init__(self, text: str, legal: Sequence[str] = ()) -> None:
+        self.legal = tuple(legal)
+        super().__init__(text)

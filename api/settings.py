@@ -30,8 +30,8 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much is logged")
     keys: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description="Whether recommendations and what is read need an API key; `auto`: once one exists, unless the market "
-        "is simulated. Needs, outcomes and cases always need one",
+        description="Whether recommendations and what is read need an API key; `auto`: once one exists, unless the "
+        "market is simulated. Needs, outcomes and cases always need one",
     )
     accept_days: float = Field(default=1, gt=0, le=365, description="Days that an institution has to accept a case")
     contact_days: float = Field(default=3, gt=0, le=365, description="Days from there to the first contact")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from matching.codes import Order
-from matching.domain import Day, Enterprise, Entity, Fix, Id, Kind, Match, Need, Product
+from matching.domain import MAX_MONEY, Day, Enterprise, Entity, Fix, Id, Kind, Match, Need, Outcome, Product
 from matching.exposure import Exposure
 from matching.financing import StackBasis, Stacks
 from matching.readiness import Standing
@@ -100,6 +100,54 @@ class RecommendationRequest(Entity):
     explain: bool = Field(default=False, description="Say why each match stands where it does: at most four reasons")
     stack: bool = Field(default=False, description="Say which credit enhancements each match admits, and at what cost")
     order: Order = Field(default=Order.MODEL, description="`neutral`: by price, then term, then name, by no model")
+
+
+class ListingRequest(Entity):
+    """Put a need on the white list: one that the service knows by `need_id`, or a `need` and whose it is."""
+
+    need_id: Id | None = Field(default=None, description="A need that the service knows; then nothing else is given")
+    enterprise: EnterpriseGiven | None = Field(default=None, description="The enterprise's facts")
+    enterprise_id: Id | None = Field(default=None, description="An enterprise that the service knows")
+    need: NeedGiven | None = Field(default=None, description="The need, with an id of its own")
+    as_of: Day | None = Field(default=None, description="Rules, prices and facts of this day; today when missing")
+
+
+class ListingAnswer(Entity):
+    """A need on the white list, its recommendation, and its open case where an institution has it."""
+
+    need_id: Id
+    recommendation_id: str
+    case_id: str | None = Field(description="Null where no product suits, or nobody is left to give it to")
+    new: bool = Field(description="False where the need was listed before: nothing was done")
+
+
+class OutcomeRequest(Outcome):
+    """What came of a match, as a platform knows it; `key` (or the header `Idempotency-Key`) is its own name for it."""
+
+    key: str | None = Field(default=None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
+
+
+class OutcomeAnswer(Entity):
+    """The outcome is kept. Where the match has a case, the step was taken there too."""
+
+    outcome_id: str
+    key: str
+    case_id: str | None
+    stage: str | None = Field(description="The case's stage now")
+    repeated: bool = Field(description="True where this key was sent before: nothing was done")
+
+
+class StepRequest(Entity):
+    """A step of a case, as whoever is bound to its institution takes it."""
+
+    step: str = Field(max_length=16, examples=["accept"])
+    version: int = Field(ge=1, le=10**9, description="The case's version as it was read")
+    reasons: tuple[str, ...] = Field(default=(), max_length=4, description="Codes: to decline or to suggest another")
+    text: str = Field(default="", max_length=2000)
+    product_id: Id | None = Field(default=None, description="The product to suggest instead")
+    amount: int | None = Field(default=None, gt=0, le=MAX_MONEY, description="What was granted or drawn")
+    rate_bp: float | None = Field(default=None, ge=0, le=10000, description="At which rate")
+    key: str | None = Field(default=None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
 
 
 class Asked(Entity):

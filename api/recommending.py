@@ -1,6 +1,7 @@
 """The use case: a request becomes a ranking, and the ranking a record on disk, before anything is answered."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -34,8 +35,25 @@ from matching.sizing import suggest
 FIXES = 5
 
 
+@dataclass(frozen=True)
+class Made:
+    """An answer before it is in the store: what was asked, the answer, and its row."""
+
+    asked: Asked
+    answer: Recommendation
+    row: RecommendationRow
+
+
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
     """The answer to a request; it is in the store, committed, when this returns."""
+    made = make(service, request)
+    with service.store.writing() as session:
+        session.add(made.row)
+    return made.answer
+
+
+def make(service: Service, request: RecommendationRequest) -> Made:
+    """The answer to a request, for the caller to put its row into the store."""
     now = service.now()
     recommendation_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
     asked = _asked(service, request, recommendation_id)
@@ -53,10 +71,7 @@ def recommend(service: Service, request: RecommendationRequest) -> Recommendatio
         ranking = explained(matcher, ranking, asked.enterprise, asked.need)
     product_ids = matcher.catalogue.ids[ranking.rows].tolist()
     answer = _answer(recommendation_id, asked, ranking, matcher.catalogue, _fixes(matcher, asked))
-    row = _row(answer, asked, ranking, product_ids, now)
-    with service.store.writing() as session:
-        session.add(row)
-    return answer
+    return Made(asked, answer, _row(answer, asked, ranking, product_ids, now))
 
 
 def recall(service: Service, recommendation_id: str, features: bool) -> Record:

@@ -1,21 +1,48 @@
-"""What happens to a need at the desk: it is listed, its case opened, decided on, and handed on."""
+"""What happens to a case: an officer, a platform or the clock takes a step; declined or overdue ones go on.
+
+A step is one transaction: the event, the case's new stage and, where it goes on, the next institution's case. Whoever
+comes second finds the case changed.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from api.desk.identity import Actor
-from api.desk.stages import Step
-from api.desk.views import Decided, Listed, Swept
-from api.messages import RecommendationRequest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from api.desk import stages
+from api.desk.choosing import replace_product
+from api.desk.identity import SYSTEM, Actor, Role, Scope, plain
+from api.desk.reasons import checked
+from api.desk.retention import forget
+from api.desk.routing import hand_on
+from api.desk.sight import visible
+from api.desk.stages import HANDED_ON, CaseStage, Step
+from api.desk.views import Decided, Swept
+from api.refusals import ConflictError, ForbiddenError
 from api.service import Service
+from api.store.desk_models import CaseRow, EventRow
+from matching.domain import MAX_MONEY
+from matching.errors import Fault, InputError, NotFoundError
+
+MOST_SWEPT: Final = 1000
+_HIGHEST_RATE: Final = 10_000
+_PRICED: Final = (Step.GRANT, Step.DRAW)
 
 
-def list_need(service: Service, actor: Actor, request: RecommendationRequest) -> Listed:
-    """White-list a need: it is recommended and the case of the first product's institution opened, all at once.
+@dataclass(frozen=True)
+class Taken:
+    """A step as it is asked for: its reasons, text and what else it says."""
 
-    The same need_id again answers what there is. Raises `InputError`, `NotFoundError`, `BundleError`.
-    """
-    raise NotImplementedError
+    step: Step
+    reasons: Sequence[str] = ()
+    text: str = ""
+    product_id: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    key: str | None = None
 
 
 def decide(
@@ -39,9 +66,135 @@ def decide(
     `NotFoundError` (also for another institution's case), `ForbiddenError` (who may only look), `InputError`,
     `ConflictError` (another change came first, or the step is not legal: it names those that are).
     """
-    raise NotImplementedError
+    taken = Taken(step, reasons, text, product_id, _priced(step, amount, rate_bp), key)
+    try:
+        with service.store.writing() as session:
+            case = locked(session, actor, case_id)
+            return known(session, case, taken) or take(service, session, actor, case, version, taken)
+    except IntegrityError:  # the key was used for another case at the same moment
+        raise _used(key) from None
 
 
 def sweep(service: Service, now: datetime) -> Swept:
     """Expire what has been overdue for the days of grace, hand it on, and forget what is kept no longer."""
-    raise NotImplementedError
+    late = plain(now) - timedelta(days=service.settings.grace_days)
+    query = select(CaseRow.case_id).where(CaseRow.closed_at.is_(None), CaseRow.due_at < late)
+    with service.store.reading() as session:
+        ids = list(session.scalars(query.order_by(CaseRow.due_at).limit(MOST_SWEPT)))
+    done = [(case_id, _expire(service, case_id, late, plain(now))) for case_id in ids]
+    expired = tuple(case_id for case_id, found in done if found is not None)
+    return Swept(expired, tuple(found for _, found in done if found), forget(service, plain(now)))
+
+
+def locked(session: Session, actor: Actor, case_id: str) -> CaseRow:
+    """A case that the actor may see, held until the transaction ends. Raises `NotFoundError`."""
+    query = select(CaseRow).where(CaseRow.case_id == case_id, *visible(actor, CaseRow.institution_id))
+    case = session.scalars(query.with_for_update()).first()
+    if case is None:
+        raise NotFoundError("case", case_id)
+    return case
+
+
+def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
+    """What a step with this key did before. Raises `ConflictError` where the key was another step's."""
+    if taken.key is None:
+        return None
+    event = session.scalars(select(EventRow).where(EventRow.key == taken.key)).first()
+    if event is None:
+        return None
+    if (event.case_id, event.step) != (case.case_id, taken.step.value):
+        raise _used(taken.key)
+    gone_on = taken.step is Step.DECLINE
+    return Decided(case.case_id, CaseStage(case.stage), case.version, event.event_id, True, gone_on)
+
+
+def take(service: Service, session: Session, actor: Actor, case: CaseRow, version: int | None, taken: Taken) -> Decided:
+    """Take a step of a case that is held; without a `version` whatever the case is like now."""
+    stage, step, now = CaseStage(case.stage), taken.step, plain(service.now())
+    _check_right(actor, step, stage)
+    if version is not None and version != case.version:
+        what = f"the case was changed meanwhile: it is {stage.value} now, version {case.version}"
+        raise ConflictError(what, stages.legal(stage))
+    to = stages.after(stage, step)
+    reasons = checked(step, taken.reasons, taken.text)
+    detail = taken.detail
+    if step is Step.SUGGEST:
+        detail = replace_product(service, session, case, taken.product_id)
+    event = _event(case, actor, taken, to, reasons, detail, now)
+    _move(service, case, to, now)
+    session.add(event)
+    session.flush()
+    handed_on = step is Step.DECLINE and hand_on(session, service.settings, case.need_id, now) is not None
+    return Decided(case.case_id, to, case.version, event.event_id, handed_on=handed_on)
+
+
+def _check_right(actor: Actor, step: Step, stage: CaseStage) -> None:
+    platform = actor.role is Role.PLATFORM
+    if not platform and actor.role is not Role.OFFICER:
+        raise ForbiddenError(f"a step is for the institution's officer, not for {actor.role.value}")
+    if platform:
+        actor.need_scope(Scope.OUTCOMES)
+    elif step in (Step.EXPIRE, Step.OPEN):
+        raise ConflictError(f"{step.value!r} is the clock's step, not an officer's", stages.legal(stage))
+
+
+def _event(
+    case: CaseRow, actor: Actor, taken: Taken, to: CaseStage, reasons: list[str], detail: dict[str, Any], now: datetime
+) -> EventRow:
+    return EventRow(
+        case_id=case.case_id,
+        institution_id=case.institution_id,
+        at=now,
+        actor=actor.name,
+        step=taken.step.value,
+        from_stage=case.stage,
+        to_stage=to.value,
+        reason_codes=reasons,
+        text=taken.text.replace("\0", ""),  # PostgreSQL holds no such character
+        detail=detail,
+        took=max(0, int((now - case.changed_at).total_seconds())),
+        late=case.due_at is not None and case.due_at < now,
+        key=taken.key,
+    )
+
+
+def _move(service: Service, case: CaseRow, to: CaseStage, now: datetime) -> None:
+    """The clock of a stage starts when it is reached; another product does not stop it."""
+    case.version += 1
+    if to.value == case.stage:
+        return
+    wait = stages.clock(service.settings, to)
+    case.stage, case.changed_at = to.value, now
+    case.due_at = None if wait is None else now + wait
+    case.closed_at = now if to in stages.ENDED else None
+
+
+def _expire(service: Service, case_id: str, late: datetime, now: datetime) -> str | None:
+    """The next institution's case, empty where there is none, None where nothing was to be done any more."""
+    query = select(CaseRow).where(CaseRow.case_id == case_id, CaseRow.closed_at.is_(None), CaseRow.due_at < late)
+    with service.store.writing() as session:
+        case = session.scalars(query.with_for_update(skip_locked=True)).first()
+        if case is None:
+            return None
+        stage = CaseStage(case.stage)
+        session.add(_event(case, SYSTEM, Taken(Step.EXPIRE), CaseStage.EXPIRED, [], {}, now))
+        _move(service, case, CaseStage.EXPIRED, now)
+        session.flush()
+        following = hand_on(session, service.settings, case.need_id, now) if stage in HANDED_ON else None
+        return following.case_id if following else ""
+
+
+def _priced(step: Step, amount: int | None, rate_bp: float | None) -> dict[str, Any]:
+    given = {name: value for name, value in (("amount", amount), ("rate_bp", rate_bp)) if value is not None}
+    faults = [Fault(name, f"is left out: it is for {' and '.join(_PRICED)}") for name in given if step not in _PRICED]
+    if amount is not None and not 0 < amount <= MAX_MONEY:
+        faults.append(Fault("amount", f"is above 0 and at most {MAX_MONEY}"))
+    if rate_bp is not None and not 0 <= rate_bp <= _HIGHEST_RATE:
+        faults.append(Fault("rate_bp", f"is at least 0 and at most {_HIGHEST_RATE}"))
+    if faults:
+        raise InputError("request", faults)
+    return given
+
+
+def _used(key: str | None) -> ConflictError:
+    return ConflictError(f"the key {key!r} was used for another step")

@@ -1,26 +1,86 @@
-"""One case as a whole, and a month in figures; both narrowed by institution in the query."""
+"""One case as a whole: whose need it is, what the model and the rules say of it, and what was done; narrowed in SQL."""
 
-from datetime import date, datetime
+from datetime import UTC
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.desk.identity import Actor
-from api.desk.views import CaseView, MonthView
+from api.desk.choosing import own_products, ranks
+from api.desk.identity import Actor, Role, Scope, aware
+from api.desk.queue import shown
+from api.desk.reasons import label
+from api.desk.sight import visible
+from api.desk.stages import CaseStage, Step, legal
+from api.desk.views import CaseView, EventShown
+from api.messages import Asked, Recommendation, Record
 from api.service import Service
+from api.store import queries
+from api.store.desk_models import CaseRow, EventRow
+from api.store.models import InstitutionRow, RecommendationRow
+from matching.errors import NotFoundError
 
 
 def case(service: Service, actor: Actor, case_id: str) -> CaseView:
     """A case with all that its page shows. Raises `NotFoundError`, for another institution's case too."""
-    raise NotImplementedError
+    query = select(CaseRow).where(CaseRow.case_id == case_id, *visible(actor, CaseRow.institution_id))
+    with service.store.reading() as session:
+        row = session.scalars(query).first()
+        if row is None:
+            raise NotFoundError("case", case_id)
+        recommended = queries.recommendation(session, row.recommendation_id, features=True)
+        record = _own_record(recommended, row.institution_id)
+        return CaseView(
+            item=shown(session, [row], service.now())[0],
+            enterprise=record.request.enterprise,
+            need=record.request.need,
+            record=record,
+            match=next((match for match in record.matches if match.product_id == row.product_id), None),
+            products=tuple(own_products(session, row, service.today(), ranks(recommended))),
+            events=tuple(events(session, actor, case_id)),
+            legal=_may(actor, CaseStage(row.stage)),
+        )
 
 
-def month(
-    service: Service, session: Session, actor: Actor, first: date, now: datetime, institution_id: str | None = None
-) -> MonthView:
-    """The month that begins on `first`, of the actor's institution; who sees all may name one."""
-    raise NotImplementedError
+def events(session: Session, actor: Actor, case_id: str) -> list[EventShown]:
+    """The steps of a case that the actor may see, oldest first."""
+    query = select(EventRow).where(EventRow.case_id == case_id, *visible(actor, EventRow.institution_id))
+    return [_event(row) for row in session.scalars(query.order_by(EventRow.event_id))]
 
 
 def institutions(session: Session, actor: Actor) -> dict[str, tuple[str, str]]:
     """The names (zh, en) by id of those institutions whose cases the actor may see."""
-    raise NotImplementedError
+    query = select(InstitutionRow).where(*visible(actor, InstitutionRow.institution_id))
+    rows = session.scalars(query.order_by(InstitutionRow.institution_id))
+    return {row.institution_id: (row.document["name_zh"], row.document["name_en"]) for row in rows}
+
+
+def _own_record(row: RecommendationRow, institution_id: str) -> Record:
+    """The record with one institution's matches and fixes alone: what others offer is not its business."""
+    answer = Recommendation.model_validate(row.answer)
+    own = {
+        "matches": tuple(match for match in answer.matches if match.institution_id == institution_id),
+        "fixes": answer.fixes and tuple(fix for fix in answer.fixes if fix.institution_id == institution_id),
+    }
+    parts = {name: getattr(answer, name) for name in Recommendation.model_fields} | own
+    return Record(**parts, created_at=row.created_at.replace(tzinfo=UTC), request=Asked.model_validate(row.request))
+
+
+def _may(actor: Actor, stage: CaseStage) -> tuple[Step, ...]:
+    officer = actor.role is Role.OFFICER
+    return legal(stage) if officer or (actor.role is Role.PLATFORM and Scope.OUTCOMES in actor.scopes) else ()
+
+
+def _event(row: EventRow) -> EventShown:
+    return EventShown(
+        event_id=row.event_id,
+        at=aware(row.at),
+        actor=row.actor,
+        step=Step(row.step),
+        from_stage=CaseStage(row.from_stage) if row.from_stage else None,
+        to_stage=CaseStage(row.to_stage),
+        reasons=tuple(map(label, row.reason_codes)),
+        text=row.text,
+        detail=row.detail,
+        took=row.took,
+        late=row.late,
+    )

@@ -12,7 +12,10 @@ from matching.domain import Enterprise, Need, Product
 
 @dataclass(frozen=True)
 class CaseItem:
-    """A line of the queue. `overdue` is whether the clock of its stage had run out when it was asked for."""
+    """A line of the queue. `overdue` is whether the clock of its stage had run out when it was asked for.
+
+    `rank` and `score` are None where an officer suggested a product that the ranking did not have.
+    """
 
     case_id: str
     need_id: str
@@ -27,7 +30,7 @@ class CaseItem:
     product_zh: str
     product_en: str
     kind: Kind
-    rank: int
+    rank: int | None
     chance: float | None
     score: float | None
     amount: int
@@ -132,14 +135,14 @@ class MonthView:
 
 @dataclass(frozen=True)
 class Decided:
-    """What a step did; `repeated` is whether its key had been seen before, `next_case` whose turn it is now."""
+    """What a step did: `repeated` where its key had been seen before, `handed_on` where the next institution got it."""
 
     case_id: str
     stage: CaseStage
     version: int
     event_id: int
     repeated: bool = False
-    next_case: str | None = None
+    handed_on: bool = False
 
 
 @dataclass(frozen=True)

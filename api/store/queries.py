@@ -39,6 +39,12 @@ def enterprise(session: Session, enterprise_id: str, as_of: date) -> Enterprise:
     return Enterprise.model_validate(_found(session, query, f"enterprise known by {as_of}", enterprise_id))
 
 
+def need(session: Session, need_id: str) -> Need:
+    """A need as posted."""
+    query = select(NeedRow.document).where(NeedRow.need_id == need_id)
+    return Need.model_validate(_found(session, query, "need", need_id))
+
+
 def product(session: Session, product_id: str, as_of: date) -> Product:
     """The product's latest version begun by `as_of`, ended or not."""
     query = (
@@ -54,7 +60,7 @@ def products(
     session: Session, as_of: date, kind: Kind | None, institution_id: str | None, limit: int, offset: int
 ) -> tuple[int, list[Product]]:
     """How many products are offered on `as_of`, of a kind or institution if named, and one page of them by id."""
-    wanted = _offered(as_of)
+    wanted = offered(as_of)
     if kind is not None:
         wanted.append(ProductRow.kind == kind.value)
     if institution_id is not None:
@@ -64,7 +70,7 @@ def products(
     return total, [Product.model_validate(document) for document in session.scalars(page)]
 
 
-def _offered(as_of: date) -> list[ColumnElement[bool]]:
+def offered(as_of: date) -> list[ColumnElement[bool]]:
     """The version in force: the latest begun by that day, unless it has ended."""
     other = aliased(ProductRow)
     latest = (

@@ -1,0 +1,51 @@
+"""A place in a sorted list as a text for an address: opaque to who reads it, refused when it was altered."""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from matching.errors import Fault, InputError
+
+TIMES: Final = ("due", "opened", "changed")
+_ID: Final = re.compile(r"[\w.\-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Beside which row a page lies: the value that it is sorted by and its id; `back` for the page before it."""
+
+    back: bool
+    value: datetime | float
+    case_id: str
+
+
+def pack(place: Place, sort: str) -> str:
+    """A place of a list sorted so."""
+    value = place.value.isoformat() if isinstance(place.value, datetime) else place.value
+    return base64.urlsafe_b64encode(json.dumps([str(sort), place.back, value, place.case_id]).encode()).decode()
+
+
+def unpack(text: str, sort: str) -> Place:
+    """The place that a text stands for. Raises `InputError` where it stands for none, or of another order."""
+    try:
+        of, back, value, case_id = json.loads(base64.urlsafe_b64decode(text.encode()))
+        value = datetime.fromisoformat(value) if sort in TIMES else _number(value)
+    except (ValueError, TypeError, binascii.Error):
+        raise _unreadable() from None
+    if of != sort or not _ID.fullmatch(str(case_id)):
+        raise _unreadable()
+    return Place(bool(back), value, str(case_id))
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float):
+        raise ValueError("is no number")
+    return value
+
+
+def _unreadable() -> InputError:
+    return InputError("request", [Fault("cursor", "is one that a page of this order gave")])

@@ -1,0 +1,99 @@
+"""The white list: a need is recommended and the case of its best product's institution opened, all or nothing."""
+
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from api.desk.identity import Actor, plain
+from api.desk.routing import open_next
+from api.desk.views import Listed
+from api.messages import Asked, ListingRequest, NeedGiven, RecommendationRequest
+from api.recommending import Made, make
+from api.refusals import ConflictError
+from api.service import Service
+from api.store import queries
+from api.store.desk_models import CaseRow, ListingRow
+from api.store.models import RecommendationRow
+from matching.domain import Need
+from matching.errors import Fault, InputError
+
+CANDIDATES: Final = 20
+ATTEMPTS: Final = 3
+_SHOWN: Final[dict[str, Any]] = {"top_k": CANDIDATES, "explain": True, "stack": True, "fix": True}
+
+
+def list_need(service: Service, actor: Actor, request: ListingRequest) -> Listed:
+    """White-list a need: it is recommended and the case of the first product's institution opened, all at once.
+
+    The same need_id again answers what there is. Raises `InputError`, `NotFoundError`, `BundleError`, and
+    `ConflictError` for a need_id that was listed with other facts.
+    """
+    asked = _asked(service, request)
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _found(service, asked) or _enlist(service, actor, make(service, asked))
+        except IntegrityError:  # another one listed the need, or brought its enterprise, at the same moment
+            continue
+    return _found(service, asked) or _enlist(service, actor, make(service, asked))
+
+
+def _enlist(service: Service, actor: Actor, made: Made) -> Listed:
+    now, need = plain(service.now()), made.asked.need
+    with service.store.writing() as session:
+        queries.upsert(session, [made.asked.enterprise, need])
+        session.add(made.row)
+        session.flush()
+        listing = ListingRow(need_id=need.need_id, recommendation_id=made.answer.id, listed_at=now, actor=actor.name)
+        session.add(listing)
+        session.flush()
+        case = open_next(session, service.settings, listing, made.answer, made.row, now)
+        return Listed(need.need_id, made.answer.id, case and case.case_id, True)
+
+
+def _asked(service: Service, request: ListingRequest) -> RecommendationRequest:
+    """What is recommended for: enough products to hand the need on, and all that a case's page shows."""
+    if request.need_id is not None:
+        return _stored(service, request)
+    if request.need is None or request.need.need_id is None:
+        raise InputError("request", [Fault("need.need_id", "is present, or need_id is")])
+    return RecommendationRequest(
+        enterprise=request.enterprise,
+        enterprise_id=request.enterprise_id,
+        need=request.need,
+        as_of=request.as_of,
+        **_SHOWN,
+    )
+
+
+def _stored(service: Service, request: ListingRequest) -> RecommendationRequest:
+    also = [name for name in ("enterprise", "enterprise_id", "need") if getattr(request, name) is not None]
+    if also:
+        raise InputError("request", [Fault(name, "is absent where need_id is given") for name in also])
+    with service.store.reading() as session:
+        need = queries.need(session, str(request.need_id))
+    given = NeedGiven.model_validate(need.model_dump())
+    return RecommendationRequest(enterprise_id=need.enterprise_id, need=given, as_of=request.as_of, **_SHOWN)
+
+
+def _found(service: Service, asked: RecommendationRequest) -> Listed | None:
+    """The listing that there is. Raises `ConflictError` where it is of other facts than are given now."""
+    need_id = str(asked.need.need_id)
+    with service.store.reading() as session:
+        listing = session.get(ListingRow, need_id)
+        if listing is None:
+            return None
+        before = _need(session, listing)
+        case = session.scalars(
+            select(CaseRow.case_id).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))
+        ).first()
+    given = asked.need.model_dump(exclude_none=True)
+    if given != {name: value for name, value in before.model_dump().items() if name in given}:
+        raise ConflictError(f"need {need_id!r} is listed already, with other facts")
+    return Listed(need_id, listing.recommendation_id, case, False)
+
+
+def _need(session: Session, listing: ListingRow) -> Need:
+    row = session.get_one(RecommendationRow, listing.recommendation_id)
+    return Asked.model_validate(row.request).need

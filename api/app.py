@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from api import problems
-from api.messages import ReadinessRequest, RecommendationRequest
+from api.desk.clockwork import sweeping
+from api.messages import ListingRequest, OutcomeRequest, ReadinessRequest, RecommendationRequest, StepRequest
 from api.openapi import describe
 from api.requests import RequestIds
 from api.routes import ROUTERS
@@ -34,7 +35,8 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with sweeping(service):
+            yield
         store.close()
 
     app = FastAPI(
@@ -50,7 +52,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
-    describe(app, RecommendationRequest, ReadinessRequest)
+    describe(app, RecommendationRequest, ReadinessRequest, ListingRequest, OutcomeRequest, StepRequest)
     _warm(service.serving)
     return app
 

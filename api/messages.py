@@ -35,6 +35,20 @@ EXAMPLE_BY_ID = {
     "stack": True,
     "order": "neutral",
 }
+EXAMPLE_LISTING = {
+    "enterprise": EXAMPLE["enterprise"],
+    "need": {"need_id": "N-2026-17", "amount": 5000000, "term_months": 12, "purpose": "working_capital"},
+}
+EXAMPLE_OUTCOME = {
+    "key": "grant-2026-000123",
+    "need_id": "N-2026-17",
+    "product_id": "P-12",
+    "stage": "granted",
+    "at": "2026-01-15",
+    "amount": 4000000,
+    "rate_bp": 385,
+}
+EXAMPLE_STEP = {"step": "decline", "version": 3, "reasons": ["collateral", "cash_flow"], "text": "第二顺位抵押"}
 EXAMPLE_READINESS = {
     "enterprise": {
         "enterprise_id": "E-9",
@@ -124,7 +138,7 @@ class ListingAnswer(Entity):
 class OutcomeRequest(Outcome):
     """What came of a match, as a platform knows it; `key` (or the header `Idempotency-Key`) is its own name for it."""
 
-    key: str | None = Field(default=None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
+    key: str | None = Field(default=None, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")
 
 
 class OutcomeAnswer(Entity):
@@ -147,7 +161,7 @@ class StepRequest(Entity):
     product_id: Id | None = Field(default=None, description="The product to suggest instead")
     amount: int | None = Field(default=None, gt=0, le=MAX_MONEY, description="What was granted or drawn")
     rate_bp: float | None = Field(default=None, ge=0, le=10000, description="At which rate")
-    key: str | None = Field(default=None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
+    key: str | None = Field(default=None, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")
 
 
 class Asked(Entity):
@@ -221,10 +235,28 @@ class CandidateFeatures(Entity):
     values: dict[str, float | None] = Field(description="By feature; null where the value was missing")
 
 
+class Difference(Entity):
+    """Where a replay came out otherwise: as recorded, and as recomputed."""
+
+    where: str
+    was: str
+    now: str
+
+
+class Replay(Entity):
+    """A recommendation computed again from the versions that it was made of."""
+
+    equal: bool | None = Field(description="To the last bit; null where it cannot be computed again")
+    why: str = Field(default="", description="What is missing, where it cannot be")
+    differences: tuple[Difference, ...] = Field(default=(), description="The first twenty")
+
+
 class Record(Recommendation):
     """A recommendation as it was answered, with what was asked and, on demand, what it rests on."""
 
     created_at: datetime
+    rules_version: str | None = Field(default=None, description="Of the dated tables; earlier records have none")
+    replay: Replay | None = Field(default=None, description="Only on demand")
     request: Asked
     features: tuple[CandidateFeatures, ...] | None = Field(default=None, description="Every candidate; only on demand")
 

@@ -9,11 +9,19 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from api.faults import faults_of, short
+from api.refusals import ConflictError, ForbiddenError, SignInError
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
 
 MEDIA_TYPE = "application/problem+json"
 SHOWN = 20
-STATUS = {InputError: 422, NotFoundError: 404, BundleError: 503}
+STATUS = {
+    InputError: 422,
+    NotFoundError: 404,
+    BundleError: 503,
+    SignInError: 401,
+    ForbiddenError: 403,
+    ConflictError: 409,
+}
 
 
 class FaultShown(BaseModel):
@@ -33,10 +41,18 @@ class Problem(BaseModel):
     detail: str = Field(examples=["request: need.amount: is above 0, not -5"])
     request_id: str = Field(description="Names the request in the service's log")
     errors: list[FaultShown] | None = Field(default=None, description="Each field at fault, at most 20 of them")
+    legal: list[str] | None = Field(
+        default=None, description="The steps that are legal, where the one asked for is not"
+    )
 
 
 def problem(
-    status: int, detail: str, request_id: str, faults: tuple[Fault, ...] = (), headers: dict[str, str] | None = None
+    status: int,
+    detail: str,
+    request_id: str,
+    faults: tuple[Fault, ...] = (),
+    headers: dict[str, str] | None = None,
+    legal: tuple[str, ...] | None = None,
 ) -> JSONResponse:
     """A problem as a response; long texts are cut, and so are long lists."""
     body = Problem(
@@ -45,6 +61,7 @@ def problem(
         detail=short(detail, 1000),
         request_id=request_id,
         errors=[_shown(fault) for fault in faults[:SHOWN]] or None,
+        legal=None if legal is None else list(legal),
     )
     return JSONResponse(body.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
@@ -56,10 +73,17 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_of_http)
 
 
+def status_of(error: MatchingError) -> int:
+    """The HTTP status of an error that is raised on purpose."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
 async def _of_matching(request: Request, error: MatchingError) -> JSONResponse:
-    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    status = status_of(error)
     faults = error.faults if isinstance(error, InputError) else ()
-    return problem(status, str(error), request.state.request_id, faults)
+    legal = error.legal if isinstance(error, ConflictError) else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return problem(status, str(error), request.state.request_id, faults, headers, legal)
 
 
 async def _of_validation(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -30,6 +30,7 @@ from matching.financing import Financing
 from matching.fixes import fixes_of
 from matching.matcher import Matcher, Ranking
 from matching.reasons import explained
+from matching.reference import reading
 from matching.sizing import suggest
 
 FIXES = 5
@@ -56,8 +57,11 @@ def make(service: Service, request: RecommendationRequest) -> Made:
     """The answer to a request, for the caller to put its row into the store."""
     now = service.now()
     recommendation_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
-    asked = _asked(service, request, recommendation_id)
-    matcher = service.serving.matcher()
+    return remake(service.serving.matcher(), _asked(service, request, recommendation_id), recommendation_id, now)
+
+
+def remake(matcher: Matcher, asked: Asked, recommendation_id: str, now: datetime) -> Made:
+    """What a matcher answers, with all that the answer rests on; the same for the same matcher and `asked`."""
     ranking = matcher.rank(
         asked.enterprise,
         asked.need,
@@ -81,6 +85,7 @@ def recall(service: Service, recommendation_id: str, features: bool) -> Record:
     return Record(
         **Recommendation.model_validate(row.answer).model_dump(),
         created_at=row.created_at.replace(tzinfo=UTC),
+        rules_version=row.rules_version,
         request=Asked.model_validate(row.request),
         features=_features(row) if features else None,
     )
@@ -192,6 +197,7 @@ def _row(
         as_of=answer.as_of,
         model_id=answer.model_id,
         catalogue_version=answer.catalogue_version,
+        rules_version=reading.version(),
         request=asked.model_dump(mode="json"),
         answer=answer.model_dump(mode="json"),
         feature_names=list(FEATURES),

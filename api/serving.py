@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from sqlalchemy.exc import IntegrityError
+
 from api.store import queries
 from api.store.database import Store
 from matching.bundles import champion
@@ -79,7 +81,15 @@ class Serving:
         ranker = served.matcher.ranker if served is not None and served.bundle == bundle else Ranker.load(bundle)
         matcher = Matcher(catalogue, ranker)
         _rehearse(matcher)
+        self._keep(catalogue)
         return Served(bundle, revision, matcher)
+
+    def _keep(self, catalogue: Catalogue) -> None:
+        try:
+            with self._store.writing() as session:
+                queries.keep_catalogue(session, catalogue)
+        except IntegrityError:
+            _log.debug("another replica has kept catalogue %s", catalogue.version)
 
 
 def _rehearse(matcher: Matcher) -> None:

@@ -23,6 +23,11 @@ def test_every_route_of_the_issue_is_there(schema):
     assert {(method, path) for path, method, _ in operations(schema)} == {
         ("post", "/v1/recommendations"),
         ("get", "/v1/recommendations/{recommendation_id}"),
+        ("post", "/v1/needs"),
+        ("post", "/v1/outcomes"),
+        ("get", "/v1/cases"),
+        ("get", "/v1/cases/{case_id}"),
+        ("post", "/v1/cases/{case_id}/steps"),
         ("post", "/v1/readiness"),
         ("get", "/v1/products"),
         ("get", "/v1/products/{product_id}"),

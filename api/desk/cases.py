@@ -29,6 +29,7 @@ from matching.domain import MAX_MONEY
 from matching.errors import Fault, InputError, NotFoundError
 
 MOST_SWEPT: Final = 1000
+LONGEST_KEY: Final = 120
 _HIGHEST_RATE: Final = 10_000
 _PRICED: Final = (Step.GRANT, Step.DRAW)
 
@@ -66,13 +67,20 @@ def decide(
     `NotFoundError` (also for another institution's case), `ForbiddenError` (who may only look), `InputError`,
     `ConflictError` (another change came first, or the step is not legal: it names those that are).
     """
-    taken = Taken(step, reasons, text, product_id, _priced(step, amount, rate_bp), key)
+    taken = Taken(step, reasons, text, product_id, _priced(step, amount, rate_bp), named(actor, key))
     try:
         with service.store.writing() as session:
             case = locked(session, actor, case_id)
             return known(session, case, taken) or take(service, session, actor, case, version, taken)
     except IntegrityError:  # the key was used for another case at the same moment
-        raise _used(key) from None
+        raise _used() from None
+
+
+def named(actor: Actor, key: str | None) -> str | None:
+    """A key as it is kept: each actor has names of its own. Raises `InputError` for one that is too long."""
+    if key is not None and len(key) > LONGEST_KEY:
+        raise InputError("request", [Fault("key", f"has at most {LONGEST_KEY} characters")])
+    return key and f"{actor.name} {key}"
 
 
 def sweep(service: Service, now: datetime) -> Swept:
@@ -103,7 +111,7 @@ def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
     if event is None:
         return None
     if (event.case_id, event.step) != (case.case_id, taken.step.value):
-        raise _used(taken.key)
+        raise _used()
     gone_on = taken.step is Step.DECLINE
     return Decided(case.case_id, CaseStage(case.stage), case.version, event.event_id, True, gone_on)
 
@@ -196,5 +204,5 @@ def _priced(step: Step, amount: int | None, rate_bp: float | None) -> dict[str, 
     return given
 
 
-def _used(key: str | None) -> ConflictError:
-    return ConflictError(f"the key {key!r} was used for another step")
+def _used() -> ConflictError:
+    return ConflictError("the key was used for another step")

@@ -37,6 +37,9 @@ def add_key(store: Store, now: datetime, label: str, scopes: Sequence[Scope], in
         raise InputError("key", [Fault("label", f"has 1 to {LONGEST} printable characters")])
     if not scopes:
         raise InputError("key", [Fault("scopes", f"has at least 1 items: {', '.join(Scope)}")])
+    if institution_id is not None and Scope.RECOMMEND in scopes:
+        rule = "has no recommend for an institution's key: recommendations rank other institutions' products"
+        raise InputError("key", [Fault("scopes", rule)])
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     row = KeyRow(
         key_id=key_id,

@@ -62,7 +62,12 @@ def _own_record(row: RecommendationRow, institution_id: str) -> Record:
         "fixes": answer.fixes and tuple(fix for fix in answer.fixes if fix.institution_id == institution_id),
     }
     parts = {name: getattr(answer, name) for name in Recommendation.model_fields} | own
-    return Record(**parts, created_at=row.created_at.replace(tzinfo=UTC), request=Asked.model_validate(row.request))
+    return Record(
+        **parts,
+        created_at=row.created_at.replace(tzinfo=UTC),
+        rules_version=row.rules_version,
+        request=Asked.model_validate(row.request),
+    )
 
 
 def _may(actor: Actor, stage: CaseStage) -> tuple[Step, ...]:

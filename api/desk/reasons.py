@@ -37,10 +37,9 @@ def choices(step: Step) -> tuple[Coded, ...]:
     return tuple(kind) if kind else ()
 
 
-def label(code: str) -> Coded:
+def label(code: str) -> DeclineReason | OverrideReason:
     """A stored code with its words in zh and en."""
-    kind = DeclineReason if code in set(DeclineReason) else OverrideReason
-    return kind(code)
+    return DeclineReason(code) if code in set(DeclineReason) else OverrideReason(code)
 
 
 def checked(step: Step, reasons: Sequence[str], text: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Who sees what: the one place where a query over cases or events is narrowed to an actor's institution."""
 
-from sqlalchemy import ColumnElement, false
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, false, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.desk.identity import Actor, Role
+from api.store.desk_models import CaseRow
+from matching.errors import NotFoundError
 
 
 def visible(actor: Actor, institution_id: InstrumentedAttribute[str]) -> list[ColumnElement[bool]]:
@@ -14,3 +16,12 @@ def visible(actor: Actor, institution_id: InstrumentedAttribute[str]) -> list[Co
     if actor.institution_id is not None:
         return [institution_id == actor.institution_id]
     return [] if actor.role in (Role.COMMISSION, Role.PLATFORM) else [false()]
+
+
+def check_enterprise(session: Session, actor: Actor, enterprise_id: str) -> None:
+    """Who is bound to an institution knows the enterprises of its cases. Raises `NotFoundError` for others."""
+    mine = select(CaseRow.case_id).where(
+        CaseRow.enterprise_id == enterprise_id, *visible(actor, CaseRow.institution_id)
+    )
+    if actor.institution_id is not None and session.scalars(mine.limit(1)).first() is None:
+        raise NotFoundError("enterprise", enterprise_id)

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from api.desk.reasons import OverrideReason
 from api.desk.stages import CaseStage, Step
 from api.messages import RankedProduct, Record
-from matching.codes import Coded, Kind, Purpose, Size
+from matching.codes import Coded, DeclineReason, Kind, Purpose, Size
 from matching.domain import Enterprise, Need, Product
 
 
@@ -68,7 +69,7 @@ class EventShown:
     step: Step
     from_stage: CaseStage | None
     to_stage: CaseStage
-    reasons: tuple[Coded, ...]
+    reasons: tuple[DeclineReason | OverrideReason, ...]
     text: str
     detail: dict[str, Any]
     took: int

@@ -1,5 +1,14 @@
 """The service's JSON, one file a resource."""
 
-from api.routes import enterprises, health, products, readiness, recommendations
+from api.routes import cases, enterprises, health, needs, outcomes, products, readiness, recommendations
 
-ROUTERS = (recommendations.router, products.router, enterprises.router, readiness.router, health.router)
+ROUTERS = (
+    recommendations.router,
+    needs.router,
+    outcomes.router,
+    cases.router,
+    products.router,
+    enterprises.router,
+    readiness.router,
+    health.router,
+)

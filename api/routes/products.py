@@ -2,8 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
+from api.desk.identity import Scope
+from api.keyed import openly
 from api.messages import DayAsked, ProductPage
 from api.openapi import problems
 from api.requests import answer
@@ -11,10 +13,10 @@ from api.service import ServiceGiven
 from api.store import queries
 from matching.domain import Id, Kind, Product
 
-router = APIRouter(prefix="/v1/products", tags=["products"])
+router = APIRouter(prefix="/v1/products", tags=["products"], dependencies=[Depends(openly(Scope.READ))])
 
 
-@router.get("", response_model=ProductPage, responses=problems(422))
+@router.get("", response_model=ProductPage, responses=problems(401, 403, 422))
 def get_products(
     service: ServiceGiven,
     kind: Annotated[Kind | None, Query(examples=["credit"])] = None,
@@ -29,7 +31,7 @@ def get_products(
     return answer(ProductPage(total=total, limit=limit, offset=offset, items=items))
 
 
-@router.get("/{product_id}", response_model=Product, responses=problems(404, 422))
+@router.get("/{product_id}", response_model=Product, responses=problems(401, 403, 404, 422))
 def get_product(
     product_id: Annotated[Id, Path(examples=["P-12"])],
     service: ServiceGiven,

@@ -4,12 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from api.desk.identity import Actor, Scope
+from api.keyed import openly
 from api.messages import EXAMPLE, EXAMPLE_BY_ID, Recommendation, RecommendationRequest, Record
 from api.openapi import body, problems
 from api.recommending import recall, recommend
+from api.replaying import replay as replayed
 from api.requests import answer, body_reader
 from api.service import ServiceGiven
 from matching.domain import Id
+from matching.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
 EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY_ID}
@@ -19,22 +23,30 @@ EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY
     "",
     status_code=201,
     response_model=Recommendation,
-    responses=problems(404, 413, 422, 503),
+    responses=problems(401, 403, 404, 413, 422, 503),
     openapi_extra=body(RecommendationRequest, EXAMPLES),
 )
 def post_recommendation(
-    request: Annotated[RecommendationRequest, Depends(body_reader(RecommendationRequest))], service: ServiceGiven
+    request: Annotated[RecommendationRequest, Depends(body_reader(RecommendationRequest))],
+    service: ServiceGiven,
+    actor: Annotated[Actor, Depends(openly(Scope.RECOMMEND))],
 ) -> Response:
     """Rank the catalogue for a need. The answer is recorded before it leaves; `Location` names the record."""
     made = recommend(service, request)
     return answer(made, 201, {"Location": f"{router.prefix}/{made.id}"})
 
 
-@router.get("/{recommendation_id}", response_model=Record, responses=problems(404, 422))
+@router.get("/{recommendation_id}", response_model=Record, responses=problems(401, 403, 404, 422))
 def get_recommendation(
     recommendation_id: Annotated[Id, Path(examples=["20260115T083000000000-9f3a1c2b5d6e7f80"])],
     service: ServiceGiven,
+    actor: Annotated[Actor, Depends(openly(Scope.READ))],
     features: bool = False,
+    replay: bool = False,
 ) -> Response:
-    """The record of an answer; with `features=true`, what the ranker saw of every candidate."""
-    return answer(recall(service, recommendation_id, features))
+    """The record of an answer; with `features=true` what the ranker saw, with `replay=true` the same computed again."""
+    if actor.institution_id is not None:  # it ranks other institutions' products
+        raise NotFoundError("recommendation", recommendation_id)
+    record = recall(service, recommendation_id, features)
+    found = replayed(service, recommendation_id) if replay else None
+    return answer(record.model_copy(update={"replay": found}))

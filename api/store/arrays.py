@@ -27,6 +27,16 @@ def unpack_vector(packed: bytes) -> np.ndarray:
     return np.frombuffer(zlib.decompress(packed), dtype="<f8")
 
 
+def pack_text(text: str) -> bytes:
+    """A long text."""
+    return zlib.compress(text.encode(), LEVEL)
+
+
+def unpack_text(packed: bytes) -> str:
+    """The text."""
+    return zlib.decompress(packed).decode()
+
+
 def pack_ids(ids: list[str]) -> bytes:
     """Ids hold no control characters, so a line each is safe."""
     return zlib.compress("\n".join(ids).encode(), LEVEL)

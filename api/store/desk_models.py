@@ -68,7 +68,6 @@ class CatalogueRow(Base):
     __tablename__ = "catalogues"
 
     version: Mapped[str] = mapped_column(ID, primary_key=True)
-    kept_at: Mapped[datetime]
     document: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -1,5 +1,6 @@
 """What the service asks of its store: rows come out as entities, and an id that names nothing raises NotFoundError."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session, aliased, undefer
 
+from api.store import arrays
+from api.store.desk_models import CatalogueRow
 from api.store.models import (
     Base,
     EnterpriseRow,
@@ -16,6 +19,7 @@ from api.store.models import (
     ProductRow,
     RecommendationRow,
 )
+from matching.catalogue import Catalogue
 from matching.domain import Enterprise, Entity, Institution, Kind, Need, Product
 from matching.errors import NotFoundError
 
@@ -43,6 +47,22 @@ def need(session: Session, need_id: str) -> Need:
     """A need as posted."""
     query = select(NeedRow.document).where(NeedRow.need_id == need_id)
     return Need.model_validate(_found(session, query, "need", need_id))
+
+
+def posted_at(session: Session, need_id: str) -> date:
+    """The day of a need that the service knows, from its table or from a recommendation. Raises `NotFoundError`."""
+    posted = session.scalar(select(NeedRow.posted_at).where(NeedRow.need_id == need_id))
+    if posted is not None:
+        return posted
+    asked = select(RecommendationRow.request).where(RecommendationRow.need_id == need_id)
+    request: dict[str, Any] = _found(session, asked.order_by(RecommendationRow.created_at).limit(1), "need", need_id)
+    return date.fromisoformat(request["need"]["posted_at"])
+
+
+def versions(session: Session, product_id: str) -> list[Product]:
+    """All versions of a product, none for an unknown one."""
+    rows = session.scalars(select(ProductRow.document).where(ProductRow.product_id == product_id))
+    return [Product.model_validate(document) for document in rows]
 
 
 def product(session: Session, product_id: str, as_of: date) -> Product:
@@ -88,6 +108,27 @@ def catalogue(session: Session) -> tuple[list[Product], list[Institution]]:
     return [Product.model_validate(row) for row in rows], [Institution.model_validate(row) for row in owners]
 
 
+def keep_catalogue(session: Session, served: Catalogue) -> None:
+    """A catalogue that is served is kept for ever, so that what it answered can be replayed."""
+    if session.get(CatalogueRow, served.version) is None:
+        rows = {
+            "products": [product.model_dump(mode="json", exclude_none=True) for product in served.products],
+            "institutions": [owner.model_dump(mode="json", exclude_none=True) for owner in served.institutions],
+        }
+        document = arrays.pack_text(json.dumps(rows, ensure_ascii=False))
+        session.add(CatalogueRow(version=served.version, document=document))
+
+
+def kept_catalogue(session: Session, version: str) -> Catalogue:
+    """A catalogue as it was served. Raises `NotFoundError` where it was never kept."""
+    row = session.get(CatalogueRow, version)
+    if row is None:
+        raise NotFoundError("catalogue", version)
+    rows = json.loads(arrays.unpack_text(row.document))
+    products = [Product.model_validate(document) for document in rows["products"]]
+    return Catalogue.of(products, [Institution.model_validate(document) for document in rows["institutions"]])
+
+
 def last_load(session: Session) -> LoadRow | None:
     """The latest load; its number is the catalogue's revision."""
     return session.scalars(select(LoadRow).order_by(LoadRow.load_id.desc()).limit(1)).first()
@@ -102,8 +143,8 @@ def recommendation(session: Session, recommendation_id: str, features: bool = Fa
     """A record, with the arrays of all its candidates when `features` are asked for."""
     query = select(RecommendationRow).where(RecommendationRow.recommendation_id == recommendation_id)
     if features:
-        arrays = (RecommendationRow.product_ids, RecommendationRow.scores, RecommendationRow.features)
-        query = query.options(*map(undefer, arrays))
+        columns = (RecommendationRow.product_ids, RecommendationRow.scores, RecommendationRow.features)
+        query = query.options(*map(undefer, columns))
     row: RecommendationRow = _found(session, query, "recommendation", recommendation_id)
     return row
 

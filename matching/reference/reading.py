@@ -1,14 +1,18 @@
 """How a dated table is read: its rows as they stand in the csv, those in force on a day, and the errors naming it."""
 
 import csv
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from matching.codes import Coded
 from matching.errors import Fault, InputError
+
+VERSION_LENGTH: Final = 16
 
 
 class Dated(Protocol):
@@ -63,6 +67,16 @@ def too_early(table: str, first: date, as_of: date) -> InputError:
 def coded(kind: type[C], code: str) -> C:
     """The member of `kind` that a cell names."""
     return next(one for one in kind if one == code)
+
+
+@cache
+def version() -> str:
+    """A hash of all the tables: a recommendation made under another one may have been judged by other rules."""
+    tables = (file for file in resources.files("matching.reference").iterdir() if file.name.endswith(".csv"))
+    digest = hashlib.sha256()
+    for table in sorted(tables, key=lambda file: file.name):
+        digest.update(table.name.encode() + b"\0" + hashlib.sha256(table.read_bytes()).digest())
+    return digest.hexdigest()[:VERSION_LENGTH]
 
 
 def day(text: str) -> date:

@@ -81,7 +81,6 @@ def _create_record() -> None:
     op.create_table(
         "catalogues",
         sa.Column("version", ID, nullable=False),
-        sa.Column("kept_at", sa.DateTime, nullable=False),
         sa.Column("document", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_catalogues")),
     )

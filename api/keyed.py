@@ -1,0 +1,54 @@
+"""Who asks for JSON: an API key as a bearer token, or nobody where the settings need none."""
+
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
+
+from api.desk import keys
+from api.desk.identity import Actor, Role, Scope
+from api.refusals import SignInError
+from api.service import Service, ServiceGiven
+from api.store import queries
+
+ANYBODY: Final = Actor("anybody", Role.PLATFORM, scopes=frozenset({Scope.RECOMMEND, Scope.READ}))
+_bearer = HTTPBearer(auto_error=False, description="An API key, as `python -m api key add` printed it")
+Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def keyed(scope: Scope) -> Callable[..., Actor]:
+    """A dependency: whose key it is, which must have the scope. Raises `SignInError`, `ForbiddenError`."""
+
+    def asker(service: ServiceGiven, given: Given) -> Actor:
+        return _asker(service, given, scope, required=True)
+
+    return asker
+
+
+def openly(scope: Scope) -> Callable[..., Actor]:
+    """As `keyed`, but anybody may ask as long as the settings need no key; a key that is given must be good."""
+
+    def asker(service: ServiceGiven, given: Given) -> Actor:
+        return _asker(service, given, scope, required=False)
+
+    return asker
+
+
+def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: Scope, required: bool) -> Actor:
+    with service.store.reading() as session:
+        if given is None:
+            if required or _needed(service, session):
+                raise SignInError("an API key is needed: send it as `Authorization: Bearer KEY`")
+            return ANYBODY
+        actor = keys.actor_of(session, given.credentials)
+    actor.need_scope(scope)
+    return actor
+
+
+def _needed(service: Service, session: Session) -> bool:
+    if service.settings.keys != "auto":
+        return service.settings.keys == "always"
+    load = queries.last_load(session)
+    return keys.any_key(session) and not (load is not None and load.simulated)

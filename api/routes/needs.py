@@ -1,0 +1,37 @@
+"""The white list: a need on it is recommended, and its case opened."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from api.desk.identity import Actor, Scope
+from api.desk.listing import list_need
+from api.keyed import keyed
+from api.messages import EXAMPLE_LISTING, ListingAnswer, ListingRequest
+from api.openapi import body, problems
+from api.requests import answer, body_reader
+from api.service import ServiceGiven
+
+router = APIRouter(prefix="/v1/needs", tags=["desk"])
+EXAMPLES = {"a need that the service knows": {"need_id": "N-1"}, "a need by value": EXAMPLE_LISTING}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=ListingAnswer,
+    responses=problems(401, 403, 404, 409, 413, 422, 503),
+    openapi_extra=body(ListingRequest, EXAMPLES),
+)
+def post_need(
+    request: Annotated[ListingRequest, Depends(body_reader(ListingRequest))],
+    service: ServiceGiven,
+    actor: Annotated[Actor, Depends(keyed(Scope.RECOMMEND))],
+) -> Response:
+    """White-list a need: it is recommended, and the best product's institution gets the case.
+
+    The same `need_id` again changes nothing and answers what there is, with status 200.
+    """
+    listed = list_need(service, actor, request)
+    made = ListingAnswer(**vars(listed))
+    return answer(made, 201 if listed.new else 200)

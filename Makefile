@@ -16,12 +16,13 @@ In another terminal, ask for an enterprise's three best products:
 
   curl -s http://127.0.0.1:$(PORT)/v1/recommendations -H 'Content-Type: application/json' -d '{"enterprise_id": "E00001", "need": {"amount": 2000000, "term_months": 12, "purpose": "working_capital"}, "top_k": 3}'
 
+The desk, with the accounts that were printed when it was filled: http://127.0.0.1:$(PORT)/
 Every request, with examples: http://127.0.0.1:$(PORT)/docs
 
 endef
 export TRY
 
-serve: var/loaded  ## install, build the simulated market and its model where there are none, serve on PORT (8000)
+serve: var/tried  ## install, build the simulated market, its model and a filled desk where there are none, serve on PORT (8000)
 	@echo "$$TRY"
 	@exec $(PY) -m api --port $(PORT)
 
@@ -78,4 +79,9 @@ var/models/champion: | var/data/tables.json
 
 var/loaded: | var/models/champion
 	$(PY) -m api load var/data
+	@touch $@
+
+# Prints passwords and a key, once: none of it goes into a file.
+var/tried: | var/loaded
+	$(PY) -m api try
 	@touch $@

@@ -1,19 +1,24 @@
-"""The command line: `python -m api` serves; `migrate` and `load` prepare what it serves from."""
+"""The command line: `python -m api` serves; the other commands prepare and keep what it serves from."""
 
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.people import key, open_store, user
 from api.settings import Settings
-from api.store.database import Store
 from matching.errors import MatchingError
+
+if TYPE_CHECKING:
+    from api.service import Service
 
 app = typer.Typer(
     help="The matching service; its settings are environment variables (see the README).", add_completion=False
 )
+app.add_typer(user, name="user")
+app.add_typer(key, name="key")
 Host = Annotated[str | None, typer.Option(help="Listen on this address instead of MATCHING_HOST.")]
 Port = Annotated[int | None, typer.Option(help="Listen on this port instead of MATCHING_PORT.", min=0, max=65535)]
 
@@ -46,7 +51,7 @@ def serve(host: Host = None, port: Port = None) -> None:
 @app.command()
 def migrate() -> None:
     """Bring the store's schema up to date; serve does so by itself."""
-    _store()
+    open_store()
     typer.echo("The store is up to date.")
 
 
@@ -56,15 +61,49 @@ def load(data: Annotated[Path, typer.Argument(help="A folder of tables.")]) -> N
     from api.loading import load as load_folder  # here, so that the other commands do without pandas
     from api.service import utc_now
 
-    loaded = load_folder(_store(), data, utc_now())
+    loaded = load_folder(open_store(), data, utc_now())
     rows = ", ".join(f"{n:,} {name}" for name, n in loaded.rows.items())
     typer.echo(f"Loaded {rows}." if loaded.new else "These tables are in the store already.")
 
 
-def _store() -> Store:
-    store = Store(Settings.from_environment().database_url)
-    store.migrate()
-    return store
+@app.command()
+def sweep() -> None:
+    """Look at the clocks: overdue cases go on, what is kept no longer is forgotten; serve does so by itself."""
+    from api.desk.cases import sweep as look  # here, so that the other commands do without the model's libraries
+
+    service = _service()
+    done = look(service, service.now())
+    typer.echo(
+        f"{len(done.expired)} cases expired, {len(done.opened)} handed on, {done.forgotten} recommendations forgotten."
+    )
+
+
+@app.command("try")
+def try_command() -> None:
+    """On the simulated market alone: make accounts and a key, print them once, and fill the desk with made-up work."""
+    from rich.progress import Progress
+
+    from api.trying import try_out
+
+    with Progress(transient=True) as bars:
+        task = bars.add_task("made-up work at the desk", total=None)
+        made = try_out(_service(), lambda done, of: bars.update(task, completed=done, total=of))
+    if made is None:
+        typer.echo("The desk is filled already; `python -m api user password NAME` gives an account another password.")
+        return
+    typer.echo(f"The desk holds {made.cases} cases. To sign in (shown this once, kept hashed):")
+    for role, name, password in made.accounts:
+        of = f"  of {made.institution}" if role == "officer" else ""
+        typer.echo(f"  {name:<14} {password}{of}")
+    typer.echo(f"An API key for all requests (shown this once, kept hashed):\n  {made.key}")
+
+
+def _service() -> "Service":
+    from api.service import Service, utc_now
+    from api.serving import Serving
+
+    settings, store = Settings.from_environment(), open_store()
+    return Service(settings, store, Serving(store, settings.models), utc_now)
 
 
 def main() -> None:

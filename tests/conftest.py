@@ -11,11 +11,12 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.loading import load
+from api.service import Service
 from api.settings import Settings
 from matching import tables
 from matching.ranker import Ranker
 from matching.tables import Tables
-from tests import bundles
+from tests import bundles, databases, desks
 from training import appetites
 from training.dataset import World
 from training.market import simulate
@@ -62,6 +63,43 @@ def deploy(tmp_path_factory: pytest.TempPathFactory, bundle: Path, market_folder
         return settings
 
     return make
+
+
+@pytest.fixture(scope="session")
+def new_postgres() -> Iterator[Callable[[bool], str]]:
+    """Makes a database (migrated or empty) on a PostgreSQL that runs for these tests; skips where none can run."""
+    running = databases.postgres()
+    try:
+        make = running.__enter__()
+    except databases.Unavailable as error:
+        pytest.skip(str(error))
+    yield make
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[bool], str]:
+    """Makes a database, on SQLite and on PostgreSQL in turn, and answers its URL; migrated where that is asked for."""
+    if request.param == "postgresql":
+        made: Callable[[bool], str] = request.getfixturevalue("new_postgres")
+        return made
+    return lambda _migrated: f"sqlite:///{tmp_path}/deep/service.db"
+
+
+@pytest.fixture
+def hands() -> desks.Hands:
+    """A clock that stands at noon of 2025-01-10 until a test moves it."""
+    return desks.Hands()
+
+
+@pytest.fixture
+def service(
+    new_database: Callable[[bool], str], tmp_path: Path, bundle: Path, market_folder: Path, hands: desks.Hands
+) -> Iterator[Service]:
+    """A service over the market, on SQLite and on PostgreSQL in turn."""
+    made = desks.desk(new_database(True), desks.models_of(tmp_path, bundle), market_folder, hands)
+    yield made
+    made.store.close()
 
 
 @pytest.fixture(scope="module")

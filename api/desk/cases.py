@@ -86,12 +86,32 @@ def named(actor: Actor, key: str | None) -> str | None:
 def sweep(service: Service, now: datetime) -> Swept:
     """Expire what has been overdue for the days of grace, hand it on, and forget what is kept no longer."""
     late = plain(now) - timedelta(days=service.settings.grace_days)
-    query = select(CaseRow.case_id).where(CaseRow.closed_at.is_(None), CaseRow.due_at < late)
+    query = select(CaseRow.case_id).where(CaseRow.closed_at.is_(None), CaseRow.due_at <= late)
     with service.store.reading() as session:
         ids = list(session.scalars(query.order_by(CaseRow.due_at).limit(MOST_SWEPT)))
-    done = [(case_id, _expire(service, case_id, late, plain(now))) for case_id in ids]
+    done = [(case_id, expire(service, case_id, now)) for case_id in ids]
     expired = tuple(case_id for case_id, found in done if found is not None)
     return Swept(expired, tuple(found for _, found in done if found), forget(service, plain(now)))
+
+
+def expire(service: Service, case_id: str, at: datetime) -> str | None:
+    """Expire a case that is overdue beyond its days of grace and hand it on.
+
+    Answers the next institution's case, empty where there is none, None where nothing is to be done (any more).
+    """
+    now = plain(at)
+    late = now - timedelta(days=service.settings.grace_days)
+    query = select(CaseRow).where(CaseRow.case_id == case_id, CaseRow.closed_at.is_(None), CaseRow.due_at <= late)
+    with service.store.writing() as session:
+        case = session.scalars(query.with_for_update(skip_locked=True)).first()
+        if case is None:
+            return None
+        stage = CaseStage(case.stage)
+        session.add(_event(case, SYSTEM, Taken(Step.EXPIRE), CaseStage.EXPIRED, [], {}, now))
+        _move(service, case, CaseStage.EXPIRED, now)
+        session.flush()
+        following = hand_on(session, service.settings, case.need_id, now) if stage in HANDED_ON else None
+        return following.case_id if following else ""
 
 
 def locked(session: Session, actor: Actor, case_id: str) -> CaseRow:
@@ -175,21 +195,6 @@ def _move(service: Service, case: CaseRow, to: CaseStage, now: datetime) -> None
     case.stage, case.changed_at = to.value, now
     case.due_at = None if wait is None else now + wait
     case.closed_at = now if to in stages.ENDED else None
-
-
-def _expire(service: Service, case_id: str, late: datetime, now: datetime) -> str | None:
-    """The next institution's case, empty where there is none, None where nothing was to be done any more."""
-    query = select(CaseRow).where(CaseRow.case_id == case_id, CaseRow.closed_at.is_(None), CaseRow.due_at < late)
-    with service.store.writing() as session:
-        case = session.scalars(query.with_for_update(skip_locked=True)).first()
-        if case is None:
-            return None
-        stage = CaseStage(case.stage)
-        session.add(_event(case, SYSTEM, Taken(Step.EXPIRE), CaseStage.EXPIRED, [], {}, now))
-        _move(service, case, CaseStage.EXPIRED, now)
-        session.flush()
-        following = hand_on(session, service.settings, case.need_id, now) if stage in HANDED_ON else None
-        return following.case_id if following else ""
 
 
 def _priced(step: Step, amount: int | None, rate_bp: float | None) -> dict[str, Any]:

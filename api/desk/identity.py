@@ -8,7 +8,7 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from api.refusals import ForbiddenError, SignInError
@@ -66,6 +66,7 @@ class Actor:
 
 
 SYSTEM: Final = Actor("system", Role.PLATFORM, scopes=frozenset(Scope))
+OPERATOR: Final = Actor("operator", Role.ADMINISTRATOR)  # whoever runs the command line
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,21 @@ def add_account(store: Store, now: datetime, name: str, role: Role, password: st
         session.add(row)
 
 
+def change_password(store: Store, name: str, password: str) -> None:
+    """Another password; the lock and the sessions end. Raises `InputError`, `NotFoundError`."""
+    _refuse(_password_faults(password))
+    with store.writing() as session:
+        row = _known(session, name)
+        row.password_hash, row.failures, row.locked_until = _hasher.hash(password), 0, None
+        _end_sessions(session, row)
+
+
 def disable_account(store: Store, now: datetime, name: str) -> None:
     """The account can no longer be used, its sessions end at once. Raises `NotFoundError`."""
     with store.writing() as session:
-        row = _account(session, name)
-        if row is None:
-            raise NotFoundError("account", name)
+        row = _known(session, name)
         row.disabled_at = row.disabled_at or plain(now)
-        for open_session in session.scalars(select(SessionRow).where(SessionRow.account_id == row.account_id)):
-            session.delete(open_session)
+        _end_sessions(session, row)
 
 
 def accounts(session: Session, actor: Actor) -> list[AccountShown]:
@@ -198,14 +205,33 @@ def _check_account(name: str, role: Role, password: str, institution_id: str | N
     faults = []
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable() or any(c.isspace() for c in name):
         faults.append(Fault("name", f"has 1 to {LONGEST_NAME} characters, no blank"))
-    if not LEAST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        faults.append(Fault("password", f"has {LEAST_PASSWORD} to {LONGEST_PASSWORD} characters"))
+    faults += _password_faults(password)
     if role not in (Role.OFFICER, Role.COMMISSION, Role.ADMINISTRATOR):
         faults.append(Fault("role", "is one of officer, commission, administrator"))
     if (role is Role.OFFICER) != (institution_id is not None):
         faults.append(Fault("institution_id", "is given for an officer, and for no one else"))
+    _refuse(faults)
+
+
+def _password_faults(password: str) -> list[Fault]:
+    good = LEAST_PASSWORD <= len(password) <= LONGEST_PASSWORD
+    return [] if good else [Fault("password", f"has {LEAST_PASSWORD} to {LONGEST_PASSWORD} characters")]
+
+
+def _refuse(faults: list[Fault]) -> None:
     if faults:
         raise InputError("account", faults)
+
+
+def _known(session: Session, name: str) -> AccountRow:
+    row = _account(session, name, locked=True)
+    if row is None:
+        raise NotFoundError("account", name)
+    return row
+
+
+def _end_sessions(session: Session, row: AccountRow) -> None:
+    session.execute(delete(SessionRow).where(SessionRow.account_id == row.account_id))
 
 
 def _account(session: Session, name: str, locked: bool = False) -> AccountRow | None:

@@ -1,0 +1,90 @@
+"""`python -m api user …` and `key …`: who may come in. What is secret is printed once and kept hashed."""
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from api.desk import identity, keys
+from api.desk.identity import Role, Scope
+from api.service import utc_now
+from api.settings import Settings
+from api.store.database import Store
+
+user = typer.Typer(no_args_is_help=True, help="Accounts of officers, the commission and administrators.")
+key = typer.Typer(no_args_is_help=True, help="API keys of platforms.")
+Name = Annotated[str, typer.Argument(help="The name to sign in with.")]
+Institution = Annotated[str | None, typer.Option(help="The institution's id.")]
+Ask = Annotated[bool, typer.Option("--ask", help="Ask for the password instead of making one up.")]
+PASSWORD_BYTES = 12
+
+
+@user.command("add")
+def add_user(
+    name: Name,
+    role: Annotated[Role, typer.Option(help="What the account is for; officers need --institution.")],
+    institution: Institution = None,
+    ask: Ask = False,
+) -> None:
+    """Make an account and print its password, this once."""
+    password = _password(ask)
+    identity.add_account(open_store(), utc_now(), name, role, password, institution)
+    typer.echo(f"Account {name} is there." if ask else f"Account {name}, password (shown this once): {password}")
+
+
+@user.command("password")
+def change_password(name: Name, ask: Ask = False) -> None:
+    """Give an account another password; its lock and its sessions end."""
+    password = _password(ask)
+    identity.change_password(open_store(), name, password)
+    typer.echo(f"Changed for {name}." if ask else f"Account {name}, password (shown this once): {password}")
+
+
+@user.command("disable")
+def disable_user(name: Name) -> None:
+    """Shut an account for good; its sessions end at once, what it did stays."""
+    identity.disable_account(open_store(), utc_now(), name)
+    typer.echo(f"Account {name} is disabled.")
+
+
+@key.command("add")
+def add_key(
+    label: Annotated[str, typer.Argument(help="Whose key it is, for events and lists.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it is good for; may be given several times.")],
+    institution: Institution = None,
+) -> None:
+    """Make an API key and print it, this once; with --institution it sees that one's cases alone."""
+    text = keys.add_key(open_store(), utc_now(), label, scope, institution)
+    typer.echo(f"Key of {label} (shown this once): {text}")
+
+
+@key.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="The key's id: its middle part, or the whole key.")]) -> None:
+    """Make a key good for nothing from now on."""
+    found = key_id.split("_")[1] if key_id.startswith(f"{keys.PREFIX}_") else key_id
+    keys.revoke_key(open_store(), utc_now(), found)
+    typer.echo(f"Key {found} is revoked.")
+
+
+@key.command("list")
+def list_keys() -> None:
+    """Print all keys' ids, labels and scopes."""
+    with open_store().reading() as session:
+        for one in keys.keys(session, identity.OPERATOR):
+            state = f"revoked {one.revoked_at:%Y-%m-%d}" if one.revoked_at else "good"
+            bound = f" of {one.institution_id}" if one.institution_id else ""
+            typer.echo(f"{one.key_id}  {one.label}{bound}  {', '.join(one.scopes)}  {state}")
+
+
+def open_store() -> Store:
+    """The store that the environment names, brought up to date."""
+    store = Store(Settings.from_environment().database_url)
+    store.migrate()
+    return store
+
+
+def _password(ask: bool) -> str:
+    if ask:
+        text: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return text
+    return secrets.token_urlsafe(PASSWORD_BYTES)

@@ -1,0 +1,131 @@
+"""Something to try on the simulated market: accounts, a key, and a desk that some weeks of made-up work have filled.
+
+Every step here is taken by the actor `simulated`: nobody is to mistake it for an officer's.
+"""
+
+import random
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.desk import identity, keys
+from api.desk.cases import decide, expire
+from api.desk.identity import Actor, Role, Scope
+from api.desk.listing import list_need
+from api.desk.stages import CaseStage, Step, clock
+from api.messages import ListingRequest
+from api.service import Service
+from api.store import queries
+from api.store.desk_models import AccountRow, CaseRow, ListingRow
+from api.store.models import InstitutionRow, NeedRow
+from matching.codes import DeclineReason
+from matching.errors import Fault, InputError
+
+NEEDS: Final = 160
+WEEKS: Final = 3
+ROLES: Final = (Role.OFFICER, Role.COMMISSION, Role.ADMINISTRATOR)
+DECLINED: Final = {
+    CaseStage.SUGGESTED: 0.08,
+    CaseStage.ACCEPTED: 0.05,
+    CaseStage.CONTACTED: 0.1,
+    CaseStage.APPLIED: 0.3,
+}
+ONWARD: Final = {
+    CaseStage.SUGGESTED: Step.ACCEPT,
+    CaseStage.ACCEPTED: Step.CONTACT,
+    CaseStage.CONTACTED: Step.APPLY,
+    CaseStage.APPLIED: Step.GRANT,
+    CaseStage.GRANTED: Step.DRAW,
+}
+REASONS: Final = tuple(r for r in DeclineReason if r not in (DeclineReason.OTHER, DeclineReason.WITHDRAWN))
+SLOWEST: Final = 1.4  # of a stage's clock: some are overdue
+ACTOR: Final = Actor("simulated", Role.PLATFORM, scopes=frozenset(Scope))
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What was made: (role, name, password) of each account, the key, the officer's institution, cases opened."""
+
+    accounts: tuple[tuple[Role, str, str], ...]
+    key: str
+    institution: str
+    cases: int
+
+
+def try_out(service: Service, progress: Progress = lambda _done, _all: None) -> Tried | None:
+    """Fill the desk of a simulated market; None where that was done before. Raises `InputError` for another market."""
+    with service.store.reading() as session:
+        load = queries.last_load(session)
+        if load is None or not load.simulated:
+            raise InputError("store", [Fault("simulated", "is true: this is for the simulated market alone")])
+        if session.scalars(select(AccountRow.account_id).limit(1)).first():
+            return None
+        need_ids = _latest_needs(session, service)
+    fill(service, need_ids, progress)
+    with service.store.reading() as session:
+        cases, institution_id, name = _busiest(session)
+    now = service.now()
+    made = [(role, role.value, secrets.token_urlsafe(9)) for role in ROLES]
+    key = keys.add_key(service.store, now, "try", list(Scope))
+    for role, account, password in made:
+        bound = institution_id if role is Role.OFFICER else None
+        identity.add_account(service.store, now, account, role, password, bound)
+    return Tried(tuple(made), key, f"{institution_id} {name}", cases)
+
+
+def fill(service: Service, need_ids: list[str], progress: Progress) -> None:
+    """List needs over the last weeks and let made-up officers work on them; listed ones are left as they are."""
+    rng, now = random.Random(0), service.now()
+    for done, need_id in enumerate(need_ids, start=1):
+        at = now - timedelta(days=7 * WEEKS * rng.random() ** 2)
+        listed = list_need(_at(service, at), ACTOR, ListingRequest(need_id=need_id))
+        if listed.new and listed.case_id:
+            _work(service, listed.case_id, at, now, rng)
+        progress(done, len(need_ids))
+
+
+def _at(service: Service, moment: datetime) -> Service:
+    return replace(service, now=lambda: moment)
+
+
+def _work(service: Service, case_id: str, at: datetime, now: datetime, rng: random.Random) -> None:
+    """A case step by step, until the next step would be later than now; what was late for too long goes on."""
+    stage, version = CaseStage.SUGGESTED, 1
+    while stage in ONWARD:
+        wait = clock(service.settings, stage) or timedelta()
+        late = wait + timedelta(days=service.settings.grace_days)
+        took = wait * (rng.random() * SLOWEST)
+        at += min(took, late)
+        if at >= now:
+            return
+        then = _at(service, at)
+        if took >= late:
+            expire(then, case_id, at)
+            return
+        step = Step.DECLINE if rng.random() < DECLINED.get(stage, 0) else ONWARD[stage]
+        reasons = rng.sample([reason.value for reason in REASONS], rng.randint(1, 2)) if step is Step.DECLINE else []
+        done = decide(then, ACTOR, case_id, step, version, reasons=reasons)
+        stage, version = done.stage, done.version
+
+
+def _latest_needs(session: Session, service: Service) -> list[str]:
+    listed = select(ListingRow.need_id)
+    query = select(NeedRow.need_id).where(NeedRow.posted_at <= service.today(), NeedRow.need_id.not_in(listed))
+    return list(session.scalars(query.order_by(NeedRow.posted_at.desc(), NeedRow.need_id).limit(NEEDS)))
+
+
+def _busiest(session: Session) -> tuple[int, str, str]:
+    """How many cases there are, and the institution that has most of the open ones."""
+    total = session.scalar(select(func.count()).select_from(CaseRow)) or 0
+    counted = select(CaseRow.institution_id).where(CaseRow.closed_at.is_(None)).group_by(CaseRow.institution_id)
+    most = session.scalars(counted.order_by(func.count().desc(), CaseRow.institution_id).limit(1)).first()
+    first = select(InstitutionRow.institution_id).order_by(InstitutionRow.institution_id).limit(1)
+    institution = session.get_one(InstitutionRow, most or session.scalars(first).one())
+    return total, institution.institution_id, institution.document["name_zh"]

@@ -1,0 +1,70 @@
+"""A desk for tests: a service over the small market, on any database, with a clock that tests set."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from api.desk.cases import decide
+from api.desk.identity import SYSTEM, Actor, Role
+from api.desk.listing import list_need
+from api.desk.stages import Step
+from api.desk.views import Decided, Listed
+from api.loading import load
+from api.messages import ListingRequest
+from api.service import Service
+from api.serving import Serving
+from api.settings import Settings
+from api.store.database import Store
+from tests import bundles
+
+NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
+COMMISSION = Actor("li", Role.COMMISSION)
+ADMINISTRATOR = Actor("root", Role.ADMINISTRATOR)
+
+
+@dataclass
+class Hands:
+    """A clock that stands until it is moved."""
+
+    at: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **time: float) -> None:
+        self.at += timedelta(**time)
+
+
+def models_of(folder: Path, bundle: Path) -> Path:
+    """A folder of models whose champion is this bundle."""
+    models = folder / "models"
+    if not models.exists():
+        shutil.copytree(bundle, models / bundle.name)
+        bundles.promote(models, bundle.name)
+    return models
+
+
+def desk(url: str, models: Path, market: Path, clock: Hands | None = None, **changes: Any) -> Service:
+    """A service over the loaded market; the clock is `service.now`."""
+    settings = Settings(database_url=url, models=models, **changes)
+    store = Store(url)
+    store.migrate()
+    load(store, market, NOON)
+    return Service(settings, store, Serving(store, models), clock or Hands())
+
+
+def officer(institution_id: str, name: str = "wang") -> Actor:
+    return Actor(name, Role.OFFICER, institution_id)
+
+
+def listed(service: Service, need_id: str = "N3") -> Listed:
+    return list_need(service, SYSTEM, ListingRequest(need_id=need_id))
+
+
+def walk(service: Service, actor: Actor, case_id: str, *steps: Step, version: int = 1, **about: Any) -> Decided:
+    """Steps one after the other; `about` goes with the last."""
+    for step in steps[:-1]:
+        version = decide(service, actor, case_id, step, version).version
+    return decide(service, actor, case_id, steps[-1], version, **about)

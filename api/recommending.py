@@ -24,7 +24,7 @@ from matching.advice import advise
 from matching.catalogue import Catalogue
 from matching.codes import Order
 from matching.domain import Enterprise, Fix, Match, Need, Product
-from matching.errors import Fault, InputError
+from matching.errors import BundleError, Fault, InputError
 from matching.features import FEATURES
 from matching.financing import Financing
 from matching.fixes import fixes_of
@@ -133,6 +133,23 @@ def _fixes(matcher: Matcher, asked: Asked) -> tuple[ProductFix, ...] | None:
     catalogue = matcher.catalogue
     rows = catalogue.known_as_of(asked.as_of)
     row_of = dict(zip(catalogue.ids[rows].tolist(), rows.tolist(), strict=True))
+    return tuple(ProductFix(**dict(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
+
+
+def own_fixes(service: Service, asked: Asked, institution_id: str) -> tuple[ProductFix, ...]:
+    """What would make an institution's own failing products eligible, by the catalogue in service; least effort first.
+
+    Nothing while there is no model in service.
+    """
+    try:
+        matcher = service.serving.matcher()
+    except BundleError:
+        return ()
+    catalogue = matcher.catalogue
+    known = catalogue.known_as_of(asked.as_of)
+    own = known[catalogue.institution_ids[known] == institution_id]
+    row_of = dict(zip(catalogue.ids[own].tolist(), own.tolist(), strict=True))
+    found = fixes_of(matcher.rulebook.judge(asked.enterprise, asked.need, asked.as_of, own))[:FIXES]
     return tuple(ProductFix(**dict(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
 
 

@@ -27,7 +27,7 @@ from matching.codes import DeclineReason
 from matching.errors import Fault, InputError
 
 NEEDS: Final = 160
-WEEKS: Final = 3
+WEEKS: Final = 8
 ROLES: Final = (Role.OFFICER, Role.COMMISSION, Role.ADMINISTRATOR)
 DECLINED: Final = {
     CaseStage.SUGGESTED: 0.08,
@@ -86,8 +86,11 @@ def fill(service: Service, need_ids: list[str], progress: Progress) -> None:
     for done, need_id in enumerate(need_ids, start=1):
         at = now - timedelta(days=7 * WEEKS * rng.random() ** 2)
         listed = list_need(_at(service, at), ACTOR, ListingRequest(need_id=need_id))
-        if listed.new and listed.case_id:
-            _work(service, listed.case_id, at, now, rng)
+        case_id = listed.case_id if listed.new else None
+        while case_id:
+            at = _work(service, case_id, at, now, rng)
+            with service.store.reading() as session:
+                case_id = _handed_on(session, need_id, case_id)
         progress(done, len(need_ids))
 
 
@@ -95,24 +98,30 @@ def _at(service: Service, moment: datetime) -> Service:
     return replace(service, now=lambda: moment)
 
 
-def _work(service: Service, case_id: str, at: datetime, now: datetime, rng: random.Random) -> None:
-    """A case step by step, until the next step would be later than now; what was late for too long goes on."""
+def _work(service: Service, case_id: str, at: datetime, now: datetime, rng: random.Random) -> datetime:
+    """A case step by step until the next one would be later than now; the time of the last step."""
     stage, version = CaseStage.SUGGESTED, 1
     while stage in ONWARD:
         wait = clock(service.settings, stage) or timedelta()
         late = wait + timedelta(days=service.settings.grace_days)
         took = wait * (rng.random() * SLOWEST)
+        if at + min(took, late) >= now:
+            return at
         at += min(took, late)
-        if at >= now:
-            return
-        then = _at(service, at)
         if took >= late:
-            expire(then, case_id, at)
-            return
+            expire(service, case_id, at)
+            return at
         step = Step.DECLINE if rng.random() < DECLINED.get(stage, 0) else ONWARD[stage]
         reasons = rng.sample([reason.value for reason in REASONS], rng.randint(1, 2)) if step is Step.DECLINE else []
-        done = decide(then, ACTOR, case_id, step, version, reasons=reasons)
+        done = decide(_at(service, at), ACTOR, case_id, step, version, reasons=reasons)
         stage, version = done.stage, done.version
+    return at
+
+
+def _handed_on(session: Session, need_id: str, case_id: str) -> str | None:
+    """The need's open case, if it is another one."""
+    query = select(CaseRow.case_id).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))
+    return session.scalars(query.where(CaseRow.case_id != case_id)).first()
 
 
 def _latest_needs(session: Session, service: Service) -> list[str]:

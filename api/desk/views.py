@@ -6,7 +6,7 @@ from typing import Any
 
 from api.desk.reasons import OverrideReason
 from api.desk.stages import CaseStage, Step
-from api.messages import RankedProduct, Record
+from api.messages import ProductFix, RankedProduct, Record
 from matching.codes import Coded, DeclineReason, Kind, Purpose, Size
 from matching.domain import Enterprise, Need, Product
 
@@ -90,9 +90,10 @@ class OwnProduct:
 class CaseView:
     """All of a case: the line of the queue, whose need it is, the recommendation it came from, and its history.
 
-    `record` is cut to the institution's own matches and fixes; `match` is the case's product among them (verdicts,
-    reasons, stack), None where an officer suggested a product that was not among the answer's matches. `products` are
-    the institution's own by rank, `legal` what the asking actor may do now (nothing for who may only look).
+    `record` is cut to the institution's own matches; `match` is the case's product among them (verdicts, reasons,
+    stack), None where an officer suggested a product that was not among the answer's matches. `products` are the
+    institution's own by rank, `fixes` what would make the failing ones of them eligible, `legal` what the asking actor
+    may do now (nothing for who may only look).
     """
 
     item: CaseItem
@@ -101,6 +102,7 @@ class CaseView:
     record: Record
     match: RankedProduct | None
     products: tuple[OwnProduct, ...]
+    fixes: tuple[ProductFix, ...]
     events: tuple[EventShown, ...]
     legal: tuple[Step, ...]
 

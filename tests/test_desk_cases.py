@@ -1,0 +1,288 @@
+"""A need's way through the desk, on both databases: opened, decided on, handed on when declined or overdue."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from api.desk import reading
+from api.desk.cases import decide, sweep
+from api.desk.identity import SYSTEM
+from api.desk.listing import list_need
+from api.desk.retention import forget
+from api.desk.stages import CaseStage, Step
+from api.messages import ListingRequest, RecommendationRequest
+from api.recommending import recommend
+from api.refusals import ConflictError, ForbiddenError
+from api.store.desk_models import CaseRow, EventRow, ListingRow
+from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
+from matching.errors import InputError, NotFoundError
+from tests.desks import ADMINISTRATOR, COMMISSION, listed, officer, walk
+
+FIRM = {
+    "enterprise_id": "E-new",
+    "name": "重庆“新”厂",
+    "region": "CN/500000/500106",
+    "employees": 50,
+    "as_of": "2025-01-01",
+}
+NEED = {"need_id": "N-new", "amount": 3_000_000, "term_months": 24, "posted_at": "2025-01-09"}
+
+
+@pytest.fixture
+def case(service):
+    """A case as the desk shows it, just opened; its institution ranks first."""
+    return reading.case(service, SYSTEM, listed(service).case_id)
+
+
+@pytest.fixture
+def own(case):
+    return officer(case.item.institution_id)
+
+
+def count(service, row, *where):
+    with service.store.reading() as session:
+        return session.scalar(select(func.count()).select_from(row).where(*where))
+
+
+def open_case(service, need_id="N3"):
+    with service.store.reading() as session:
+        return session.scalars(select(CaseRow).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))).one()
+
+
+def test_a_listed_need_goes_to_the_institution_of_its_best_product(service, hands, case):
+    assert (case.item.rank, case.item.stage, case.item.version) == (1, "suggested", 1)
+    assert case.item.product_id == case.record.matches[0].product_id
+    assert case.item.due_at == hands.at + timedelta(days=1)
+    assert (case.item.enterprise_id, case.item.amount, case.item.purpose) == ("E3", 4_000_000, "working_capital")
+    assert [(event.step, event.actor, event.detail["turn"]) for event in case.events] == [("open", "system", 1)]
+
+
+def test_a_case_shows_reasons_stacks_and_only_its_own_institutions_matches(case):
+    assert case.match.reasons
+    assert case.match.stack is not None
+    assert {match.institution_id for match in case.record.matches} == {case.item.institution_id}
+    assert {one.product.institution_id for one in case.products} == {case.item.institution_id}
+    assert [one.rank for one in case.products] == sorted(one.rank for one in case.products)
+    assert [one.product.product_id for one in case.products if one.current] == [case.item.product_id]
+
+
+def test_listing_a_need_again_changes_nothing(service):
+    first, again = listed(service), listed(service)
+    assert (first.new, again.new) == (True, False)
+    assert (first.case_id, first.recommendation_id) == (again.case_id, again.recommendation_id)
+    assert count(service, CaseRow) == count(service, ListingRow) == 1
+
+
+def test_a_need_by_value_brings_its_enterprise_along(service):
+    request = ListingRequest.model_validate({"enterprise": FIRM, "need": NEED})
+    made = list_need(service, SYSTEM, request)
+    assert made.new
+    assert count(service, EnterpriseRow, EnterpriseRow.enterprise_id == "E-new") == 1
+    assert count(service, NeedRow, NeedRow.need_id == "N-new") == 1
+    with pytest.raises(ConflictError, match="need 'N-new' is listed already, with other facts"):
+        list_need(service, SYSTEM, ListingRequest.model_validate({"enterprise": FIRM, "need": NEED | {"amount": 1}}))
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({}, "need.need_id: is present, or need_id is"),
+        ({"enterprise_id": "E1", "need": {"amount": 1}}, "need.need_id: is present, or need_id is"),
+        ({"need_id": "N3", "enterprise_id": "E1"}, "enterprise_id: is absent where need_id is given"),
+    ],
+)
+def test_a_listing_names_one_need(service, request_, message):
+    with pytest.raises(InputError, match=message):
+        list_need(service, SYSTEM, ListingRequest.model_validate(request_))
+
+
+def test_an_unknown_need_is_not_found(service):
+    with pytest.raises(NotFoundError, match="need 'N-none' does not exist"):
+        listed(service, "N-none")
+
+
+def test_a_need_that_nothing_suits_is_listed_and_exhausted(service):
+    given = {"enterprise": FIRM, "need": NEED | {"kinds": ["bond"]}}
+    assert list_need(service, SYSTEM, ListingRequest.model_validate(given)).case_id is None
+    assert count(service, ListingRow, ListingRow.exhausted_at.isnot(None)) == 1
+
+
+def test_a_case_walks_from_suggestion_to_drawdown(service, hands, case, own):
+    steps = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
+    done = walk(service, own, case.item.case_id, *steps, amount=3_500_000, rate_bp=385.0)
+    found = reading.case(service, own, case.item.case_id)
+    assert (done.stage, done.version) == (CaseStage.DRAWN, 1 + len(steps))
+    assert (found.item.closed_at, found.item.due_at, found.legal) == (hands.at, None, ())
+    assert [event.to_stage for event in found.events] == [
+        "suggested", "accepted", "contacted", "applied", "granted", "drawn",
+    ]  # fmt: skip
+    assert found.events[-1].detail == {"amount": 3_500_000, "rate_bp": 385.0}
+    assert [event.actor for event in found.events[1:]] == ["wang"] * len(steps)
+
+
+def test_each_step_starts_the_next_clock_and_says_how_long_the_last_took(service, hands, case, own):
+    hands.move(hours=30)
+    walk(service, own, case.item.case_id, Step.ACCEPT)
+    found = reading.case(service, own, case.item.case_id)
+    assert (found.events[-1].took, found.events[-1].late) == (30 * 3600, True)
+    assert found.item.due_at == hands.at + timedelta(days=3)
+    hands.move(days=2)
+    walk(service, own, case.item.case_id, Step.CONTACT, version=2)
+    found = reading.case(service, own, case.item.case_id)
+    assert (found.events[-1].took, found.events[-1].late) == (2 * 86400, False)
+    assert found.item.due_at == hands.at + timedelta(days=30)
+
+
+def test_an_illegal_step_is_refused_with_the_legal_ones_named_and_leaves_no_trace(service, case, own):
+    with pytest.raises(ConflictError, match="'draw' is not legal for a case that is suggested") as refused:
+        walk(service, own, case.item.case_id, Step.DRAW)
+    assert refused.value.legal == ("accept", "suggest", "decline", "withdraw")
+    assert count(service, EventRow) == 1
+    assert open_case(service).version == 1
+
+
+def test_the_clocks_step_is_no_officers(service, case, own):
+    with pytest.raises(ConflictError, match="'expire' is the clock's step, not an officer's"):
+        walk(service, own, case.item.case_id, Step.EXPIRE)
+
+
+def test_a_declined_case_goes_to_the_next_products_institution(service, case, own):
+    done = walk(service, own, case.item.case_id, Step.DECLINE, reasons=["debt", "other"], text="负债过高")
+    following = open_case(service)
+    assert done.handed_on
+    assert following.institution_id != case.item.institution_id
+    assert (following.stage, following.rank > 1) == ("suggested", True)
+    event = reading.case(service, own, case.item.case_id).events[-1]
+    assert ([str(reason) for reason in event.reasons], event.text) == (["debt", "other"], "负债过高")
+
+
+def test_a_need_goes_to_each_institution_once_and_then_is_exhausted(service, case, own):
+    walk(service, own, case.item.case_id, Step.DECLINE, reasons=["tax"])
+    second = open_case(service)
+    done = walk(service, officer(second.institution_id), second.case_id, Step.DECLINE, reasons=["tax"])
+    assert not done.handed_on
+    assert count(service, CaseRow, CaseRow.closed_at.is_(None)) == 0
+    assert count(service, ListingRow, ListingRow.exhausted_at.isnot(None)) == 1
+
+
+def test_a_withdrawn_case_goes_to_nobody(service, case, own):
+    assert not walk(service, own, case.item.case_id, Step.WITHDRAW).handed_on
+    assert count(service, CaseRow) == 1
+
+
+def test_an_overdue_case_is_shown_as_such_and_handed_on_after_the_days_of_grace(service, hands, case):
+    hands.move(days=1, hours=1)
+    assert sweep(service, hands.at).expired == ()
+    assert reading.case(service, SYSTEM, case.item.case_id).item.overdue
+    hands.move(days=1)
+    done = sweep(service, hands.at)
+    assert done.expired == (case.item.case_id,)
+    assert done.opened == (open_case(service).case_id,)
+    last = reading.case(service, SYSTEM, case.item.case_id).events[-1]
+    assert (last.step, last.actor, last.late) == ("expire", "system", True)
+    assert sweep(service, hands.at).expired == ()
+
+
+def test_a_grant_that_is_never_drawn_expires_and_goes_to_nobody(service, hands, case, own):
+    walk(service, own, case.item.case_id, Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT)
+    hands.move(days=92)
+    assert sweep(service, hands.at).opened == ()
+    assert reading.case(service, own, case.item.case_id).item.stage is CaseStage.EXPIRED
+    assert count(service, CaseRow) == 1
+
+
+def test_an_officer_suggests_another_own_product_with_a_coded_reason(service, case, own):
+    other = next(one for one in case.products if not one.current)
+    chosen = other.product.product_id
+    done = walk(service, own, case.item.case_id, Step.SUGGEST, product_id=chosen, reasons=["lower_price"])
+    found = reading.case(service, own, case.item.case_id)
+    assert (done.stage, done.version) == (CaseStage.SUGGESTED, 2)
+    assert (found.item.product_id, found.item.rank) == (chosen, other.rank)
+    assert found.item.due_at == case.item.due_at
+    assert found.match.product_id == chosen
+    first = case.item.product_id
+    assert found.events[-1].detail == {"from": first, "from_rank": 1, "to": chosen, "to_rank": other.rank}
+
+
+@pytest.mark.parametrize("product_id", [None, "P-none", "same", "P4"])
+def test_only_another_own_product_can_be_suggested(service, case, own, product_id):
+    named = case.item.product_id if product_id == "same" else product_id
+    with pytest.raises(InputError, match="product_id: is another product that the institution offers today"):
+        walk(service, own, case.item.case_id, Step.SUGGEST, product_id=named, reasons=["faster"])
+    assert open_case(service).version == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "about", "message"),
+    [
+        (Step.ACCEPT, {"amount": 5}, "amount: is left out: it is for grant and draw"),
+        (Step.GRANT, {"amount": 0}, "amount: is above 0"),
+        (Step.GRANT, {"rate_bp": 20_000.0}, "rate_bp: is at least 0 and at most 10000"),
+        (Step.ACCEPT, {"key": "k" * 121}, "key: has at most 120 characters"),
+    ],
+)
+def test_what_a_step_says_is_checked(service, case, own, step, about, message):
+    with pytest.raises(InputError, match=message):
+        walk(service, own, case.item.case_id, step, **about)
+
+
+def test_another_institutions_case_is_not_found(service, case):
+    for actor in (officer("I-other"), ADMINISTRATOR):
+        with pytest.raises(NotFoundError, match=f"case '{case.item.case_id}' does not exist"):
+            reading.case(service, actor, case.item.case_id)
+        with pytest.raises(NotFoundError, match=f"case '{case.item.case_id}' does not exist"):
+            walk(service, actor, case.item.case_id, Step.ACCEPT)
+
+
+def test_the_commission_may_look_and_not_decide(service, case):
+    assert reading.case(service, COMMISSION, case.item.case_id).legal == ()
+    with pytest.raises(ForbiddenError, match="a step is for the institution's officer, not for commission"):
+        walk(service, COMMISSION, case.item.case_id, Step.ACCEPT)
+
+
+def test_a_step_on_a_case_that_was_changed_meanwhile_is_refused(service, case, own):
+    walk(service, own, case.item.case_id, Step.ACCEPT)
+    with pytest.raises(ConflictError, match="changed meanwhile: it is accepted now, version 2") as refused:
+        walk(service, own, case.item.case_id, Step.ACCEPT)
+    assert "contact" in refused.value.legal
+
+
+def test_a_repeated_key_is_one_step(service, case, own):
+    first, again = (decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1") for _ in range(2))
+    assert (first.repeated, again.repeated) == (False, True)
+    assert (first.event_id, first.stage, first.version) == (again.event_id, again.stage, again.version)
+    assert count(service, EventRow) == 2
+
+
+def test_a_key_of_another_step_is_refused_and_actors_have_keys_of_their_own(service, case, own):
+    decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1")
+    with pytest.raises(ConflictError, match="the key was used for another step"):
+        decide(service, own, case.item.case_id, Step.CONTACT, 2, key="form-1")
+    colleague = officer(case.item.institution_id, "zhao")
+    assert not decide(service, colleague, case.item.case_id, Step.CONTACT, 2, key="form-1").repeated
+
+
+@pytest.mark.parametrize("statement", ["UPDATE case_events SET actor = 'x'", "DELETE FROM case_events"])
+def test_no_statement_changes_an_event(service, case, statement):
+    with pytest.raises(DBAPIError, match="rows are only ever added"), service.store.writing() as session:
+        session.execute(text(statement))
+    assert count(service, EventRow) == 1
+
+
+def test_a_need_has_one_open_case_whatever_is_tried(service, case):
+    row = {column.name: getattr(open_case(service), column.name) for column in CaseRow.__table__.columns}
+    with pytest.raises(DBAPIError, match=r"(?i)unique"), service.store.writing() as session:
+        session.add(CaseRow(**row | {"case_id": "another", "institution_id": "I2"}))
+
+
+def test_old_recommendations_are_forgotten_but_never_those_of_cases(service, hands, case):
+    request = RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 1_000_000}})
+    recommend(service, request)
+    keeping = service.settings.model_copy(update={"retain_days": 30})
+    forgetful = type(service)(keeping, service.store, service.serving, hands)
+    assert forget(forgetful, (hands.at + timedelta(days=29)).replace(tzinfo=None)) == 0
+    assert forget(service, (hands.at + timedelta(days=99)).replace(tzinfo=None)) == 0
+    assert forget(forgetful, (hands.at + timedelta(days=31)).replace(tzinfo=None)) == 1
+    assert count(service, RecommendationRow) == 1

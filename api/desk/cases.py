@@ -132,8 +132,10 @@ def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
         return None
     if (event.case_id, event.step) != (case.case_id, taken.step.value):
         raise _used()
-    gone_on = taken.step is Step.DECLINE
-    return Decided(case.case_id, CaseStage(case.stage), case.version, event.event_id, True, gone_on)
+    following = select(CaseRow.case_id).where(CaseRow.need_id == case.need_id, CaseRow.opened_at == event.at)
+    following = following.where(CaseRow.case_id != case.case_id)
+    handed_on = taken.step is Step.DECLINE and session.scalars(following.limit(1)).first() is not None
+    return Decided(case.case_id, CaseStage(case.stage), case.version, event.event_id, True, handed_on)
 
 
 def take(service: Service, session: Session, actor: Actor, case: CaseRow, version: int | None, taken: Taken) -> Decided:

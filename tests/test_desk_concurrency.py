@@ -1,0 +1,150 @@
+"""At once, again, and cut off: one outcome, nothing lost, nothing twice; both databases, threads and processes."""
+
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from threading import Barrier
+
+import pytest
+from sqlalchemy import func, select
+
+from api.desk import reading
+from api.desk.cases import decide, sweep
+from api.desk.identity import SYSTEM
+from api.desk.outcomes import report
+from api.desk.stages import CaseStage, Step
+from api.messages import OutcomeRequest
+from api.refusals import ConflictError
+from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
+from api.store.models import RecommendationRow
+from tests.desk_worker import KEY
+from tests.desks import listed, officer
+
+AT_ONCE = 8
+killable = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system cannot kill a process at once")
+
+
+@pytest.fixture
+def item(service):
+    return reading.case(service, SYSTEM, listed(service).case_id).item
+
+
+def at_once(act, times=AT_ONCE):
+    """What `act(i)` gives or raises in so many threads that begin together."""
+    begin = Barrier(times)
+
+    def one(i):
+        begin.wait()
+        try:
+            return act(i)
+        except ConflictError as error:
+            return error
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(one, range(times)))
+
+
+def count(service, row):
+    with service.store.reading() as session:
+        return session.scalar(select(func.count()).select_from(row))
+
+
+@contextmanager
+def worker(service, mode, item):
+    command = [sys.executable, "-m", "tests.desk_worker", mode, service.settings.database_url]
+    command += [str(service.settings.models), item.case_id, item.institution_id]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def go(process):
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def test_of_eight_officers_who_take_the_same_case_one_does(service, item):
+    found = at_once(lambda i: decide(service, officer(item.institution_id, f"o{i}"), item.case_id, Step.ACCEPT, 1))
+    refused = [one for one in found if isinstance(one, ConflictError)]
+    assert len(refused) == AT_ONCE - 1
+    assert all("it is accepted now, version 2" in str(one) for one in refused)
+    assert count(service, EventRow) == 1 + 1
+
+
+def test_of_two_processes_that_take_the_same_case_one_does(service, item):
+    with worker(service, "race", item) as one, worker(service, "race", item) as other:
+        go(one)
+        go(other)
+        assert sorted(process.stdout.readline() for process in (one, other)) == ["lost\n", "won\n"]
+    assert count(service, EventRow) == 1 + 1
+
+
+def test_a_form_sent_eight_times_at_once_is_one_step_with_one_answer(service, item):
+    actor = officer(item.institution_id)
+    about = {"reasons": ["debt"], "key": "form-7"}
+    found = at_once(lambda _: decide(service, actor, item.case_id, Step.DECLINE, 1, **about))
+    assert sorted(one.repeated for one in found) == [False] + [True] * (AT_ONCE - 1)
+    assert len({(one.event_id, one.stage, one.version, one.handed_on) for one in found}) == 1
+    assert (count(service, CaseRow), count(service, EventRow)) == (2, 3)
+
+
+def test_declined_by_its_officer_and_expired_by_the_clock_at_once_it_goes_on_once(service, hands, item):
+    hands.move(days=2, hours=1)
+    actor = officer(item.institution_id)
+
+    def act(i):
+        if i % 2:
+            return sweep(service, hands.at)
+        return decide(service, actor, item.case_id, Step.DECLINE, 1, reasons=["debt"])
+
+    at_once(act)
+    assert reading.case(service, SYSTEM, item.case_id).item.stage in (CaseStage.DECLINED, CaseStage.EXPIRED)
+    assert (count(service, CaseRow), count(service, EventRow)) == (2, 3)
+
+
+def test_a_need_listed_eight_times_at_once_has_one_case(service):
+    found = at_once(lambda _: listed(service, "N5"))
+    assert sorted(one.new for one in found) == [False] * (AT_ONCE - 1) + [True]
+    assert len({(one.case_id, one.recommendation_id) for one in found}) == 1
+    assert (count(service, ListingRow), count(service, CaseRow), count(service, RecommendationRow)) == (1, 1, 1)
+
+
+def test_an_outcome_reported_eight_times_at_once_is_kept_once(service):
+    outcome = OutcomeRequest(need_id="N1", product_id="P1", stage="granted", at=date(2025, 1, 9), amount=5)
+    found = at_once(lambda _: report(service, SYSTEM, outcome, "grant-1"))
+    assert sorted(one.repeated for one in found) == [False] + [True] * (AT_ONCE - 1)
+    assert len({one.outcome_id for one in found}) == 1
+    assert count(service, OutcomeRow) == 1
+
+
+@killable
+def test_a_process_killed_in_the_middle_of_a_decision_leaves_nothing_half_done(service, item):
+    with worker(service, "middle", item) as process:
+        go(process)
+        assert process.stdout.readline() == "in the middle\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert reading.case(service, SYSTEM, item.case_id).item == item
+    assert (count(service, CaseRow), count(service, EventRow)) == (1, 1)
+    again = decide(service, officer(item.institution_id), item.case_id, Step.DECLINE, 1, reasons=["tax"], key=KEY)
+    assert (again.repeated, again.handed_on) == (False, True)
+    assert (count(service, CaseRow), count(service, EventRow)) == (2, 3)
+
+
+@killable
+def test_a_process_killed_before_it_could_answer_has_lost_nothing(service, item):
+    with worker(service, "after", item) as process:
+        go(process)
+        assert process.stdout.readline() == "done\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert (count(service, CaseRow), count(service, EventRow)) == (2, 3)
+    again = decide(service, officer(item.institution_id), item.case_id, Step.DECLINE, 1, reasons=["tax"], key=KEY)
+    assert (again.repeated, again.stage) == (True, CaseStage.DECLINED)
+    assert (count(service, CaseRow), count(service, EventRow)) == (2, 3)

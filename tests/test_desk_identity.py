@@ -1,0 +1,208 @@
+"""Who it is: passwords, the lock after failures, sessions and keys; what is secret is nowhere in the store."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select, text
+
+from api.desk import identity, keys
+from api.desk.identity import Actor, Role, Scope, add_account, same_csrf, sign_in, sign_out, signed_in
+from api.refusals import ForbiddenError, SignInError
+from api.store.desk_models import AccountRow, SessionRow
+from matching.errors import InputError, NotFoundError
+from tests.desks import ADMINISTRATOR, officer
+
+PASSWORD = "correct horse battery"
+TRIES = 5
+
+
+@pytest.fixture
+def account(service, hands):
+    add_account(service.store, hands.at, "Wang.Fang", Role.OFFICER, PASSWORD, "I1")
+    return service
+
+
+def everything(service):
+    """All that the store holds of accounts, sessions and keys, as one text."""
+    with service.store.reading() as session:
+        rows = [session.execute(text(f"SELECT * FROM {name}")).all() for name in ("accounts", "sessions", "api_keys")]
+    return repr(rows)
+
+
+def fail(service, times, name="wang.fang"):
+    for _ in range(times):
+        with pytest.raises(SignInError, match="The name or the password is wrong, or the account is locked"):
+            sign_in(service, name, "wrong password")
+
+
+def test_who_signs_in_is_known_by_the_cookies_token_alone(account):
+    made = sign_in(account, " WANG.fang ", PASSWORD)
+    assert signed_in(account, made.token) == made
+    assert made.actor == Actor("wang.fang", Role.OFFICER, "I1")
+    assert signed_in(account, made.token[:-1]) is None
+    assert signed_in(account, "") is None
+
+
+def test_neither_password_nor_token_nor_key_is_in_the_store(account, hands):
+    made = sign_in(account, "wang.fang", PASSWORD)
+    key = keys.add_key(account.store, hands.at, "platform", [Scope.READ])
+    kept = everything(account)
+    assert "$argon2id$" in kept
+    assert not any(secret in kept for secret in (PASSWORD, made.token, key.split("_", 2)[2]))
+
+
+def test_a_session_ends_by_itself_and_by_signing_out(account, hands):
+    one, other = (sign_in(account, "wang.fang", PASSWORD) for _ in range(2))
+    sign_out(account, one.token)
+    assert (signed_in(account, one.token), signed_in(account, other.token)) == (None, other)
+    hands.move(hours=10)
+    assert signed_in(account, other.token) is None
+    sign_out(account, "nobody's")
+
+
+def test_failures_in_a_row_lock_an_account_for_a_while(account, hands):
+    fail(account, TRIES)
+    with pytest.raises(SignInError):
+        sign_in(account, "wang.fang", PASSWORD)
+    hands.move(minutes=15)
+    assert sign_in(account, "wang.fang", PASSWORD)
+
+
+def test_failures_that_are_not_in_a_row_lock_nothing(account):
+    for _ in range(3):
+        fail(account, TRIES - 1)
+        assert sign_in(account, "wang.fang", PASSWORD)
+
+
+def test_failures_while_it_is_locked_do_not_keep_an_owner_out_for_longer(account, hands):
+    fail(account, TRIES)
+    hands.move(minutes=14)
+    fail(account, TRIES)
+    hands.move(minutes=1)
+    assert sign_in(account, "wang.fang", PASSWORD)
+
+
+def test_an_unknown_name_is_refused_in_the_same_words(account):
+    fail(account, 1, name="nobody")
+
+
+def test_a_form_of_another_session_is_refused(account):
+    one, other = (sign_in(account, "wang.fang", PASSWORD) for _ in range(2))
+    same_csrf(one, one.csrf)
+    for given in (other.csrf, "", "é"):
+        with pytest.raises(ForbiddenError, match="the form is of another session"):
+            same_csrf(one, given)
+
+
+def test_another_password_ends_the_sessions_and_the_lock(account):
+    made = sign_in(account, "wang.fang", PASSWORD)
+    fail(account, TRIES)
+    identity.change_password(account.store, "Wang.Fang", "another password")
+    assert signed_in(account, made.token) is None
+    assert sign_in(account, "wang.fang", "another password")
+    fail(account, 1)
+
+
+def test_a_disabled_account_is_shut_at_once(account, hands):
+    made = sign_in(account, "wang.fang", PASSWORD)
+    identity.disable_account(account.store, hands.at, "wang.fang")
+    assert signed_in(account, made.token) is None
+    with pytest.raises(SignInError):
+        sign_in(account, "wang.fang", PASSWORD)
+    with account.store.reading() as session:
+        assert session.scalars(select(SessionRow)).all() == []
+        assert session.scalars(select(AccountRow)).one().disabled_at is not None
+
+
+@pytest.mark.parametrize("change", [identity.disable_account, identity.change_password])
+def test_an_account_that_is_not_there_cannot_be_changed(service, hands, change):
+    arguments = (hands.at, "nobody") if change is identity.disable_account else ("nobody", PASSWORD)
+    with pytest.raises(NotFoundError, match="account 'nobody' does not exist"):
+        change(service.store, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "password", "institution_id", "message"),
+    [
+        ("a b", Role.COMMISSION, PASSWORD, None, "name: has 1 to 64 characters, no blank"),
+        ("", Role.COMMISSION, PASSWORD, None, "name: has 1 to 64 characters"),
+        ("a", Role.COMMISSION, "short", None, "password: has 10 to 200 characters"),
+        ("a", Role.PLATFORM, PASSWORD, None, "role: is one of officer, commission, administrator"),
+        ("a", Role.OFFICER, PASSWORD, None, "institution_id: is given for an officer, and for no one else"),
+        ("a", Role.COMMISSION, PASSWORD, "I1", "institution_id: is given for an officer, and for no one else"),
+        ("WANG.FANG", Role.COMMISSION, PASSWORD, None, "name: is new, not 'wang.fang'"),
+    ],
+)
+def test_an_account_that_makes_no_sense_is_refused(account, hands, name, role, password, institution_id, message):
+    with pytest.raises(InputError, match=message):
+        add_account(account.store, hands.at, name, role, password, institution_id)
+
+
+def test_an_officer_of_an_unknown_institution_is_refused(service, hands):
+    with pytest.raises(NotFoundError, match="institution 'I-none' does not exist"):
+        add_account(service.store, hands.at, "a", Role.OFFICER, PASSWORD, "I-none")
+
+
+def test_administrators_see_accounts_and_keys_and_nobody_else_does(account, hands):
+    keys.add_key(account.store, hands.at, "platform", [Scope.READ], "I1")
+    with account.store.reading() as session:
+        assert [(one.name, one.role) for one in identity.accounts(session, ADMINISTRATOR)] == [("wang.fang", "officer")]
+        (key,) = keys.keys(session, ADMINISTRATOR)
+        assert (key.label, key.scopes, key.institution_id, key.revoked_at) == ("platform", (Scope.READ,), "I1", None)
+        for list_all in (identity.accounts, keys.keys):
+            with pytest.raises(ForbiddenError, match="this is for administrator, not for officer"):
+                list_all(session, officer("I1"))
+
+
+def test_a_key_is_known_with_its_scopes_until_it_is_revoked(service, hands):
+    key = keys.add_key(service.store, hands.at, "platform", [Scope.OUTCOMES, Scope.READ])
+    with service.store.reading() as session:
+        actor = keys.actor_of(session, key)
+        assert actor == Actor("key:platform", Role.PLATFORM, None, frozenset({Scope.OUTCOMES, Scope.READ}))
+        assert keys.any_key(session)
+    keys.revoke_key(service.store, hands.at, key.split("_")[1])
+    with service.store.reading() as session:
+        assert not keys.any_key(session)
+        with pytest.raises(SignInError, match="the API key is unknown or was revoked"):
+            keys.actor_of(session, key)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda k: k[:-1], lambda k: k + "x", lambda k: "x" + k, lambda k: "", lambda k: "_" * 9]
+)
+def test_a_key_that_is_not_quite_it_is_refused(service, hands, spoil):
+    key = keys.add_key(service.store, hands.at, "platform", [Scope.READ])
+    with service.store.reading() as session, pytest.raises(SignInError, match="unknown or was revoked"):
+        keys.actor_of(session, spoil(key))
+
+
+@pytest.mark.parametrize(
+    ("label", "scopes", "institution_id", "message"),
+    [
+        ("", [Scope.READ], None, "label: has 1 to 64 printable characters"),
+        ("a", [], None, "scopes: has at least 1 items: recommend, outcomes, read"),
+        ("a", [Scope.RECOMMEND], "I1", "scopes: has no recommend for an institution's key"),
+    ],
+)
+def test_a_key_that_makes_no_sense_is_refused(service, hands, label, scopes, institution_id, message):
+    with pytest.raises(InputError, match=message):
+        keys.add_key(service.store, hands.at, label, scopes, institution_id)
+
+
+def test_keys_are_never_alike(service, hands):
+    made = {keys.add_key(service.store, hands.at, "a", [Scope.READ]) for _ in range(20)}
+    assert len(made) == 20
+    assert all(re.fullmatch(r"match_[0-9a-f]{12}_[\w-]{43}", key) for key in made)
+
+
+def test_revoking_a_key_that_is_not_there_says_so(service, hands):
+    with pytest.raises(NotFoundError, match="key '123' does not exist"):
+        keys.revoke_key(service.store, hands.at, "123")
+
+
+def test_a_lock_is_a_setting(account):
+    stricter = replace(account, settings=account.settings.model_copy(update={"lock_failures": 1}))
+    fail(stricter, 1)
+    with pytest.raises(SignInError):
+        sign_in(stricter, "wang.fang", PASSWORD)

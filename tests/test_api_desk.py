@@ -1,0 +1,299 @@
+"""The desk over JSON: keys and their scopes, needs, outcomes and steps, and what is refused."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.desk.clockwork import sweeping
+from api.desk.identity import Scope
+from api.desk.keys import add_key, revoke_key
+from api.settings import Settings
+from api.store import arrays, queries
+from api.store.desk_models import CaseRow, OutcomeRow
+from api.store.models import LoadRow
+from tests.desks import Hands, desk, listed, models_of
+
+OUTCOME = {"need_id": "N3", "product_id": "P0", "stage": "contacted", "at": "2025-01-10"}
+ASKED = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
+
+
+@pytest.fixture
+def client(market_database, tmp_path, bundle):
+    settings = Settings(database_url=market_database, models=models_of(tmp_path, bundle))
+    with TestClient(create_app(settings, now=Hands())) as client:
+        yield client
+
+
+def store(client):
+    return client.app.state.service.store
+
+
+def bearer(client, *scopes, institution_id=None):
+    key = add_key(store(client), client.app.state.service.now(), "platform", scopes, institution_id)
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def every(client):
+    return bearer(client, *Scope)
+
+
+@pytest.fixture
+def case(client, every):
+    """A case just opened, as JSON."""
+    made = client.post("/v1/needs", json={"need_id": "N3"}, headers=every)
+    assert made.status_code == 201
+    return client.get(f"/v1/cases/{made.json()['case_id']}", headers=every).json()
+
+
+def step(client, case, headers, **about):
+    body = {"step": "accept", "version": 1} | about
+    return client.post(f"/v1/cases/{case['item']['case_id']}/steps", json=body, headers=headers)
+
+
+def problem(response, status):
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.json()
+
+
+def real(client):
+    """As if the market were no simulated one."""
+    with store(client).writing() as session:
+        session.scalars(select(LoadRow)).one().simulated = False
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/needs", {"need_id": "N3"}),
+        ("POST", "/v1/outcomes", OUTCOME),
+        ("GET", "/v1/cases", None),
+        ("GET", "/v1/cases/c1", None),
+        ("POST", "/v1/cases/c1/steps", {"step": "accept", "version": 1}),
+    ],
+)
+def test_the_desk_always_needs_a_key_and_one_of_the_right_scope(client, method, path, body):
+    without = client.request(method, path, json=body)
+    assert problem(without, 401)["detail"].startswith("an API key is needed")
+    assert without.headers["www-authenticate"] == "Bearer"
+    wrong = {"GET": Scope.OUTCOMES, "POST": Scope.READ}[method]
+    assert (
+        "the key has no scope"
+        in problem(client.request(method, path, json=body, headers=bearer(client, wrong)), 403)["detail"]
+    )
+
+
+def test_recommendations_are_open_to_anybody_until_a_real_market_has_a_key(client):
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+    real(client)
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+    headers = bearer(client, Scope.RECOMMEND)
+    problem(client.post("/v1/recommendations", json=ASKED), 401)
+    assert client.post("/v1/recommendations", json=ASKED, headers=headers).status_code == 201
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/products", "/v1/products/P1", "/v1/enterprises/E1"])
+def test_what_is_read_needs_a_key_where_the_settings_say_always(market_database, tmp_path, bundle, path):
+    settings = Settings(database_url=market_database, models=models_of(tmp_path, bundle), keys="always")
+    with TestClient(create_app(settings, now=Hands())) as client:
+        problem(client.get(path), 401)
+        assert client.get(path, headers=bearer(client, Scope.READ)).status_code == 200
+
+
+def test_a_revoked_or_made_up_key_is_refused_even_where_none_is_needed(client):
+    headers = bearer(client, Scope.READ)
+    assert client.get("/v1/products", headers=headers).status_code == 200
+    revoke_key(store(client), client.app.state.service.now(), headers["Authorization"].split("_")[1])
+    for given in (headers, {"Authorization": "Bearer x"}):
+        assert problem(client.get("/v1/products", headers=given), 401)["detail"] == (
+            "the API key is unknown or was revoked"
+        )
+
+
+def test_a_need_is_listed_once(client, every):
+    first, again = (client.post("/v1/needs", json={"need_id": "N3"}, headers=every) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() | {"new": False} == again.json()
+
+
+def test_a_case_is_read_with_its_match_and_steps(client, every, case):
+    queue = client.get("/v1/cases?size=10&search=e3", headers=every).json()
+    assert [item["case_id"] for item in queue["items"]] == [case["item"]["case_id"]]
+    assert (queue["total"], queue["after"]) == (1, None)
+    assert case["legal"] == ["accept", "suggest", "decline", "withdraw"]
+    assert case["match"]["product_id"] == case["item"]["product_id"] == "P0"
+    assert [event["step"] for event in case["events"]] == ["open"]
+
+
+def test_a_step_is_taken_once_by_its_key(client, every, case):
+    first, again = (step(client, case, every | {"Idempotency-Key": "s-1"}) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() | {"repeated": True} == again.json()
+
+
+def test_an_illegal_step_names_the_legal_ones(client, every, case):
+    found = problem(step(client, case, every, step="grant"), 409)
+    assert found["legal"] == ["accept", "suggest", "decline", "withdraw"]
+    assert "'grant' is not legal for a case that is suggested" in found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("about", "field", "rule"),
+    [
+        ({"step": "jump"}, "step", "is one of accept, contact"),
+        ({"version": 0}, "version", "is at least 1"),
+        ({"step": "decline"}, "reasons", "has at least 1 items"),
+        ({"step": "decline", "reasons": ["debt", "x"]}, "reasons", "is one of debt"),
+        ({"step": "suggest", "reasons": ["faster"]}, "product_id", "is another product"),
+        ({"colour": 1}, "colour", "is a known field"),
+    ],
+)
+def test_a_fault_in_a_step_is_named(client, every, case, about, field, rule):
+    (fault,) = problem(step(client, case, every, **about), 422)["errors"]
+    assert (fault["field"], fault["rule"].startswith(rule)) == (field, True)
+
+
+def test_an_outcome_is_a_step_of_its_case_and_is_kept_once(client, every, case):
+    step(client, case, every)
+    first, again = (client.post("/v1/outcomes", json=OUTCOME | {"key": "o-1"}, headers=every) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() | {"repeated": True} == again.json()
+    assert first.json()["stage"] == "contacted"
+    with store(client).reading() as session:
+        assert session.scalars(select(OutcomeRow)).one().document == OUTCOME
+        assert session.get_one(CaseRow, case["item"]["case_id"]).version == 3
+
+
+def test_an_outcome_that_its_case_has_come_to_already_is_no_second_step(client, every, case):
+    step(client, case, every)
+    step(client, case, every, step="contact", version=2)
+    made = client.post("/v1/outcomes", json=OUTCOME | {"key": "o-1"}, headers=every)
+    assert (made.status_code, made.json()["stage"]) == (201, "contacted")
+
+
+def test_an_outcome_that_is_no_legal_step_is_refused_and_not_kept(client, every, case):
+    found = problem(client.post("/v1/outcomes", json=OUTCOME | {"key": "o-1", "stage": "drawn"}, headers=every), 409)
+    assert "accept" in found["legal"]
+    with store(client).reading() as session:
+        assert session.scalars(select(OutcomeRow)).all() == []
+
+
+def test_a_decline_hands_the_need_on_and_a_withdrawal_does_not(client, every, case):
+    declined = OUTCOME | {"key": "o-1", "stage": "declined", "reason_code": "debt"}
+    assert client.post("/v1/outcomes", json=declined, headers=every).json()["stage"] == "declined"
+    (following,) = client.get("/v1/cases", headers=every).json()["items"]
+    left = declined | {"key": "o-2", "product_id": following["product_id"], "reason_code": "withdrawn"}
+    assert client.post("/v1/outcomes", json=left, headers=every).json()["stage"] == "withdrawn"
+    assert client.get("/v1/cases", headers=every).json()["total"] == 0
+
+
+def test_an_outcome_of_a_match_without_a_case_is_kept(client, every):
+    made = client.post("/v1/outcomes", json=OUTCOME | {"key": "o", "stage": "shown", "position": 2}, headers=every)
+    assert made.status_code == 201
+    assert (made.json()["case_id"], made.json()["stage"]) == (None, None)
+
+
+def test_an_outcome_of_a_need_that_was_only_recommended_for_is_kept(client, every):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    outcome = OUTCOME | {"key": "o", "need_id": made["need_id"], "stage": "shown"}
+    assert client.post("/v1/outcomes", json=outcome, headers=every).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "detail"),
+    [
+        ({"need_id": "N-none"}, 404, "need 'N-none' does not exist"),
+        ({"product_id": "P-none"}, 404, "product 'P-none' does not exist"),
+        ({"at": "2025-01-11"}, 422, "at: is not after today (2025-01-10), not 2025-01-11"),
+        ({"at": "2023-01-01"}, 422, "at: is not before its need was posted"),
+        ({"key": None}, 422, "key: is present, or the header Idempotency-Key is"),
+        ({"stage": "won"}, 422, "stage: is one of shown, contacted"),
+    ],
+)
+def test_an_outcome_that_training_could_not_use_is_refused(client, every, change, status, detail):
+    body = OUTCOME | {"key": "o", "stage": "shown"} | change
+    assert detail in problem(client.post("/v1/outcomes", json=body, headers=every), status)["detail"]
+
+
+def test_a_key_that_named_another_outcome_is_refused(client, every):
+    body = OUTCOME | {"key": "o", "stage": "shown"}
+    assert client.post("/v1/outcomes", json=body, headers=every).status_code == 201
+    found = problem(client.post("/v1/outcomes", json=body | {"position": 3}, headers=every), 409)
+    assert found["detail"] == "the key named another outcome before"
+    both = client.post("/v1/outcomes", json=body, headers=every | {"Idempotency-Key": "p"})
+    assert "key: is that of the header" in problem(both, 422)["detail"]
+
+
+def test_a_record_is_replayed_and_equal(client):
+    full = {"explain": True, "fix": True, "stack": True}
+    made = client.post("/v1/recommendations", json=ASKED | full).json()
+    found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()
+    assert found["replay"] == {"equal": True, "why": "", "differences": []}
+    assert len(found["rules_version"]) == 16
+    assert client.get(f"/v1/recommendations/{made['id']}").json()["replay"] is None
+
+
+def test_a_record_is_replayed_from_the_catalogue_that_it_was_made_of(client):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    with store(client).writing() as session:
+        queries.upsert(
+            session, [queries.product(session, "P0", Hands().at.date()).model_copy(update={"max_amount": 5})]
+        )
+        load = session.scalars(select(LoadRow)).one()
+        again = {name: getattr(load, name) for name in ("loaded_at", "source", "currency", "attribution", "simulated")}
+        session.add(LoadRow(**again, fingerprint="changed"))
+    later = client.post("/v1/recommendations", json=ASKED).json()
+    assert later["catalogue_version"] != made["catalogue_version"]
+    assert later["candidates"] == made["candidates"] - 1
+    assert client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]["equal"] is True
+
+
+def test_a_replay_says_where_it_comes_out_otherwise(client):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    with store(client).writing() as session:
+        row = queries.recommendation(session, made["id"], features=True)
+        answer = row.answer | {"candidates": 99}
+        answer["matches"][0]["score"] = 0.5
+        row.answer, row.rules_version = answer, "other"
+        row.scores = arrays.pack_vector(np.zeros(made["candidates"]))
+    found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
+    assert found["equal"] is False
+    where = [one["where"] for one in found["differences"]]
+    assert where[:3] == ["rules_version", "candidates", "matches[1].score"]
+    assert {"was": "99", "now": "5", "where": "candidates"} in found["differences"]
+    assert sum(one.startswith("scores.") for one in where) == made["candidates"]
+
+
+@pytest.mark.parametrize("missing", ["model", "catalogue"])
+def test_a_replay_says_what_is_missing(client, missing):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    with store(client).writing() as session:
+        row = queries.recommendation(session, made["id"])
+        setattr(row, {"model": "model_id", "catalogue": "catalogue_version"}[missing], "gone")
+    found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
+    assert (found["equal"], found["why"]) == (None, f"{missing} 'gone' does not exist")
+
+
+def test_the_clocks_are_looked_at_while_the_service_runs(market_database, tmp_path, bundle):
+    hands = Hands()
+    service = desk(market_database, models_of(tmp_path, bundle), hands, sweep_minutes=1e-4)
+    made = listed(service)
+    hands.move(days=3)
+
+    async def wait():
+        async with sweeping(service):
+            for _ in range(1000):
+                await asyncio.sleep(0.01)
+                with service.store.reading() as session:
+                    if session.get_one(CaseRow, made.case_id).closed_at:
+                        return True
+        return False
+
+    assert asyncio.run(wait())
+    service.store.close()

@@ -18,7 +18,7 @@ from matching.bundles import bundle, champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
-from training import ablation, batch, market, sources
+from training import ablation, batch, market, record, sources
 from training.benchmark import benchmark
 from training.benchmark.table import show
 from training.evaluate import METRICS, evaluate, write_json
@@ -58,14 +58,26 @@ def simulate_command(
 
 @app.command("import")
 def import_command(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=", ".join(sources.SOURCES))],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The public release, plain or gzipped.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"{', '.join(sources.SOURCES)}, or {record.NAME}")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The public release, plain or gzipped; a service's store.")
+    ],
     out: Annotated[Path, typer.Option(metavar="DATA", help="Where the tables go.")],
+    onto: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="Tables that a service's record is added to.")
+    ] = None,
 ) -> None:
-    """Turn a public release into tables, and say what was left out and why."""
-    tables, summary = sources.read(source, file)
-    tables = gate.check(tables)
+    """Turn a public release or a service's own record into tables, and say what was left out and why."""
+    if source == record.NAME:
+        tables, features, summary = record.read(file, gate.read(onto) if onto else None)
+    elif onto:
+        raise InputError("--onto", [Fault("--onto", f"is for {record.NAME} alone")])
+    else:
+        tables, summary = sources.read(source, Path(file))
+        tables, features = gate.check(tables), None
     gate.write(tables, out)
+    if features is not None:
+        features.to_parquet(out / record.LOGGED, index=False)
     notes.print(str(summary))
     _print_sizes(tables, out)
 

@@ -1,0 +1,144 @@
+"""The service's own record as tables, from both databases: what each case leaves, and what training makes of it."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from api.desk import reading
+from api.desk.identity import SYSTEM
+from api.desk.listing import list_need
+from api.desk.outcomes import report
+from api.desk.stages import Step
+from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
+from api.recommending import recall, recommend
+from matching import tables as gate
+from matching.errors import InputError
+from matching.features import FEATURES
+from tests import bundles
+from tests.desks import listed, officer, walk
+from training.__main__ import app
+from training.record import read
+
+SHOWN = {"stage": "shown", "at": "2025-01-10", "position": 1, "propensity": 1.0}
+
+
+@pytest.fixture
+def item(service):
+    return reading.case(service, SYSTEM, listed(service).case_id).item
+
+
+def rows(service, onto=None):
+    """The outcomes of the record as plain dicts without what is missing, by product and stage."""
+    tables, _, _ = read(service.settings.database_url, onto)
+    found = gate.records("outcomes", tables.outcomes)
+    plain = [{k: str(v) if k == "at" else v for k, v in row.items() if v is not None} for row in found]
+    return {(row.pop("need_id"), row.pop("product_id"), row["stage"]): row for row in plain}
+
+
+def test_a_case_that_was_drawn_leaves_every_stage_with_its_day_and_price(service, hands, item):
+    steps = (Step.ACCEPT, Step.CONTACT, Step.APPLY)
+    walk(service, officer("I1"), item.case_id, *steps)
+    hands.move(days=9)
+    walk(service, officer("I1"), item.case_id, Step.GRANT, version=4, amount=3_000_000, rate_bp=380.0)
+    hands.move(days=1)
+    walk(service, officer("I1"), item.case_id, Step.DRAW, version=5)
+    granted = {"stage": "granted", "at": "2025-01-19", "amount": 3_000_000, "rate_bp": 380.0}
+    assert rows(service) == {
+        ("N3", "P0", "shown"): SHOWN,
+        ("N3", "P0", "contacted"): {"stage": "contacted", "at": "2025-01-10"},
+        ("N3", "P0", "applied"): {"stage": "applied", "at": "2025-01-10"},
+        ("N3", "P0", "granted"): granted,
+        ("N3", "P0", "drawn"): {"stage": "drawn", "at": "2025-01-20"},
+    }
+
+
+def test_a_declined_case_leaves_its_first_reason_and_the_next_its_turn(service, item):
+    walk(service, officer("I1"), item.case_id, Step.DECLINE, reasons=["debt", "tax"])
+    found = rows(service)
+    assert found["N3", "P0", "declined"] == {"stage": "declined", "at": "2025-01-10", "reason_code": "debt"}
+    assert found["N3", "P4", "shown"] == {"stage": "shown", "at": "2025-01-10", "position": 2}
+
+
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        ((Step.ACCEPT,), {"stage": "expired", "at": "2025-01-10"}),
+        (
+            (Step.ACCEPT, Step.CONTACT, Step.APPLY),
+            {"stage": "declined", "at": "2025-01-10", "reason_code": "withdrawn"},
+        ),
+    ],
+)
+def test_who_withdraws_after_applying_is_declined_as_such_and_before_has_expired(service, item, steps, left):
+    walk(service, officer("I1"), item.case_id, *steps, Step.WITHDRAW)
+    assert rows(service)["N3", "P0", left["stage"]] == left
+
+
+def test_what_comes_after_another_product_was_suggested_is_that_products(service, item):
+    walk(service, officer("I1"), item.case_id, Step.SUGGEST, product_id="P3", reasons=["faster"])
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT, version=2)
+    assert set(rows(service)) == {("N3", "P0", "shown"), ("N3", "P3", "shown"), ("N3", "P3", "contacted")}
+
+
+def test_what_a_platform_reported_is_kept_as_it_said_and_once(service, item):
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT)
+    said = {"need_id": "N3", "product_id": "P0", "stage": "contacted", "at": date(2025, 1, 9)}
+    report(service, SYSTEM, OutcomeRequest(**said), "c-1")
+    other = {"need_id": "N4", "product_id": "P2", "stage": "shown", "position": 7, "propensity": 0.25}
+    report(service, SYSTEM, OutcomeRequest(**other, at=date(2025, 1, 9)), "s-1")
+    _, _, summary = read(service.settings.database_url)
+    found = rows(service)
+    assert found["N3", "P0", "contacted"] == {"stage": "contacted", "at": "2025-01-09"}
+    assert found["N4", "P2", "shown"] == {"stage": "shown", "at": "2025-01-09", "position": 7, "propensity": 0.25}
+    assert (summary.read, summary.kept) == (4, 3)
+
+
+def test_needs_that_came_by_value_are_in_the_tables(service):
+    firm = {"enterprise_id": "E-new", "as_of": "2025-01-01"}
+    given = {"enterprise": firm, "need": {"need_id": "N-new", "amount": 5, "posted_at": "2025-01-09"}}
+    list_need(service, SYSTEM, ListingRequest.model_validate(given))
+    asked = RecommendationRequest.model_validate(given | {"need": {"need_id": "N-asked", "amount": 5}})
+    recommend(service, asked)
+    tables, _, _ = read(service.settings.database_url)
+    assert {"N-new", "N-asked", "N0"} <= set(tables.needs["need_id"])
+    assert (tables.enterprises["enterprise_id"] == "E-new").sum() == 1
+
+
+def test_features_are_those_that_were_logged_bit_for_bit(service, item):
+    _, features, _ = read(service.settings.database_url)
+    with service.store.reading() as session:
+        recommendation_id = session.get_one(reading.CaseRow, item.case_id).recommendation_id
+    logged = next(one for one in recall(service, recommendation_id, True).features if one.product_id == "P0")
+    (row,) = features.to_dict("records")
+    assert (row["product_id"], row["rank"], row["score"]) == ("P0", 1, logged.score)
+    expected = np.array([np.nan if v is None else v for v in logged.values.values()])
+    np.testing.assert_array_equal(np.array([row[name] for name in FEATURES]), expected)
+
+
+def test_a_record_is_added_to_the_tables_that_the_service_began_with(service, item):
+    market = bundles.market()
+    tables, _, _ = read(service.settings.database_url, market)
+    assert len(tables.outcomes) == len(market.outcomes) + 1
+    assert len(tables.needs) == len(market.needs)
+    assert (tables.source, tables.simulated) == ("service: made up", True)
+
+
+def test_the_command_writes_tables_that_training_reads(service, item, tmp_path):
+    arguments = ["import", "service", service.settings.database_url, "--out", str(tmp_path / "data")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert len(gate.read(tmp_path / "data").outcomes) == 1
+    assert list(pd.read_parquet(tmp_path / "data" / "logged.parquet")["need_id"]) == ["N3"]
+
+
+def test_a_store_that_is_none_is_refused_without_its_password(tmp_path):
+    with pytest.raises(InputError, match=r"DB: is a URL or a SQLite file, not 'nowhere\.db'"):
+        read("nowhere.db")
+    with pytest.raises(InputError, match="DB: is a store that can be reached") as refused:
+        read("postgresql+psycopg://user:secret@localhost:1/none?connect_timeout=1")
+    assert "secret" not in str(refused.value)
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(InputError, match="DB: is a store of this version"):
+        read(str(tmp_path / "empty.db"))

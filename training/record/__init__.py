@@ -1,0 +1,181 @@
+"""The service's own record → tables: what it showed, at which place, what came of it, and the features as logged.
+
+Read with plain SQL, since training does not know the service. A case is shown on the day it was opened; its position
+is its turn among the institutions that had the need. `accepted` is no stage of an outcome and leaves no row. An
+enterprise that withdrew after it applied is declined for that reason, before that its case has expired.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from sqlalchemy import Connection, MetaData, Table, create_engine, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from matching import tables as gate
+from matching.domain import DeclineReason, Stage
+from matching.errors import Fault, InputError
+from matching.schemas import KEYS
+from matching.tables import Tables
+from training.record.logged import logged
+from training.sources import Summary
+
+NAME: Final = "service"
+LOGGED: Final = "logged.parquet"
+READ: Final = (
+    "institutions", "products", "enterprises", "needs", "recommendations", "loads", "cases", "case_events", "outcomes",
+)  # fmt: skip
+STAGES: Final = {
+    "contacted": Stage.CONTACTED,
+    "applied": Stage.APPLIED,
+    "granted": Stage.GRANTED,
+    "drawn": Stage.DRAWN,
+    "declined": Stage.DECLINED,
+    "expired": Stage.EXPIRED,
+}
+Row = dict[str, Any]
+
+
+def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFrame, Summary]:
+    """The record of a store (a URL or a SQLite file) as checked tables, the logged features, and what was left out.
+
+    With `onto`, the record is added to these tables, and wins where both have a row. Raises `InputError`.
+    """
+    with _connected(database) as connection:
+        known = _tables(connection)
+        needs, enterprises = _asked(connection, known)
+        outcomes, dropped = _outcomes(connection, known)
+        rows = {
+            "institutions": _documents(connection, known["institutions"]),
+            "products": _documents(connection, known["products"]),
+            "enterprises": enterprises,
+            "needs": needs,
+            "outcomes": outcomes,
+        }
+        features = logged(connection, known, {(row["need_id"], row["product_id"]) for row in outcomes})
+        about = _about(connection, known)
+    tables = Tables(**{name: gate.frame_of(name, found) for name, found in rows.items()}, **about)
+    found = gate.check(tables if onto is None else _added(onto, tables))
+    summary = Summary(NAME, _shown(database), len(outcomes) + dropped, len(outcomes), _why(dropped))
+    return found, features, summary
+
+
+def _shown(database: str) -> str:
+    """Where the record is, without a password."""
+    return make_url(database).render_as_string() if "://" in database else database
+
+
+def _connected(database: str) -> Connection:
+    if "://" not in database and not Path(database).is_file():
+        raise InputError("service", [Fault("DB", f"is a URL or a SQLite file, not {database!r}")])
+    try:
+        url = database if "://" in database else f"sqlite:///{database}"
+        return create_engine(url, poolclass=NullPool).connect()
+    except (ArgumentError, ImportError, SQLAlchemyError):  # the text may hold a password
+        raise InputError("service", [Fault("DB", "is a store that can be reached")]) from None
+
+
+def _tables(connection: Connection) -> dict[str, Table]:
+    try:
+        metadata = MetaData()
+        metadata.reflect(connection, only=READ)
+    except SQLAlchemyError:
+        rule = "is a store of this version: bring it up to date with `python -m api migrate`"
+        raise InputError("service", [Fault("DB", rule)]) from None
+    return {name: metadata.tables[name] for name in READ}
+
+
+def _documents(connection: Connection, table: Table) -> list[Row]:
+    return list(connection.scalars(select(table.c.document)))
+
+
+def _asked(connection: Connection, known: dict[str, Table]) -> tuple[list[Row], list[Row]]:
+    """Needs and enterprises as loaded or listed, and as recommended for where they are in no table."""
+    needs = {row["need_id"]: row for row in _documents(connection, known["needs"])}
+    firms = {(row["enterprise_id"], row["as_of"]): row for row in _documents(connection, known["enterprises"])}
+    recommendations = known["recommendations"].c
+    for request in connection.scalars(select(recommendations.request).order_by(recommendations.created_at)):
+        need, firm = request["need"], request["enterprise"]
+        needs.setdefault(need["need_id"], need)
+        firms.setdefault((firm["enterprise_id"], firm["as_of"]), firm)
+    return list(needs.values()), list(firms.values())
+
+
+def _outcomes(connection: Connection, known: dict[str, Table]) -> tuple[list[Row], int]:
+    """One row for each need, product and stage: as the platform reported it, else as the desk recorded it."""
+    events, cases = known["case_events"], known["cases"]
+    query = select(events, cases.c.need_id).join(cases, cases.c.case_id == events.c.case_id)
+    found = _documents(connection, known["outcomes"])
+    history: list[Any] = []
+    for event in connection.execute(query.order_by(events.c.case_id, events.c.event_id)):
+        if history and history[-1].case_id != event.case_id:
+            found += _of_case(history)
+            history = []
+        history.append(event)
+    found += _of_case(history) if history else []
+    once: dict[tuple[str, str, str], Row] = {}
+    for row in found:
+        once.setdefault((row["need_id"], row["product_id"], row["stage"]), row)
+    return list(once.values()), len(found) - len(once)
+
+
+def _of_case(history: list[Any]) -> Iterable[Row]:
+    """The rows of one case, each under the product that it had at the time."""
+    first = history[0]
+    row = {"need_id": first.need_id, "product_id": first.detail["product_id"]}
+    turn, applied = first.detail["turn"], False
+    alone = 1.0 if turn == 1 else None  # the first is shown for certain; whose turn comes later depends on answers
+    yield row | {"stage": Stage.SHOWN.value, "at": _day(first), "position": turn, "propensity": alone}
+    for event in history[1:]:
+        if event.step == "suggest":
+            row = row | {"product_id": event.detail["to"]}
+            yield row | {"stage": Stage.SHOWN.value, "at": _day(event), "position": turn}
+            continue
+        applied |= event.to_stage == "applied"
+        told = _told(event, applied)
+        if told:
+            yield row | told
+
+
+def _told(event: Any, applied: bool) -> Row | None:
+    at = event.detail.get("at", _day(event))
+    if event.to_stage == "withdrawn":
+        reason = DeclineReason.WITHDRAWN.value
+        stage = Stage.DECLINED if applied else Stage.EXPIRED
+        return {"stage": stage.value, "at": at} | ({"reason_code": reason} if applied else {})
+    if event.to_stage not in STAGES:
+        return None
+    told = {"stage": STAGES[event.to_stage].value, "at": at}
+    told |= {name: event.detail[name] for name in ("amount", "rate_bp") if name in event.detail}
+    return told | ({"reason_code": event.reason_codes[0]} if event.reason_codes else {})
+
+
+def _day(event: Any) -> str:
+    return str(event.at.date())
+
+
+def _about(connection: Connection, known: dict[str, Table]) -> Row:
+    loads = known["loads"].c
+    columns = (loads.source, loads.currency, loads.attribution, loads.simulated)
+    last = connection.execute(select(*columns).order_by(loads.load_id.desc()).limit(1)).first()
+    if last is None:
+        raise InputError("service", [Fault("DB", "is a store into which tables were loaded")])
+    return {**last._mapping, "source": f"service: {last.source}"}
+
+
+def _added(onto: Tables, record: Tables) -> Tables:
+    if onto.currency != record.currency:
+        raise InputError("--onto", [Fault("currency", f"is {record.currency} like the record's, not {onto.currency}")])
+    both: dict[str, Any] = {}
+    for name, frame in record:
+        joined = pd.concat([getattr(onto, name), frame], ignore_index=True)
+        both[name] = joined.drop_duplicates(KEYS[name], keep="last", ignore_index=True)
+    return replace(record, **both)
+
+
+def _why(dropped: int) -> dict[str, int]:
+    return {"told twice, by the desk and by the platform": dropped} if dropped else {}

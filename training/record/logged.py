@@ -1,0 +1,49 @@
+"""What the ranker saw when it answered: one row for each product that something came of, as it was logged."""
+
+import zlib
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, Table, select
+
+ABOUT = ("recommendation_id", "created_at", "need_id", "model_id", "catalogue_version", "rules_version")
+
+
+def logged(connection: Connection, known: dict[str, Table], pairs: Collection[tuple[str, str]]) -> pd.DataFrame:
+    """A row for each recorded candidate whose (need, product) is among `pairs`.
+
+    Columns: what names the record and its versions, `product_id`, `rank` by score, `score`, and the features by name.
+    """
+    wanted: dict[str, set[str]] = {}
+    for need_id, product_id in pairs:
+        wanted.setdefault(need_id, set()).add(product_id)
+    rows = []
+    for record in connection.execute(select(known["recommendations"])):
+        rows += _rows(record, wanted.get(record.need_id, set()))
+    return pd.DataFrame(rows)
+
+
+def _rows(record: Any, product_ids: Collection[str]) -> list[dict[str, Any]]:
+    ids = zlib.decompress(record.product_ids).decode().split("\n")
+    places = [i for i, product_id in enumerate(ids) if product_id in product_ids]
+    if not places:
+        return []
+    scores, names = _numbers(record.scores), record.feature_names
+    features = _numbers(record.features).reshape(len(names), -1).T
+    order = np.argsort(-scores, kind="stable")
+    rank = np.empty(len(order), dtype=int)
+    rank[order] = np.arange(1, len(order) + 1)
+    about = {name: getattr(record, name) for name in ABOUT}
+    return [
+        about
+        | {"product_id": ids[i], "rank": int(rank[i]), "score": float(scores[i])}
+        | dict(zip(names, features[i].tolist(), strict=True))
+        for i in places
+    ]
+
+
+def _numbers(packed: bytes) -> np.ndarray:
+    """As the store packs them: little-endian float64, zlib."""
+    return np.frombuffer(zlib.decompress(packed), dtype="<f8")

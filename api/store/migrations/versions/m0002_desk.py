@@ -132,9 +132,9 @@ def _create_cases() -> None:
     op.create_index(op.f("ix_cases_recommendation_id"), "cases", ["recommendation_id"])
     op.create_index("ix_cases_need_open", "cases", ["need_id"], unique=True, sqlite_where=OPEN, postgresql_where=OPEN)
     op.create_index("ix_cases_need_institution", "cases", ["need_id", "institution_id"], unique=True)
-    for name in ("due_at", "amount", "chance", "opened_at"):
-        _index_open(f"ix_cases_{name}", [name, "case_id"])
-        _index_open(f"ix_cases_institution_{name}", ["institution_id", name, "case_id"])
+    for by in (["due_at", "case_id", "search"], ["amount", "case_id"], ["chance", "case_id"], ["opened_at", "case_id"]):
+        _index_open(f"ix_cases_{by[0]}", by)
+        _index_open(f"ix_cases_institution_{by[0]}", ["institution_id", *by])
     op.create_index("ix_cases_changed_at", "cases", ["changed_at", "case_id"])
     op.create_index("ix_cases_institution_changed_at", "cases", ["institution_id", "changed_at", "case_id"])
 

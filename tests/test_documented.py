@@ -22,7 +22,8 @@ BODIES = re.findall(r"-d '(\{.*?\})'", README, re.DOTALL)
 
 def commands(package):
     """The names of a package's commands, as its own command line knows them."""
-    return sorted(one.name or one.callback.__name__ for one in package.app.registered_commands)
+    groups = [one.name for one in package.app.registered_groups]
+    return sorted([one.name or one.callback.__name__ for one in package.app.registered_commands] + groups)
 
 
 def row(cell):

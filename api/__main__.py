@@ -81,11 +81,12 @@ def sweep() -> None:
 @app.command("try")
 def try_command() -> None:
     """On the simulated market alone: make accounts and a key, print them once, and fill the desk with made-up work."""
+    from rich.console import Console
     from rich.progress import Progress
 
     from api.trying import try_out
 
-    with Progress(transient=True) as bars:
+    with Progress(console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("made-up work at the desk", total=None)
         made = try_out(_service(), lambda done, of: bars.update(task, completed=done, total=of))
     if made is None:

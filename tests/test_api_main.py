@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -107,3 +108,35 @@ def test_a_killed_service_has_lost_nothing_it_answered(deploy):
         records = [queries.recommendation(session, answer["id"], features=True) for answer in answers]
     store.close()
     assert [row.answer for row in records] == answers
+
+
+def test_an_account_is_made_given_another_password_and_shut(run, deploy):
+    settings = deploy()
+    made = run(settings, "user", "add", "Wang", "--role", "officer", "--institution", "I1")
+    password = re.fullmatch(r"Account Wang, password \(shown this once\): (\S{16})\n", made)[1]
+    assert password not in run(settings, "user", "password", "wang")
+    assert run(settings, "user", "disable", "wang") == "Account wang is disabled.\n"
+
+
+def test_a_key_is_made_listed_and_revoked_by_its_id_or_whole(run, deploy):
+    settings = deploy()
+    made = [run(settings, "key", "add", label, "--scope", "read", "--scope", "outcomes") for label in ("a", "b")]
+    keys = [text.rsplit(" ", 1)[1].strip() for text in made]
+    ids = [key.split("_")[1] for key in keys]
+    assert run(settings, "key", "revoke", keys[0]) == f"Key {ids[0]} is revoked.\n"
+    assert run(settings, "key", "revoke", ids[1]) == f"Key {ids[1]} is revoked.\n"
+    listed = run(settings, "key", "list")
+    assert re.findall(r"^(\w{12})  (\w)  outcomes, read  revoked \d{4}-\d\d-\d\d$", listed, re.MULTILINE)
+    assert not any(key in listed for key in keys)
+
+
+def test_the_clocks_are_looked_at_on_demand(run, deploy):
+    assert run(deploy(), "sweep") == "0 cases expired, 0 handed on, 0 recommendations forgotten.\n"
+
+
+def test_something_to_try_prints_accounts_and_a_key_once(run, deploy):
+    settings = deploy()
+    first = run(settings, "try")
+    assert re.search(r"^  officer +\S{12}  of I\d ", first, re.MULTILINE)
+    assert re.search(r"^  match_\w{12}_\S{43}$", first, re.MULTILINE)
+    assert run(settings, "try").startswith("The desk is filled already")

@@ -286,3 +286,10 @@ def test_old_recommendations_are_forgotten_but_never_those_of_cases(service, han
     assert forget(service, (hands.at + timedelta(days=99)).replace(tzinfo=None)) == 0
     assert forget(forgetful, (hands.at + timedelta(days=31)).replace(tzinfo=None)) == 1
     assert count(service, RecommendationRow) == 1
+
+
+def test_what_a_platform_reports_as_expired_goes_on_unless_it_was_granted(service, case):
+    assert walk(service, SYSTEM, case.item.case_id, Step.EXPIRE).handed_on
+    other = listed(service, "N4")
+    steps = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.EXPIRE)
+    assert not walk(service, SYSTEM, other.case_id, *steps).handed_on

@@ -32,6 +32,7 @@ MOST_SWEPT: Final = 1000
 LONGEST_KEY: Final = 120
 _HIGHEST_RATE: Final = 10_000
 _PRICED: Final = (Step.GRANT, Step.DRAW)
+_ONWARD: Final = (Step.DECLINE, Step.EXPIRE)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def decide(
     """Take a step. `version` is that of the case as it was seen; `key` names the step, so that it is taken once.
 
     `decline` and `suggest` need one to four `reasons` (`reasons.choices`), `suggest` an own `product_id`; `amount` and
-    `rate_bp` are for `grant` and `draw`. A declined case goes on to the next product's institution. Raises
+    `rate_bp` are for `grant` and `draw`. A declined or expired case goes on to the next product's institution. Raises
     `NotFoundError` (also for another institution's case), `ForbiddenError` (who may only look), `InputError`,
     `ConflictError` (another change came first, or the step is not legal: it names those that are).
     """
@@ -134,7 +135,7 @@ def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
         raise _used()
     following = select(CaseRow.case_id).where(CaseRow.need_id == case.need_id, CaseRow.opened_at == event.at)
     following = following.where(CaseRow.case_id != case.case_id)
-    handed_on = taken.step is Step.DECLINE and session.scalars(following.limit(1)).first() is not None
+    handed_on = taken.step in _ONWARD and session.scalars(following.limit(1)).first() is not None
     return Decided(case.case_id, CaseStage(case.stage), case.version, event.event_id, True, handed_on)
 
 
@@ -154,7 +155,8 @@ def take(service: Service, session: Session, actor: Actor, case: CaseRow, versio
     _move(service, case, to, now)
     session.add(event)
     session.flush()
-    handed_on = step is Step.DECLINE and hand_on(session, service.settings, case.need_id, now) is not None
+    onward = step in _ONWARD and stage in HANDED_ON
+    handed_on = onward and hand_on(session, service.settings, case.need_id, now) is not None
     return Decided(case.case_id, to, case.version, event.event_id, handed_on=handed_on)
 
 

@@ -12,6 +12,7 @@ from api import problems
 from api.desk.clockwork import sweeping
 from api.messages import ListingRequest, OutcomeRequest, ReadinessRequest, RecommendationRequest, StepRequest
 from api.openapi import describe
+from api.pages import routing as pages
 from api.requests import RequestIds
 from api.routes import ROUTERS
 from api.service import Service, utc_now
@@ -52,6 +53,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    pages.install(app)
     describe(app, RecommendationRequest, ReadinessRequest, ListingRequest, OutcomeRequest, StepRequest)
     _warm(service.serving)
     return app

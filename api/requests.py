@@ -65,7 +65,7 @@ def body_reader(model: type[Body]) -> Callable[[Request], object]:
     """A dependency that reads the request's JSON as `model`, strictly: a text is no number, and true is not 1."""
 
     async def read(request: Request) -> Body:
-        body = await _body(request, request.app.state.service.settings.max_body)
+        body = await read_body(request, request.app.state.service.settings.max_body)
         try:
             return model.model_validate_json(body, strict=True)
         except ValidationError as error:
@@ -74,7 +74,7 @@ def body_reader(model: type[Body]) -> Callable[[Request], object]:
     return read
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
     """The whole body. One too large is read on for a while: few clients listen before they have sent all."""
     header = request.headers.get("content-length", "")
     declared = int(header) if header.isdecimal() else 0

@@ -1,0 +1,1 @@
+"""The pages that officers, the commission and administrators work in."""

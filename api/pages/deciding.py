@@ -1,0 +1,200 @@
+"""A case's page, and the forms by which an officer decides."""
+
+import secrets
+from collections import Counter
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Response
+
+from api.desk import cases, reading
+from api.desk.reasons import LONGEST, MOST, choices
+from api.desk.stages import LEGAL, CaseStage, Step
+from api.desk.views import CaseView
+from api.pages import figures, words
+from api.pages.clocks import due
+from api.pages.events import told
+from api.pages.languages import Language
+from api.pages.refusing import PageRoute
+from api.pages.rendering import render
+from api.pages.verdicts import Teller
+from api.pages.views import Said, StepMark
+from api.pages.visits import Form, FormGiven, SeeingVisit, Visit, check_csrf, field, go
+from api.store import queries
+from matching.codes import Result
+from matching.domain import Verdict
+from matching.errors import InputError, NotFoundError
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+AHEAD: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
+FUNNEL: Final = tuple(stage for stage in CaseStage if LEGAL[stage] or stage is CaseStage.DRAWN)
+WORST_FIRST: Final = (Result.FAIL, Result.REVIEW, Result.PASS)
+BP: Final = 100
+
+
+@router.get("/desk/cases/{case_id}")
+def get_case(visit: SeeingVisit, case_id: str) -> Response:
+    """A case with all that an officer decides on."""
+    view = reading.case(visit.service, visit.actor, case_id)
+    return _page(visit, view, Said())
+
+
+@router.post("/desk/cases/{case_id}")
+def post_case(visit: SeeingVisit, case_id: str, form: FormGiven) -> Response:
+    """Take a step; a form with a mistake comes back as it was sent."""
+    check_csrf(visit, form)
+    step = _step(field(form, "step"))
+    said = _said(form, step)
+    wrong = _wrong(said, step, visit.language)
+    if not wrong:
+        try:
+            _decide(visit, case_id, form, said, step)
+            return go(f"/desk/cases/{case_id}?done={step}")
+        except InputError as error:
+            wrong = [f"{fault.field}: {fault.rule}" for fault in error.faults]
+    view = reading.case(visit.service, visit.actor, case_id)
+    return _page(visit, view, Said(**{**said.__dict__, "faults": wrong}), 422)
+
+
+@router.get("/desk/{rest:path}")
+def get_nothing(visit: SeeingVisit, rest: str) -> Response:
+    """Raises `NotFoundError`: so that a wrong address, too, is answered with a page."""
+    raise NotFoundError("page", rest)
+
+
+def _step(text: str) -> Step:
+    if text not in set(Step):
+        raise NotFoundError("step", text)
+    return Step(text)
+
+
+def _said(form: Form, step: Step) -> Said:
+    return Said(
+        step=step,
+        reasons=form.get("reasons", []),
+        text=field(form, "text"),
+        product_id=field(form, "product_id"),
+        amount=field(form, "amount").strip(),
+        rate=field(form, "rate").strip(),
+    )
+
+
+def _wrong(said: Said, step: Step, language: Language) -> list[str]:
+    """What a form's sender can mend, in the page's language; the desk checks all of it again."""
+    other = any(reason.endswith("other") for reason in said.reasons)
+    checks = (
+        (bool(choices(step)) and not said.reasons, language.say("Choose at least one reason.")),
+        (len(set(said.reasons)) > MOST, language.say("Choose at most four reasons.")),
+        (other and not said.text.strip(), language.say("Say in your words what the other reason is.")),
+        (len(said.text) > LONGEST, language.say("The text has at most %(most)s characters.", most=LONGEST)),
+        (step is Step.SUGGEST and not said.product_id, language.say("Choose the product that you suggest.")),
+        (bool(said.amount) and not _whole(said.amount), language.say("The amount is a whole number above 0.")),
+        (bool(said.rate) and _rate_bp(said.rate) is None, language.say("The rate is a number from 0 to 100.")),
+    )
+    return [text for fails, text in checks if fails]
+
+
+def _decide(visit: Visit, case_id: str, form: Form, said: Said, step: Step) -> None:
+    version = field(form, "version")
+    cases.decide(
+        visit.service,
+        visit.actor,
+        case_id,
+        step,
+        int(version) if _whole(version) else 0,
+        reasons=said.reasons,
+        text=said.text,
+        product_id=said.product_id or None,
+        amount=_whole(said.amount),
+        rate_bp=_rate_bp(said.rate),
+        key=field(form, "key") or None,
+    )
+
+
+def _whole(text: str) -> int | None:
+    plain = text.replace(",", "")
+    return (int(plain) or None) if plain.isascii() and plain.isdecimal() and len(plain) < 16 else None
+
+
+def _rate_bp(text: str) -> float | None:
+    try:
+        rate = float(text)
+    except ValueError:
+        return None
+    return round(rate * BP, 4) if 0 <= rate <= 100 else None
+
+
+def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Response:
+    speaking = visit.language
+    with visit.service.store.reading() as session:
+        last = queries.last_load(session)
+    currency = last.currency if last else "CNY"
+    shown = _match_part(view, speaking) | _enterprise_part(view, speaking, currency) | _forms_part(visit)
+    return render(
+        visit,
+        "case.html",
+        status,
+        view=view,
+        said=said,
+        marks=marks(view),
+        events=[told(event, speaking, currency) for event in reversed(view.events)],
+        due=lambda item: due(item, visit.service.now()),
+        months=lambda term: words.months(term, speaking),
+        ruled=Teller(speaking, currency, visit.service.today()).told,
+        **shown,
+    )
+
+
+def marks(view: CaseView) -> list[StepMark]:
+    """The funnel as far as the case came; where it left it, the way out stands last."""
+    reached = [stage for event in view.events for stage in (event.to_stage,) if stage in FUNNEL]
+    stage = view.item.stage
+    best = max((FUNNEL.index(one) for one in reached), default=0)
+    states = ["done" if i < best or stage is not one else "now" for i, one in enumerate(FUNNEL)]
+    found = [StepMark(one, states[i] if i <= best else "todo") for i, one in enumerate(FUNNEL)]
+    return found if stage in FUNNEL else [*found[: best + 1], StepMark(stage, "out")]
+
+
+def _match_part(view: CaseView, language: Language) -> dict[str, Any]:
+    match, basis = view.match, view.record.stack_basis
+    verdicts: list[Verdict] = sorted(match.verdicts if match else (), key=lambda one: WORST_FIRST.index(one.result))
+    stacks = [match.stack.best, *match.stack.others] if match and match.stack else []
+    views = [figures.stack_view(stack, basis, language) for stack in stacks]
+    counts = Counter(str(verdict.result) for verdict in verdicts)
+    return {
+        "verdicts": verdicts,
+        "tally": {str(result): counts[str(result)] for result in Result},
+        "reasons": figures.reason_bars((match.reasons or ()) if match else ()),
+        "stacks": views,
+        "best": views[0] if views else None,
+        "sizing": view.record.sizing,
+        "matches": {one.product_id: one for one in view.record.matches},
+    }
+
+
+def _enterprise_part(view: CaseView, language: Language, currency: str) -> dict[str, Any]:
+    return {
+        "plots": figures.plots(view.enterprise, view.need, language, currency),
+        "facts": list(words.facts(view.enterprise, language, currency)),
+        "unknown": words.unknown(view.enterprise, language),
+        "wants": list(words.facts(view.need, language, currency)),
+    }
+
+
+def _forms_part(visit: Visit) -> dict[str, Any]:
+    done = visit.request.query_params.get("done", "")
+    saved = visit.language.say("Saved: %(step)s.", step=visit.language.label(Step(done))) if done in set(Step) else ""
+    return {
+        "ahead": AHEAD,
+        "choices": choices,
+        "longest": LONGEST,
+        "key": f"page-{secrets.token_hex(8)}",
+        "done": saved,
+        "back": _came_from(visit),
+    }
+
+
+def _came_from(visit: Visit) -> str:
+    """The queue as it was filtered, where this page was opened from it."""
+    came = urlsplit(visit.request.headers.get("referer", ""))
+    return f"/desk?{came.query}" if came.path == "/desk" and came.query else "/desk"

@@ -1,0 +1,47 @@
+"""A case's events in words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.desk.stages import CaseStage, Step
+from api.desk.views import EventShown
+from api.pages.languages import Language
+
+
+@dataclass(frozen=True)
+class EventTold:
+    """An event as the history lists it; `lines` are what belongs to it beside the text."""
+
+    at: datetime
+    actor: str
+    title: str
+    lines: tuple[str, ...]
+    text: str
+    late: bool
+
+
+def told(event: EventShown, language: Language, currency: str) -> EventTold:
+    """An event's step, who took it, and what was said."""
+    reasons = language.pick("、", ", ").join(language.label(reason) for reason in event.reasons)
+    lines = (reasons, *_details(event, language, currency))
+    actor = language.say("the desk itself") if event.actor == "system" else event.actor
+    return EventTold(event.at, actor, _title(event, language), tuple(filter(None, lines)), event.text, event.late)
+
+
+def _title(event: EventShown, language: Language) -> str:
+    if event.step is Step.OPEN:
+        return language.say("Came to the institution")
+    if event.step is Step.SUGGEST:
+        return language.say("Another own product suggested")
+    return language.label(CaseStage(event.to_stage))
+
+
+def _details(event: EventShown, language: Language, currency: str) -> tuple[str, ...]:
+    detail = event.detail
+    amount, rate = detail.get("amount"), detail.get("rate_bp")
+    before, after = detail.get("from"), detail.get("to")
+    return (
+        language.exact(amount, currency) if amount is not None else "",
+        language.say("%(rate)s%% a year", rate=language.number(rate / 100, 3)) if rate is not None else "",
+        f"{before} → {after}" if before and after else "",
+    )

@@ -1,0 +1,113 @@
+"""What goes wrong on a page, as a page: in the visitor's language, with a way back and what was written kept."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from api.faults import short
+from api.pages.languages import DEFAULT, language, marked
+from api.pages.rendering import home, render, secured
+from api.pages.visits import LANGUAGE_COOKIE, Visit, field, go, signin_address
+from api.refusals import ConflictError, ForbiddenError, SignInError
+from matching.errors import BundleError, InputError, MatchingError, NotFoundError
+
+_log = logging.getLogger("api")
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+TOLD: Final = {
+    401: (marked("Your session has ended"), marked("Nothing was saved. Sign in again and repeat it.")),
+    403: (marked("This is not for you to do"), marked("Your account may not do this, or the form is of an earlier session.")),
+    404: (marked("There is no such page"), marked("It does not exist, or it is not your institution's.")),
+    405: (marked("There is no such page"), marked("It does not exist, or it is not your institution's.")),
+    409: (marked("The case has changed meanwhile"), marked("Somebody else was faster. Nothing was saved; read the case again.")),
+    413: (marked("This is too long"), marked("Nothing was saved. Shorten the text and send it again.")),
+    422: (marked("This cannot be right"), marked("Something in the address or the form is not as it should be.")),
+    503: (marked("The desk is not ready"), marked("No model is in service yet. Try again in a few minutes.")),
+    500: (marked("Something failed here"), marked("It is not your fault; the service's log has the cause. Nothing was saved.")),
+}
+STATUS: Final = {
+    SignInError: 401,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    InputError: 422,
+    RequestValidationError: 422,
+    BundleError: 503,
+}
+
+
+class PageRoute(APIRoute):
+    """A route whose answers are pages, also where it refuses or fails."""
+
+    def get_route_handler(self) -> Handler:
+        """The route's own handler, its errors turned into pages and its answers secured."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return secured(await inner(request))
+            except Exception as error:
+                return secured(refused(request, error))
+
+        return handle
+
+
+def refused(request: Request, error: Exception) -> Response:
+    """The page of an error; who is not signed in is led to sign in and back."""
+    visit = getattr(request.state, "visit", None) or _stranger(request)
+    if isinstance(error, SignInError) and request.method == "GET":
+        return go(signin_address(request, expired=bool(request.cookies.get("session"))))
+    status = _status(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, MatchingError):
+        _log.error("request %s: a page failed", request.state.request_id, exc_info=error)
+    return _page(visit, status, error)
+
+
+def _page(visit: Visit, status: int, error: Exception) -> Response:
+    heading, text = (visit.language.say(told) for told in TOLD.get(status, TOLD[500]))
+    back, back_text = _way_back(visit, status)
+    return render(
+        visit,
+        "error.html",
+        status,
+        code=status,
+        heading=heading,
+        text=text,
+        detail=_detail(visit, error),
+        kept=field(getattr(visit.request.state, "form", {}), "text"),
+        back=back,
+        back_text=back_text,
+        request_id=visit.request.state.request_id,
+    )
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, HTTPException):
+        return error.status_code
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
+def _detail(visit: Visit, error: Exception) -> str:
+    """What exactly is wrong with the input; the words of other errors speak of the inside."""
+    return short(str(error), 300) if isinstance(error, InputError) else ""
+
+
+def _way_back(visit: Visit, status: int) -> tuple[str, str]:
+    path = visit.request.url.path
+    if status == HTTPStatus.CONFLICT:
+        return path, visit.language.say("Read the case again")
+    if visit.session is None:
+        return signin_address(visit.request, expired=False), visit.language.say("Sign in")
+    return home(visit.session.actor), visit.language.say("To the first page")
+
+
+def _stranger(request: Request) -> Visit:
+    """A visit of nobody, for an error that came before it was known whose it is."""
+    request.state.stranger = ""
+    spoken = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE, DEFAULT)
+    return Visit(request, request.app.state.service, language(spoken), None)

@@ -1,0 +1,142 @@
+"""The month's page: how far cases got, how fast against the clocks, and why they were declined."""
+
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Response
+
+from api.desk import month, reading
+from api.desk.stages import CaseStage
+from api.desk.views import Clock, MonthView
+from api.pages.languages import Language
+from api.pages.refusing import PageRoute
+from api.pages.rendering import render
+from api.pages.views import Bar
+from api.pages.visits import SeeingVisit
+from matching.codes import Coded
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+FUNNEL = (
+    CaseStage.SUGGESTED,
+    CaseStage.ACCEPTED,
+    CaseStage.CONTACTED,
+    CaseStage.APPLIED,
+    CaseStage.GRANTED,
+    CaseStage.DRAWN,
+)
+OUT = (CaseStage.DECLINED, CaseStage.WITHDRAWN, CaseStage.EXPIRED)
+HOURS = 24
+
+
+@router.get("/desk/month")
+def get_month(visit: SeeingVisit) -> Response:
+    """A month of one's institution, or of all or any of them for the commission."""
+    asked, now = visit.request.query_params, visit.service.now()
+    this = visit.service.today().replace(day=1)
+    first = min(_first(asked.get("month", "")) or this, this)
+    chosen = asked.get("institution") or None
+    with visit.service.store.reading() as session:
+        names = reading.institutions(session, visit.actor)
+        chosen = chosen if chosen in names and visit.actor.institution_id is None else None
+        view = month.month(session, visit.actor, visit.service.settings, first, now, chosen)
+    institutions = [] if visit.actor.institution_id else _sorted(names, visit.language)
+    return render(
+        visit,
+        "month.html",
+        view=view,
+        first=first,
+        chosen=chosen,
+        institutions=institutions,
+        earlier=_address(_before(first), chosen),
+        later=_address(_after(first), chosen) if first < this else None,
+        **shown(view, visit.language),
+    )
+
+
+def shown(view: MonthView, language: Language) -> dict[str, Any]:
+    """The month's figures as bars."""
+    reached = view.reached
+    applied, granted = (reached.get(stage, 0) for stage in (CaseStage.APPLIED, CaseStage.GRANTED))
+    return {
+        "funnel": _funnel(view, language),
+        "out": _counted([(stage, reached.get(stage, 0)) for stage in OUT], language),
+        "clocks": [_clock(clock, language) for clock in view.clocks],
+        "declines": _counted(view.declines, language),
+        "overrides": _counted(view.overrides, language),
+        "acquisition": granted / applied if applied else None,
+        "steps": sum(reached.values()),
+    }
+
+
+def _funnel(view: MonthView, language: Language) -> list[Bar]:
+    """Each stage beside the largest, with its share of the stage before."""
+    counts = [view.reached.get(stage, 0) for stage in FUNNEL]
+    most = max(counts) or 1
+    before = [None, *counts[:-1]]
+    notes = ["" if not b else language.percent(count / b) for count, b in zip(counts, before, strict=True)]
+    return [
+        Bar(language.label(stage), count / most, language.number(count), note)
+        for stage, count, note in zip(FUNNEL, counts, notes, strict=True)
+    ]
+
+
+def _counted(rows: Any, language: Language) -> list[Bar]:
+    """Codes with how often they were given."""
+    told: list[tuple[Coded, int]] = [(code, count) for code, count in rows if count]
+    most = max((count for _, count in told), default=1)
+    return [Bar(language.label(code), count / most, language.number(count)) for code, count in told]
+
+
+def _clock(clock: Clock, language: Language) -> dict[str, Any]:
+    """A clock's line: the mean beside what is allowed, and the share that was in time."""
+    mean = clock.mean_hours
+    allowed = clock.days * HOURS
+    longest = max(allowed, mean or 0.0)
+    return {
+        "name": _waited(clock.stage, language),
+        "days": clock.days,
+        "steps": clock.steps,
+        "share": clock.in_time / clock.steps if clock.steps else None,
+        "mean": None if mean is None else mean / HOURS,
+        "mean_share": (mean or 0.0) / longest,
+        "limit": allowed / longest,
+        "late": mean is not None and mean > allowed,
+    }
+
+
+def _waited(stage: CaseStage, language: Language) -> str:
+    """What a case waits for in a stage."""
+    told = {
+        CaseStage.SUGGESTED: language.say("Until accepted"),
+        CaseStage.ACCEPTED: language.say("Until the first contact"),
+        CaseStage.CONTACTED: language.say("Until the application"),
+        CaseStage.APPLIED: language.say("Until the decision"),
+        CaseStage.GRANTED: language.say("Until the drawdown"),
+    }
+    return told.get(stage, language.label(stage))
+
+
+def _first(text: str) -> date | None:
+    """The first day of a month written YYYY-MM."""
+    try:
+        return date.fromisoformat(f"{text}-01") if len(text) == len("2026-01") else None
+    except ValueError:
+        return None
+
+
+def _before(first: date) -> date:
+    return (first - timedelta(days=1)).replace(day=1)
+
+
+def _after(first: date) -> date:
+    return (first + timedelta(days=32)).replace(day=1)
+
+
+def _address(first: date, chosen: str | None) -> str:
+    told = {"month": f"{first:%Y-%m}"} | ({"institution": chosen} if chosen else {})
+    return f"/desk/month?{urlencode(told)}"
+
+
+def _sorted(names: dict[str, tuple[str, str]], language: Language) -> list[tuple[str, str]]:
+    return sorted(((key, language.pick(*both)) for key, both in names.items()), key=lambda one: one[1])

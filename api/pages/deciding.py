@@ -40,8 +40,8 @@ def get_case(visit: SeeingVisit, case_id: str) -> Response:
 
 
 @router.post("/desk/cases/{case_id}")
-def post_case(visit: SeeingVisit, case_id: str, form: FormGiven) -> Response:
-    """Take a step; a form with a mistake comes back as it was sent."""
+def post_case(form: FormGiven, visit: SeeingVisit, case_id: str) -> Response:
+    """Take a step; a form with a mistake comes back as it was sent. It is read first, so that no refusal loses it."""
     check_csrf(visit, form)
     step = _step(field(form, "step"))
     said = _said(form, step)

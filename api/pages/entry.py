@@ -75,6 +75,4 @@ def _refused(visit: VisitGiven, error: Exception, name: str, target: str) -> Res
     wrong = say("The name or the password is wrong, or the account is locked for a while after too many failures.")
     lost = say("The form had grown old. Please sign in once more.")
     fault, status = (wrong, 401) if isinstance(error, SignInError) else (lost, 403)
-    return render(
-        visit, "signin.html", status, next=target, name=name[:128], fault=fault, expired=False, left=False
-    )
+    return render(visit, "signin.html", status, next=target, name=name[:128], fault=fault, expired=False, left=False)

@@ -12,7 +12,7 @@ Figures = Sequence[tuple[str, int | None]]
 
 
 def plots(enterprise: Enterprise, need: Need, language: Language, currency: str) -> list[Plot]:
-    """Size, balance, what is left of revenue, what is bound in trade, and the need beside them; what is known of them."""
+    """Revenue, balance, margins, what is bound in trade, and the need beside them, as far as they are known."""
     made = (
         _revenue(enterprise, language, currency),
         _balance(enterprise, language, currency),

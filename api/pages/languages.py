@@ -76,7 +76,9 @@ class Language:
 
     def exact(self, amount: int | None, currency: str = "CNY") -> str:
         """An amount to the last unit."""
-        return NONE if amount is None else format_currency(amount, currency, "¤#,##0", self.locale, currency_digits=False)
+        if amount is None:
+            return NONE
+        return format_currency(amount, currency, "¤#,##0", self.locale, currency_digits=False)
 
     def day(self, day: date | None) -> str:
         """A date."""

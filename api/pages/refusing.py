@@ -21,14 +21,23 @@ _log = logging.getLogger("api")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 TOLD: Final = {
     401: (marked("Your session has ended"), marked("Nothing was saved. Sign in again and repeat it.")),
-    403: (marked("This is not for you to do"), marked("Your account may not do this, or the form is of an earlier session.")),
+    403: (
+        marked("This is not for you to do"),
+        marked("Your account may not do this, or the form is of an earlier session."),
+    ),
     404: (marked("There is no such page"), marked("It does not exist, or it is not your institution's.")),
     405: (marked("There is no such page"), marked("It does not exist, or it is not your institution's.")),
-    409: (marked("The case has changed meanwhile"), marked("Somebody else was faster. Nothing was saved; read the case again.")),
+    409: (
+        marked("The case has changed meanwhile"),
+        marked("Somebody else was faster. Nothing was saved; read the case again."),
+    ),
     413: (marked("This is too long"), marked("Nothing was saved. Shorten the text and send it again.")),
     422: (marked("This cannot be right"), marked("Something in the address or the form is not as it should be.")),
     503: (marked("The desk is not ready"), marked("No model is in service yet. Try again in a few minutes.")),
-    500: (marked("Something failed here"), marked("It is not your fault; the service's log has the cause. Nothing was saved.")),
+    500: (
+        marked("Something failed here"),
+        marked("It is not your fault; the service's log has the cause. Nothing was saved."),
+    ),
 }
 STATUS: Final = {
     SignInError: 401,

@@ -1,0 +1,485 @@
+"""The desk's pages as somebody without scripts meets them: the way in, who sees what, deciding, and what goes wrong."""
+
+import csv
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+
+from api.app import create_app
+from api.desk import cases, reading
+from api.pages.rendering import HEADERS
+from matching.errors import BundleError
+from tests.conftest import NOON
+from tests.visitors import NEEDS, PASSWORD, Visitor, copied, prepare
+
+PRIVATE = ("/desk", "/desk.csv", "/desk/month", "/desk/accounts", "/desk/cases/x", "/desk/nothing")
+
+
+class Clock:
+    """Stands at noon until a test moves it."""
+
+    def __init__(self):
+        self.at = NOON
+
+    def __call__(self):
+        return self.at
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def prepared(deploy):
+    settings = deploy()
+    return settings, prepare(settings, lambda: NOON)
+
+
+@pytest.fixture
+def app(prepared, clock, tmp_path):
+    """A service of its own over what was prepared once; no page needs the model."""
+    made = create_app(copied(prepared[0], tmp_path, models=tmp_path / "none"), now=clock)
+    yield made
+    made.state.service.store.close()
+
+
+@pytest.fixture
+def tokens(prepared):
+    """A session's token for each account, to come in by without a password."""
+    return prepared[1]
+
+
+@pytest.fixture
+def officer(app, tokens):
+    return Visitor(app, tokens["wang.wei"])
+
+
+@pytest.fixture
+def other(app, tokens):
+    return Visitor(app, tokens["zhao.min"])
+
+
+@pytest.fixture
+def commission(app, tokens):
+    return Visitor(app, tokens["office"])
+
+
+@pytest.mark.parametrize("path", PRIVATE)
+def test_a_page_leads_strangers_to_sign_in_and_back(app, path):
+    answer = Visitor(app).get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/signin?next={path.replace('/', '%2F')}"
+
+
+def test_signing_in_leads_to_where_one_was_going(app):
+    visitor = Visitor(app)
+    visitor.get("/signin?next=/desk/month")
+    answer = visitor.post("/signin", name="Wang.Wei", password=PASSWORD, next=visitor.hidden("next"))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/desk/month")
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "desk", "/a\nb"])
+def test_signing_in_leads_nowhere_else(app, target):
+    visitor = Visitor(app)
+    visitor.get("/signin")
+    assert visitor.post("/signin", name="wang.wei", password=PASSWORD, next=target).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(("name", "password"), [("wang.wei", "wrong"), ("nobody", PASSWORD), ("", "")])
+def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(app, name, password):
+    visitor = Visitor(app)
+    assert visitor.sign_in(name, password).status_code == 401
+    assert visitor.says("用户名或密码不正确，或账号因多次失败已暂时锁定。")
+    assert password == "" or password not in visitor.page
+
+
+def test_too_many_failures_lock_an_account_for_a_while(app, clock):
+    visitor = Visitor(app)
+    for _ in range(app.state.service.settings.lock_failures):
+        visitor.sign_in("wang.wei", "wrong")
+    assert visitor.sign_in("wang.wei").status_code == 401
+    clock.at += timedelta(minutes=app.state.service.settings.lock_minutes + 1)
+    assert visitor.sign_in("wang.wei").status_code == 303
+
+
+def test_a_sign_in_form_of_another_browser_is_refused(app):
+    first, second = Visitor(app), Visitor(app)
+    first.get("/signin")
+    second.get("/signin")
+    answer = second.post("/signin", csrf=first.hidden("csrf"), name="wang.wei", password=PASSWORD)
+    assert answer.status_code == 403
+    assert second.says("页面已过期，请重新登录。")
+
+
+def test_cookies_are_for_this_site_alone_and_no_script_reads_them(app):
+    visitor = Visitor(app)
+    made = [
+        visitor.get("/signin?lang=en").headers.get_list("set-cookie"),
+        visitor.sign_in("wang.wei").headers.get_list("set-cookie"),
+    ]
+    assert {line.split("=")[0] for lines in made for line in lines} == {"lang", "visitor", "session"}
+    for line in (line for lines in made for line in lines):
+        assert "HttpOnly" in line
+        assert "SameSite=lax" in line
+        assert "Secure" not in line
+
+
+def test_cookies_are_secure_over_https(app):
+    visitor = Visitor(app)
+    visitor.client.base_url = "https://desk.example"
+    assert all("Secure" in line for line in visitor.get("/signin?lang=en").headers.get_list("set-cookie"))
+
+
+def test_signing_out_ends_the_session(officer):
+    officer.get("/desk")
+    kept = dict(officer.client.cookies)
+    assert officer.post("/signout").headers["location"] == "/signin?left=1"
+    officer.client.cookies.update(kept)
+    assert officer.get("/desk").headers["location"].startswith("/signin?next=%2Fdesk&expired=1")
+
+
+def test_a_session_ends_by_itself_and_says_so(officer, clock, app):
+    clock.at += timedelta(hours=app.state.service.settings.session_hours + 1)
+    answer = officer.get("/desk?q=E1")
+    assert answer.headers["location"] == "/signin?next=%2Fdesk%3Fq%3DE1&expired=1"
+    officer.get(answer.headers["location"])
+    assert officer.says("登录已失效。重新登录后将回到原页面。")
+
+
+@pytest.mark.parametrize(("name", "target"), [("wang.wei", "/desk"), ("office", "/desk"), ("root", "/desk/accounts")])
+def test_everybody_starts_from_a_page_of_their_own(app, tokens, name, target):
+    visitor = Visitor(app, tokens[name])
+    assert visitor.get("/").headers["location"] == target
+
+
+def test_strangers_of_a_simulated_market_are_told_what_to_try(app):
+    visitor = Visitor(app)
+    assert visitor.get("/").headers["location"] == "/welcome"
+    visitor.get("/welcome")
+    assert visitor.says("可以这样体验")
+
+
+@pytest.mark.parametrize("path", ["/welcome", "/signin", "/desk", "/desk/month", "/desk/cases/x"])
+def test_every_page_lets_nothing_in_and_is_kept_nowhere(officer, path):
+    answer = officer.get(path)
+    assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
+    assert "style=" not in answer.text
+    assert "<script" not in answer.text
+
+
+def test_the_style_sheet_is_served(app):
+    visitor = Visitor(app)
+    visitor.get("/signin")
+    assert visitor.get("/desk/static/desk.css").headers["content-type"].startswith("text/css")
+
+
+def test_pages_speak_chinese_until_asked_and_then_remember(app):
+    visitor = Visitor(app)
+    visitor.get("/signin")
+    assert '<html lang="zh-CN">' in visitor.page
+    assert visitor.says("登录")
+    visitor.get("/signin?lang=en")
+    visitor.get("/signin")
+    assert '<html lang="en">' in visitor.page
+    assert visitor.says("Sign in")
+
+
+def test_an_unknown_language_is_the_default_one(app):
+    visitor = Visitor(app)
+    visitor.get("/signin?lang=xx")
+    assert '<html lang="zh-CN">' in visitor.page
+
+
+def test_officers_see_their_own_institution_s_cases_and_the_commission_all(officer, other, commission):
+    mine, theirs, all_ = set(officer.cases()), set(other.cases()), set(commission.cases())
+    assert mine.isdisjoint(theirs)
+    assert mine | theirs == all_
+    assert len(all_) == len(NEEDS)
+
+
+def test_another_institution_s_case_is_nowhere(officer, other):
+    theirs = other.cases()
+    officer.get("/desk/month?institution=I2")
+    for case_id in theirs:
+        assert officer.get(f"/desk/cases/{case_id}").status_code == 404
+        assert officer.post(f"/desk/cases/{case_id}", csrf="x", step="accept").status_code == 403
+        officer.get("/desk")
+        assert officer.post(f"/desk/cases/{case_id}", csrf=session_csrf(officer), step="accept").status_code == 404
+        assert case_id not in officer.get("/desk.csv?institution=I2").text
+        assert case_id not in officer.get("/desk?institution=I2").text
+
+
+def session_csrf(visitor):
+    visitor.get("/desk")
+    return visitor.hidden("csrf")
+
+
+@pytest.mark.parametrize("path", ["/desk", "/desk.csv", "/desk/month", "/desk/cases/x"])
+def test_administrators_see_no_cases(app, tokens, path):
+    visitor = Visitor(app, tokens["root"])
+    assert visitor.get(path).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["wang.wei", "office"])
+def test_accounts_are_for_administrators(app, tokens, name):
+    visitor = Visitor(app, tokens[name])
+    assert visitor.get("/desk/accounts").status_code == 403
+    assert visitor.says("您无权进行此操作")
+
+
+def test_administrators_see_accounts_and_keys_but_no_secret(app, tokens):
+    visitor = Visitor(app, tokens["root"])
+    visitor.get("/desk/accounts?lang=en")
+    assert all(visitor.says(name) for name in ("wang.wei", "zhao.min", "office", "Bank One", "There is no key yet."))
+    assert "argon2" not in visitor.page
+
+
+def test_the_commission_reads_and_decides_nothing(commission):
+    case_id = commission.cases()[0]
+    assert commission.get(f"/desk/cases/{case_id}").status_code == 200
+    assert "<form" not in commission.page.split("<main")[1]
+    answer = commission.post(f"/desk/cases/{case_id}", csrf=session_csrf(commission), step="accept", version="1")
+    assert answer.status_code == 403
+
+
+def test_a_filter_stays_in_the_address(commission):
+    commission.get("/desk?kind=leasing&sort=amount&per=50&q=E&lang=en")
+    for field in ('<option value="leasing" selected>', '<option value="amount" selected>', "<option selected>50"):
+        assert field in commission.page
+    assert "/desk.csv?kind=leasing&amp;sort=amount&amp;per=50&amp;q=E" in commission.page
+
+
+def test_nonsense_in_the_address_counts_as_not_asked(officer):
+    query = "show=all&stage=x&kind=gold&size=9&sort=luck&per=7&least=-1&most=1e9&lang=en"
+    assert officer.get(f"/desk?{query}").status_code == 200
+    assert officer.says("Due first")
+
+
+def test_a_cursor_that_is_none_is_a_page_that_says_so(officer):
+    assert officer.get("/desk?cursor=garbage").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("q=nobody", "No case fits these filters"),
+        ("show=overdue", "Nothing is overdue"),
+        ("show=ended", "No case has ended yet"),
+    ],
+)
+def test_an_empty_queue_says_why(officer, query, text):
+    officer.get(f"/desk?{query}&lang=en")
+    assert officer.says(text)
+
+
+def test_overdue_cases_come_first_and_say_so(officer, clock):
+    first = officer.cases()[0]
+    officer.decide(first, "accept")
+    clock.at += timedelta(days=1, hours=2)
+    officer.sign_in("wang.wei")
+    assert officer.cases()[-1] == first
+    officer.get("/desk?show=overdue&lang=en")
+    assert officer.says("2 h overdue")
+    assert first not in officer.page
+
+
+def test_the_queue_as_csv_has_every_line_and_no_formula(commission, app):
+    answer = commission.get("/desk.csv?sort=amount")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="desk.csv"'
+    rows = list(csv.DictReader(StringIO(answer.text.removeprefix("\ufeff"))))
+    assert sorted(row["need_id"] for row in rows) == sorted(NEEDS)
+    amounts = [int(row["amount"]) for row in rows]
+    assert amounts == sorted(amounts, reverse=True)
+    assert not [cell for row in rows for cell in row.values() if cell and cell[0] in "=+-@"]
+
+
+def test_a_case_shows_all_that_is_decided_on(officer):
+    officer.get(f"/desk/cases/{officer.cases()[0]}")
+    for heading in (
+        "The match", "Rules", "Stack and all-in cost", "The enterprise", "The need",
+        "The institution's products for this need", "History", "Your decision",
+    ):  # fmt: skip
+        assert officer.says(f">{heading}</h2>"), heading
+
+
+def test_a_case_goes_from_suggestion_to_drawdown(officer):
+    case_id = officer.cases()[0]
+    for step in ("accept", "contact", "apply"):
+        assert officer.decide(case_id, step, text=f"note of {step}").headers["location"].endswith(f"?done={step}")
+    officer.decide(case_id, "grant", amount="1,500,000", rate="3.85")
+    officer.decide(case_id, "draw")
+    officer.get(f"/desk/cases/{case_id}?done=draw&lang=en")
+    told = ("Saved: Record the drawdown.", "note of accept", "CN¥1,500,000", "3.85% a year", "The case has ended")
+    assert all(officer.says(text) for text in told)
+    assert case_id not in officer.cases()
+
+
+def test_a_declined_case_goes_to_the_next_institution(officer, other):
+    case_id = officer.cases()[0]
+    before = set(other.cases())
+    officer.decide(case_id, "decline", reasons=["debt", "collateral"], text="too much debt")
+    (new,) = set(other.cases()) - before
+    officer.get(f"/desk/cases/{case_id}?lang=en")
+    assert officer.says("Debt too high, Not enough security")
+    other.get(f"/desk/cases/{new}?lang=en")
+    assert not other.says("too much debt")
+    assert officer.get(f"/desk/cases/{new}").status_code == 404
+
+
+def test_another_own_product_can_be_suggested_with_a_reason(officer):
+    case_id = officer.cases()[0]
+    officer.get(f"/desk/cases/{case_id}")
+    product = next(p for p in ("P0", "P1", "P2", "P3") if f'<option value="{p}"' in officer.page)
+    officer.decide(case_id, "suggest", product_id=product, reasons=["fits_amount"])
+    officer.get(f"/desk/cases/{case_id}?lang=en")
+    assert officer.says("Another own product suggested")
+    assert officer.says("Fits the amount better")
+    assert f'<option value="{product}"' not in officer.page
+
+
+@pytest.mark.parametrize(
+    ("step", "fields", "fault"),
+    [
+        ("decline", {}, "Choose at least one reason."),
+        ("decline", {"reasons": ["debt", "tax", "term", "price", "region"]}, "Choose at most four reasons."),
+        ("decline", {"reasons": ["other"]}, "Say in your words what the other reason is."),
+        ("decline", {"reasons": ["debt"], "text": "x" * 2001}, "The text has at most 2000 characters."),
+        ("suggest", {"reasons": ["asked"]}, "Choose the product that you suggest."),
+        ("accept", {"amount": "much"}, "The amount is a whole number above 0."),
+        ("accept", {"amount": "0"}, "The amount is a whole number above 0."),
+        ("accept", {"rate": "nan"}, "The rate is a number from 0 to 100."),
+        ("accept", {"amount": "5"}, "amount: is left out: it is for grant and draw"),
+    ],
+)
+def test_a_form_with_a_mistake_comes_back_as_it_was_sent(officer, step, fields, fault):
+    case_id = officer.cases()[0]
+    answer = officer.decide(case_id, step, **fields)
+    assert answer.status_code == 422
+    assert officer.says(fault)
+    for reason in fields.get("reasons", []):
+        assert f'value="{reason}" checked' in officer.page
+    officer.get(f"/desk/cases/{case_id}")
+    assert officer.says("Suggested")
+
+
+def test_a_case_that_was_changed_meanwhile_is_refused_and_the_text_kept(officer, app, tokens):
+    case_id = officer.cases()[0]
+    officer.get(f"/desk/cases/{case_id}")
+    seen = officer.hidden("version")
+    second = Visitor(app, tokens["wang.wei"])
+    second.decide(case_id, "accept")
+    text = "a long reason that took a while to write"
+    answer = officer.post(f"/desk/cases/{case_id}", step="decline", version=seen, reasons=["debt"], text=text)
+    assert answer.status_code == 409
+    assert officer.says("The case has changed meanwhile")
+    assert officer.says(text)
+
+
+def test_a_form_sent_twice_counts_once(officer):
+    case_id = officer.cases()[0]
+    officer.get(f"/desk/cases/{case_id}")
+    fields = {
+        "step": "accept",
+        "version": officer.hidden("version"),
+        "key": "page-1-accept",
+        "csrf": officer.hidden("csrf"),
+    }
+    answers = [officer.post(f"/desk/cases/{case_id}", **fields) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    officer.get(f"/desk/cases/{case_id}")
+    assert officer.page.count("<strong>Accepted</strong>") == 1
+
+
+@pytest.mark.parametrize("csrf", ["", "wrong", "文"])
+def test_a_form_without_the_session_s_token_is_refused(officer, csrf):
+    case_id = officer.cases()[0]
+    assert officer.decide(case_id, "accept", csrf=csrf).status_code == 403
+
+
+def test_a_form_of_another_site_is_refused(officer):
+    case_id = officer.cases()[0]
+    officer.client.headers["sec-fetch-site"] = "cross-site"
+    assert officer.decide(case_id, "accept").status_code == 403
+
+
+def test_a_form_of_an_ended_session_keeps_what_was_written(officer, clock):
+    case_id = officer.cases()[0]
+    officer.get(f"/desk/cases/{case_id}")
+    clock.at += timedelta(days=1)
+    answer = officer.post(f"/desk/cases/{case_id}", step="decline", version="1", text="keep this <b>")
+    assert answer.status_code == 401
+    assert officer.says("keep this <b>")
+    assert "<b>" not in officer.page
+
+
+def test_an_unknown_step_is_no_page(officer):
+    assert officer.decide(officer.cases()[0], "steal").status_code == 404
+
+
+def test_a_step_out_of_turn_is_refused(officer):
+    assert officer.decide(officer.cases()[0], "draw").status_code == 409
+
+
+def test_a_form_too_large_is_refused(officer, app):
+    case_id = officer.cases()[0]
+    text = "x" * (app.state.service.settings.max_body + 1)
+    assert officer.decide(case_id, "accept", text=text).status_code == 413
+
+
+def test_a_form_of_too_many_fields_is_refused(officer):
+    case_id = officer.cases()[0]
+    assert officer.decide(case_id, "accept", **{f"f{i}": "1" for i in range(200)}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (BundleError("no champion"), 503, "The desk is not ready"),
+        (RuntimeError("inside"), 500, "Something failed here"),
+    ],
+)
+def test_a_failure_is_a_calm_page(officer, monkeypatch, error, status, text):
+    case_id = officer.cases()[0]
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(reading, "case", fail)
+    assert officer.get(f"/desk/cases/{case_id}").status_code == status
+    assert officer.says(text)
+    assert not officer.says("inside")
+
+
+def test_what_was_refused_by_the_desk_is_no_success(officer, monkeypatch):
+    case_id = officer.cases()[0]
+
+    def refuse(*_, **__):
+        raise BundleError("no champion")
+
+    monkeypatch.setattr(cases, "decide", refuse)
+    assert officer.decide(case_id, "accept").status_code == 503
+
+
+def test_a_month_counts_what_happened_and_another_is_empty(officer, commission):
+    done = officer.cases()[0]
+    officer.decide(done, "accept")
+    officer.decide(done, "decline", reasons=["debt"])
+    commission.get("/desk/month?institution=I1&lang=en")
+    assert commission.says("Debt too high")
+    assert '<option value="I1" selected>' in commission.page
+    commission.get("/desk/month?month=2024-01")
+    assert commission.says("Nothing happened in this month")
+
+
+@pytest.mark.parametrize("month", ["2099-01", "x", "2025-1", "2025-13", "0000-00"])
+def test_a_month_that_is_none_or_to_come_is_this_one(officer, month):
+    officer.get(f"/desk/month?month={month}&lang=en")
+    assert officer.says("January 2025")
+
+
+def test_the_api_keeps_its_own_errors(app):
+    answer = Visitor(app).get("/v1/nothing")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

@@ -1,0 +1,221 @@
+"""The pages' words: every text is translated; numbers, money, days and verdicts are written as each language does."""
+
+import re
+import string
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+import api.pages
+from api.desk.queue import Show, Sort
+from api.desk.reasons import OverrideReason
+from api.desk.stages import CaseStage, Step
+from api.pages import words
+from api.pages.languages import LOCALES, NONE, language, local
+from api.pages.verdicts import Teller
+from api.pages.views import Due
+from matching.domain import Enterprise, Verdict
+from tests import factories as make
+
+PAGES = Path(api.pages.__file__).parent
+HAN = re.compile(r"[\u4e00-\u9fff]")
+OPTIONS = {
+    "**/templates/**.html": {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
+}
+KEYWORDS = {"_": None, "gettext": None, "say": None, "marked": None, "ngettext": (1, 2)}
+METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+ZH, EN = language("zh-CN"), language("en")
+DAY = date(2026, 1, 5)
+
+
+def texts():
+    """Every text that the pages look up: in the templates and in the code; a plural as its pair."""
+    found = extract_from_dir(PAGES, METHODS, OPTIONS, KEYWORDS)
+    return sorted({message for _, _, message, _, _ in found}, key=str)
+
+
+def catalogue():
+    with (LOCALES / "zh_CN" / "LC_MESSAGES" / "pages.po").open("rb") as file:
+        return read_po(file, locale="zh_CN")
+
+
+TEXTS = texts()
+CATALOGUE = catalogue()
+
+
+def places(text):
+    return sorted(re.findall(r"%\(\w+\)[sd]|%%", text))
+
+
+def test_the_pages_texts_are_found():
+    assert len(TEXTS) > 150
+    assert "Queue" in TEXTS
+    assert ("%(num)d month", "%(num)d months") in TEXTS
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=str)
+def test_every_text_is_there_in_chinese(text):
+    single = text if isinstance(text, str) else text[0]
+    message = CATALOGUE.get(single)
+    assert message is not None
+    assert not message.fuzzy
+    told = [message.string] if isinstance(message.string, str) else list(message.string)
+    assert all(HAN.search(one) for one in told)
+    assert all(places(one) == places(text if isinstance(text, str) else text[1]) for one in told)
+
+
+def test_no_translation_is_of_a_text_that_is_gone():
+    known = {text if isinstance(text, str) else text[0] for text in TEXTS}
+    assert {m.id if isinstance(m.id, str) else m.id[0] for m in CATALOGUE if m.id} == known
+
+
+def test_no_text_in_a_template_stands_outside_the_catalogue():
+    """Between tags there is nothing but marks: words come from the catalogue, the store or the codes."""
+    allowed = {"AS", "CSV", "API", "python -m api user add", "python -m api key add", "python -m api key revoke"}
+    for path in sorted((PAGES / "templates").glob("*.html")):
+        plain = re.sub(
+            r"{%-? *trans.*?endtrans *-?%}|{[{%#].*?[}%#]}|<[^>]*>", "\n", path.read_text("utf-8"), flags=re.DOTALL
+        )
+        words_left = {line.strip(string.whitespace + string.punctuation + "·–←→%") for line in plain.split("\n")}
+        assert {word for word in words_left if word and word not in allowed} == set(), path.name
+
+
+@pytest.mark.parametrize("code", [*CaseStage, *Step, *OverrideReason, *Show, *Sort], ids=str)
+def test_every_code_of_the_desk_speaks_both_languages(code):
+    assert HAN.search(ZH.label(code))
+    assert not HAN.search(EN.label(code))
+
+
+def test_an_unknown_language_is_chinese():
+    assert language("fr").code == "zh-CN"
+    assert language("").code == "zh-CN"
+
+
+@pytest.mark.parametrize(
+    ("told", "zh", "en"),
+    [
+        (lambda one: one.money(4_200_000), "¥420万", "CN¥4.2M"),
+        (lambda one: one.money(-35_000), "-¥3.5万", "-CN¥35K"),
+        (lambda one: one.money(9_999), "¥9,999", "CN¥9,999"),
+        (lambda one: one.money(120_000_000), "¥1.2亿", "CN¥120M"),
+        (lambda one: one.money(4_200_000, "USD"), "US$420万", "$4.2M"),
+        (lambda one: one.exact(4_200_000), "¥4,200,000", "CN¥4,200,000"),
+        (lambda one: one.percent(0.1234), "12%", "12%"),
+        (lambda one: one.percent(0.1234, 1), "12.3%", "12.3%"),
+        (lambda one: one.number(Decimal("2.3550"), 3), "2.355", "2.355"),
+        (lambda one: one.day(DAY), "2026年1月5日", "Jan 5, 2026"),
+        (lambda one: one.month(DAY), "2026年1月", "January 2026"),
+        (lambda one: one.half("贷款期限 / Term of the loan"), "贷款期限", "Term of the loan"),
+        (lambda one: one.half("Art. 15"), "Art. 15", "Art. 15"),
+        (lambda one: words.months(1, one), "1 个月", "1 month"),
+        (lambda one: words.months(12, one), "12 个月", "12 months"),
+    ],
+)  # fmt: skip
+def test_numbers_and_days_are_written_as_the_language_does(told, zh, en):
+    assert told(ZH) == zh
+    assert told(EN) == en
+
+
+@pytest.mark.parametrize("form", ["money", "exact", "percent", "number", "day", "moment", "label"])
+def test_what_is_unknown_is_a_dash(form):
+    assert getattr(ZH, form)(None) == NONE
+
+
+def test_a_time_of_the_store_is_shown_where_the_service_stands():
+    at = datetime(2026, 1, 5, 9, 30)
+    assert local(at) == at.replace(tzinfo=UTC)
+    assert f"{at.replace(tzinfo=UTC).astimezone():%H:%M}" in EN.moment(at)
+
+
+@pytest.mark.parametrize(
+    ("path", "day", "zh", "en"),
+    [
+        ("CN/500000/500103", DAY, "渝中区", "Yuzhong"),
+        ("CN/500000/500112", date(2025, 1, 1), "渝北区", "Yubei"),
+        ("CN/500000/500112", DAY, "两江新区", "Liangjiang New Area"),
+        ("CN/500000/509999", DAY, "500000/509999", "500000/509999"),
+        ("US/CA/Los Angeles/90012", DAY, "CA/Los Angeles/90012", "CA/Los Angeles/90012"),
+        ("US", DAY, "US", "US"),
+        (None, DAY, NONE, NONE),
+    ],
+)
+def test_a_place_has_its_name_of_the_day(path, day, zh, en):
+    assert words.place(path, day, ZH) == zh
+    assert words.place(path, day, EN) == en
+
+
+@pytest.mark.parametrize(
+    ("path", "en"),
+    [("C/14/143", "Food (143)"), ("C", "C"), ("F/51", "F/51"), ("C/99", "C/99"), (None, NONE)],
+)
+def test_a_trade_has_its_division_s_name(path, en):
+    assert words.trade(path, DAY, EN) == en
+
+
+def test_facts_come_with_labels_and_units_and_without_ids():
+    firm = make.enterprise(
+        as_of=DAY,
+        growth=0.052,
+        tiers=("high_tech",),
+        first_loan=True,
+        cluster="none",
+        ownership="private",
+        tax_grade="A",
+    )
+    told = dict(words.facts(firm, EN, "CNY"))
+    assert told == {
+        "Region": "Yuzhong", "Industry": "General-purpose machinery (344)", "Ownership": "Private", "Founded": "Mar 1, 2015",
+        "Employees": "120 people", "Revenue": "CN¥30,000,000", "Revenue growth": "5.2%", "Tax grade": "A",
+        "Tiers and lists": "High-tech enterprise", "Manufacturing cluster": "none", "No loan on record": "Yes",
+    }  # fmt: skip
+
+
+def test_unknown_facts_are_named():
+    told = words.unknown(Enterprise(enterprise_id="E1", as_of=DAY), ZH)
+    assert "营业收入" in told
+    assert "企业编号" not in told
+    assert "纬度" not in told
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "unit", "zh", "en"),
+    [
+        ("amount", "at least 100, at most 12,000,000", "yuan", "不低于 ¥100、不高于 ¥1200万", "at least CN¥100, at most CN¥12M"),
+        ("term", "at most 1", "month", "不高于 1 个月", "at most 1 month"),
+        ("purpose", "orders, equipment", "", "订单履约、设备购置", "Order fulfilment, Equipment"),
+        ("collateral", "orders, equipment", "", "订单、设备", "Orders, Equipment"),
+        ("first_loan", "equal to true", "", "是", "Yes"),
+        ("max_debt_ratio", "at most 0.755", "share", "不高于 75.5%", "at most 75.5%"),
+        ("max_debt_ratio", "0.75", "share", "75%", "75%"),
+        ("min_age_years", "10.8410959", "year", "10.84 年", "10.84 years"),
+        ("dates", "from 2026-01-05", "", "自 2026年1月5日 起", "from Jan 5, 2026"),
+        ("region", "CN/500000/500103", "", "渝中区", "Yuzhong"),
+        ("industry", "C/14/143", "", "食品制造业 (143)", "Food (143)"),
+        ("kind", "any", "", "不限", "any"),
+        ("other", "1900 - 1950", "", "1900 - 1950", "1900 - 1950"),
+    ],
+)  # fmt: skip
+def test_a_verdict_s_values_are_in_words(rule, text, unit, zh, en):
+    verdict = Verdict(rule=rule, result="pass", clause="c", threshold=text, actual=None, unit=unit)
+    assert Teller(ZH, "CNY", DAY).told(verdict, text) == zh
+    assert Teller(EN, "CNY", DAY).told(verdict, text) == en
+
+
+@pytest.mark.parametrize(
+    ("left", "overdue", "days", "hours"),
+    [
+        (timedelta(days=2, hours=3), False, 2, 51),
+        (timedelta(hours=3, minutes=1), False, 0, 4),
+        (timedelta(seconds=5), False, 0, 1),
+        (timedelta(0), False, 0, 1),
+        (-timedelta(minutes=90), True, 0, 2),
+        (-timedelta(days=1, hours=1), True, 1, 25),
+    ],
+)
+def test_a_clock_counts_days_and_hours_begun(left, overdue, days, hours):
+    due = Due(datetime(2026, 1, 5, tzinfo=UTC), left)
+    assert (due.overdue, due.days, due.hours) == (overdue, days, hours)

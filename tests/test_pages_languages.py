@@ -168,9 +168,10 @@ def test_facts_come_with_labels_and_units_and_without_ids():
     )
     told = dict(words.facts(firm, EN, "CNY"))
     assert told == {
-        "Region": "Yuzhong", "Industry": "General-purpose machinery (344)", "Ownership": "Private", "Founded": "Mar 1, 2015",
-        "Employees": "120 people", "Revenue": "CN¥30,000,000", "Revenue growth": "5.2%", "Tax grade": "A",
-        "Tiers and lists": "High-tech enterprise", "Manufacturing cluster": "none", "No loan on record": "Yes",
+        "Region": "Yuzhong", "Industry": "General-purpose machinery (344)", "Ownership": "Private",
+        "Founded": "Mar 1, 2015", "Employees": "120 people", "Revenue": "CN¥30,000,000",
+        "Revenue growth": "5.2%", "Tax grade": "A", "Tiers and lists": "High-tech enterprise",
+        "Manufacturing cluster": "none", "No loan on record": "Yes",
     }  # fmt: skip
 
 
@@ -184,7 +185,7 @@ def test_unknown_facts_are_named():
 @pytest.mark.parametrize(
     ("rule", "text", "unit", "zh", "en"),
     [
-        ("amount", "at least 100, at most 12,000,000", "yuan", "不低于 ¥100、不高于 ¥1200万", "at least CN¥100, at most CN¥12M"),
+        ("amount", "at least 100, at most 20,000", "yuan", "不低于 ¥100、不高于 ¥2万", "at least CN¥100, at most CN¥20K"),
         ("term", "at most 1", "month", "不高于 1 个月", "at most 1 month"),
         ("purpose", "orders, equipment", "", "订单履约、设备购置", "Order fulfilment, Equipment"),
         ("collateral", "orders, equipment", "", "订单、设备", "Orders, Equipment"),

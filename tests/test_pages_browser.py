@@ -1,0 +1,159 @@
+"""The pages in a real browser: cases from end to end without scripts, in both languages, by keyboard, for everybody."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from api.app import create_app
+from tests.browsers import launched, served, window
+from tests.conftest import NOON
+from tests.visitors import PASSWORD, copied, prepare
+
+PAGES = {
+    None: ["/welcome", "/signin?expired=1"],
+    "wang.wei": ["/desk", "/desk?q=nobody", "/desk/month", "/desk/month?month=2024-01", "/desk/cases/none", "CASE"],
+    "office": ["/desk?show=overdue", "/desk/month", "CASE"],
+    "root": ["/desk/accounts", "/desk"],
+}
+WORDS = {
+    "zh-CN": {
+        "steps": ["受理", "登记对接", "登记申请", "登记授信", "登记放款"],
+        "stages": ["已受理", "已对接", "已申请", "已授信", "已放款"],
+        "decline": "拒绝", "reason": "资产负债率过高", "declined": "已拒绝", "came": "推送至本机构",
+        "sign in": "登录", "name": "用户名", "password": "密码", "sign out": "退出",
+    },
+    "en": {
+        "steps": [
+            "Accept", "Record the first contact", "Record the application", "Record the grant", "Record the drawdown",
+        ],
+        "stages": ["Accepted", "Contacted", "Applied", "Granted", "Drawn"],
+        "decline": "Decline", "reason": "Debt too high", "declined": "Declined", "came": "Came to the institution",
+        "sign in": "Sign in", "name": "Name", "password": "Password", "sign out": "Sign out",
+    },
+}  # fmt: skip
+GRAVE = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def prepared(deploy):
+    settings = deploy()
+    return settings, prepare(settings, lambda: NOON)
+
+
+@pytest.fixture
+def desk(prepared, tmp_path):
+    """The address of a desk of its own, and a session's token for each account."""
+    app = create_app(copied(prepared[0], tmp_path, models=tmp_path / "none"), now=lambda: NOON)
+    with served(app) as address:
+        yield address, prepared[1]
+    app.state.service.store.close()
+
+
+def cases(page):
+    """The addresses of the queue's cases, in its order."""
+    page.goto("/desk")
+    return [link.get_attribute("href") for link in page.locator("td.name a").all()]
+
+
+def sign_in(page, words, name):
+    page.get_by_label(words["name"], exact=True).fill(name)
+    page.get_by_label(words["password"], exact=True).fill(PASSWORD)
+    page.get_by_role("main").get_by_role("button", name=words["sign in"]).click()
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_a_case_goes_from_suggestion_to_drawdown_without_a_script(browser, desk, language):
+    words = WORDS[language]
+    with window(browser, desk[0]) as context:
+        page = context.new_page()
+        page.goto(f"/signin?lang={language}")
+        sign_in(page, words, "wang.wei")
+        page.locator("td.name a").first.click()
+        for step, stage in zip(words["steps"], words["stages"], strict=True):
+            page.get_by_role("button", name=step, exact=True).click()
+            expect(page.get_by_role("status")).to_contain_text(step)
+            expect(page.locator(".history li").first).to_contain_text(stage)
+        expect(page.locator(".steps .now")).to_have_text(words["stages"][-1])
+        assert page.locator(".history li").count() == 1 + len(words["steps"])
+        page.get_by_role("button", name=words["sign out"]).click()
+        expect(page).to_have_url(re.compile(r"/signin\?left=1$"))
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_a_declined_case_goes_on_to_the_next_institution_without_a_script(browser, desk, language):
+    words, (address, tokens) = WORDS[language], desk
+    with window(browser, address, tokens["zhao.min"]) as theirs, window(browser, address, tokens["wang.wei"]) as mine:
+        other, page = theirs.new_page(), mine.new_page()
+        page.goto(f"/desk?lang={language}")
+        other.goto(f"/desk?lang={language}")
+        before, (case, *_) = set(cases(other)), cases(page)
+        page.goto(case)
+        page.locator("summary", has_text=re.compile(rf"^{words['decline']}$")).click()
+        page.get_by_role("button", name=words["decline"], exact=True).click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.get_by_label(words["reason"]).check()
+        page.get_by_role("button", name=words["decline"], exact=True).click()
+        expect(page.locator(".steps .out")).to_have_text(words["declined"])
+        (new,) = set(cases(other)) - before
+        other.goto(new)
+        expect(other.locator(".history li")).to_contain_text(words["came"])
+        assert page.goto(new).status == 404
+
+
+def addresses(page, name):
+    """The pages that somebody may see; `CASE` is the first of the queue."""
+    case = cases(page)[0] if "CASE" in PAGES[name] else ""
+    return [case if path == "CASE" else path for path in PAGES[name]]
+
+
+@pytest.mark.parametrize(("width", "scheme", "language"), [("phone", "dark", "en"), ("desktop", "light", "zh-CN")])
+@pytest.mark.parametrize("name", PAGES, ids=str)
+def test_no_page_has_a_serious_fault_for_those_who_see_or_move_otherwise(browser, desk, name, width, scheme, language):
+    """axe-core needs scripts, which the pages themselves forbid; and nothing may stand out to the side."""
+    address, tokens = desk
+    look = {"java_script_enabled": True, "bypass_csp": True, "color_scheme": scheme}
+    with window(browser, address, tokens.get(name, ""), width, **look) as context:
+        page = context.new_page()
+        page.goto(f"/welcome?lang={language}")
+        for path in addresses(page, name):
+            page.goto(path)
+            for summary in page.locator("summary").all():
+                summary.click()
+            found = Axe().run(page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in GRAVE] == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+def test_the_keyboard_alone_is_enough(browser, desk):
+    address, tokens = desk
+    with window(browser, address, tokens["wang.wei"]) as context:
+        page = context.new_page()
+        page.goto(cases(page)[0])
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("#main$"))
+        page.get_by_label("备注").first.focus()
+        page.keyboard.type("by keys")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator(".history li").first).to_contain_text("by keys")
+
+
+def test_a_page_loads_nothing_but_its_sheet_and_its_mark(browser, desk):
+    address, tokens = desk
+    with window(browser, address, tokens["wang.wei"], java_script_enabled=True) as context:
+        page, asked, complaints = context.new_page(), [], []
+        page.on("request", lambda request: asked.append(request.url.removeprefix(address).split("?")[0]))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto("/desk")
+        assert set(asked) <= {"/desk", "/desk/static/desk.css", "/desk/static/mark.svg"}
+        assert complaints == []

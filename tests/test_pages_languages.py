@@ -185,7 +185,7 @@ def test_unknown_facts_are_named():
 @pytest.mark.parametrize(
     ("rule", "text", "unit", "zh", "en"),
     [
-        ("amount", "at least 100, at most 20,000", "yuan", "不低于 ¥100、不高于 ¥2万", "at least CN¥100, at most CN¥20K"),
+        ("amount", "at least 1, at most 20,000", "yuan", "不低于 ¥1、不高于 ¥2万", "at least CN¥1, at most CN¥20K"),
         ("term", "at most 1", "month", "不高于 1 个月", "at most 1 month"),
         ("purpose", "orders, equipment", "", "订单履约、设备购置", "Order fulfilment, Equipment"),
         ("collateral", "orders, equipment", "", "订单、设备", "Orders, Equipment"),

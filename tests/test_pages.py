@@ -312,7 +312,7 @@ def test_a_case_goes_from_suggestion_to_drawdown(officer):
     officer.decide(case_id, "grant", amount="1,500,000", rate="3.85")
     officer.decide(case_id, "draw")
     officer.get(f"/desk/cases/{case_id}?done=draw&lang=en")
-    told = ("Saved: Record the drawdown.", "note of accept", "CN¥1,500,000", "3.85% a year", "The case has ended")
+    told = ("Saved: Drawn.", "note of accept", "CN¥1,500,000", "3.85% a year", "The case has ended")
     assert all(officer.says(text) for text in told)
     assert case_id not in officer.cases()
 

@@ -78,7 +78,7 @@ def test_a_case_goes_from_suggestion_to_drawdown_without_a_script(browser, desk,
         page.locator("td.name a").first.click()
         for step, stage in zip(words["steps"], words["stages"], strict=True):
             page.get_by_role("button", name=step, exact=True).click()
-            expect(page.get_by_role("status")).to_contain_text(step)
+            expect(page.get_by_role("status")).to_contain_text(stage)
             expect(page.locator(".history li").first).to_contain_text(stage)
         expect(page.locator(".steps .now")).to_have_text(words["stages"][-1])
         assert page.locator(".history li").count() == 1 + len(words["steps"])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 
 from api.desk import cases, reading
 from api.desk.reasons import LONGEST, MOST, choices
-from api.desk.stages import LEGAL, CaseStage, Step
+from api.desk.stages import LEGAL, TO, CaseStage, Step
 from api.desk.views import CaseView
 from api.pages import figures, words
 from api.pages.clocks import due
@@ -183,15 +183,19 @@ def _enterprise_part(view: CaseView, language: Language, currency: str) -> dict[
 
 def _forms_part(visit: Visit) -> dict[str, Any]:
     done = visit.request.query_params.get("done", "")
-    saved = visit.language.say("Saved: %(step)s.", step=visit.language.label(Step(done))) if done in set(Step) else ""
     return {
         "ahead": AHEAD,
         "choices": choices,
         "longest": LONGEST,
         "key": f"page-{secrets.token_hex(8)}",
-        "done": saved,
+        "done": _saved(Step(done), visit.language) if done in set(Step) else "",
         "back": _came_from(visit),
     }
+
+
+def _saved(step: Step, language: Language) -> str:
+    """What a step has made of the case."""
+    return language.say("Saved: %(step)s.", step=language.label(TO.get(step, step)))
 
 
 def _came_from(visit: Visit) -> str:

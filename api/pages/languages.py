@@ -92,7 +92,7 @@ class Language:
         """A time where the service stands."""
         if at is None:
             return NONE
-        return format_datetime(local(at), self.pick("y年M月d日 HH:mm", "d MMM y, HH:mm"), locale=self.locale)
+        return format_datetime(local(at), self.pick("y年M月d日 HH:mm", "MMM d, y, HH:mm"), locale=self.locale)
 
 
 def marked(text: str) -> str:

@@ -131,6 +131,17 @@ def test_no_page_has_a_fault_for_those_who_see_or_move_otherwise(browser, desk, 
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
+def test_long_texts_stay_on_the_page(browser, desk):
+    address, tokens = desk
+    with window(browser, address, tokens["wang.wei"], "phone", java_script_enabled=True) as context:
+        page = context.new_page()
+        page.goto(cases(page)[0])
+        page.get_by_label("备注").first.fill("无空格" * 300 + "x" * 1100)
+        page.get_by_role("button", name="受理", exact=True).click()
+        expect(page.locator("blockquote")).to_contain_text("x" * 1100)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_the_keyboard_alone_is_enough(browser, desk):
     address, tokens = desk
     with window(browser, address, tokens["wang.wei"]) as context:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from api.desk import identity
 from api.faults import short
 from api.pages.languages import DEFAULT, language, marked
 from api.pages.rendering import home, render, secured
@@ -70,7 +71,7 @@ def refused(request: Request, error: Exception) -> Response:
     """The page of an error; who is not signed in is led to sign in and back."""
     visit = getattr(request.state, "visit", None) or _stranger(request)
     if isinstance(error, SignInError) and request.method == "GET":
-        return go(signin_address(request, expired=bool(request.cookies.get("session"))))
+        return go(signin_address(request, expired=bool(request.cookies.get(identity.COOKIE))))
     status = _status(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, MatchingError):
         _log.error("request %s: a page failed", request.state.request_id, exc_info=error)

@@ -474,6 +474,18 @@ def test_a_month_counts_what_happened_and_another_is_empty(officer, commission):
     assert commission.says("Nothing happened in this month")
 
 
+def test_the_commission_compares_institutions_and_an_officer_does_not(officer, commission, clock):
+    clock.at += timedelta(hours=9)
+    commission.get("/desk/month?lang=en")
+    assert commission.says("By institution")
+    assert '<a href="/desk/month?month=2025-01&amp;institution=I1">Bank One</a>' in commission.page
+    assert '<a href="/desk?institution=I2">' in commission.page
+    officer.get("/desk/month?lang=en")
+    assert not officer.says("By institution")
+    commission.get("/desk/month?lang=en&institution=I1")
+    assert not commission.says("By institution")
+
+
 @pytest.mark.parametrize("month", ["2099-01", "x", "2025-1", "2025-13", "0000-00"])
 def test_a_month_that_is_none_or_to_come_is_this_one(officer, month):
     officer.get(f"/desk/month?month={month}&lang=en")

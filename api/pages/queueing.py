@@ -51,11 +51,7 @@ def get_queue(visit: SeeingVisit) -> Response:
         filters=filters,
         sort=sort,
         per=per,
-        pers=queue.SIZES,
-        sorts=SORTS,
-        stages=stages_of(filters.show),
-        kinds=tuple(Kind),
-        sizes=tuple(Size),
+        **_choices(filters),
         regions=_regions(visit, filters.region),
         institutions=_institutions(visit, names),
         chips=[{"show": one, "here": one is filters.show, "href": _address(kept, show=one)} for one in SHOWS],
@@ -111,6 +107,17 @@ def per_of(asked: Mapping[str, str]) -> int:
 def stages_of(show: Show) -> tuple[CaseStage, ...]:
     """The stages that there are in a part of the queue."""
     return tuple(stage for stage in CaseStage if (stage in ENDED) == (show is Show.ENDED))
+
+
+def _choices(filters: Filters) -> dict[str, Any]:
+    """What the form offers, the same for everybody."""
+    return {
+        "pers": queue.SIZES,
+        "sorts": SORTS,
+        "stages": stages_of(filters.show),
+        "kinds": tuple(Kind),
+        "sizes": tuple(Size),
+    }
 
 
 def _code(kind: type[CodeType], text: str | None) -> CodeType | None:

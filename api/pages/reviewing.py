@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Response
 
 from api.desk import month, reading
+from api.desk.overview import overview
 from api.desk.stages import CaseStage
 from api.desk.views import Clock, MonthView
 from api.pages.languages import Language
@@ -26,6 +27,7 @@ FUNNEL = (
     CaseStage.DRAWN,
 )
 OUT = (CaseStage.DECLINED, CaseStage.WITHDRAWN, CaseStage.EXPIRED)
+COLUMNS = (CaseStage.SUGGESTED, CaseStage.ACCEPTED, CaseStage.APPLIED, CaseStage.GRANTED, CaseStage.DECLINED)
 HOURS = 24
 
 
@@ -40,6 +42,7 @@ def get_month(visit: SeeingVisit) -> Response:
         names = reading.institutions(session, visit.actor)
         chosen = chosen if chosen in names and visit.actor.institution_id is None else None
         view = month.month(session, visit.actor, visit.service.settings, first, now, chosen)
+        lines = [] if chosen or visit.actor.institution_id else overview(session, visit.actor, first, now)
     institutions = [] if visit.actor.institution_id else _sorted(names, visit.language)
     return render(
         visit,
@@ -48,6 +51,8 @@ def get_month(visit: SeeingVisit) -> Response:
         first=first,
         chosen=chosen,
         institutions=institutions,
+        lines=[(line, visit.language.pick(*names[line.institution_id])) for line in lines],
+        columns=COLUMNS,
         earlier=_address(_before(first), chosen),
         later=_address(_after(first), chosen) if first < this else None,
         **shown(view, visit.language),

@@ -1,0 +1,70 @@
+"""All institutions side by side, for who may see them all: what waits at each, and what each did in a month."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from api.desk.identity import Actor, plain
+from api.desk.sight import visible
+from api.desk.stages import CaseStage, Step
+from api.store.desk_models import CaseRow, EventRow
+
+_NO_ANSWER: Final = (Step.OPEN.value, Step.SUGGEST.value, Step.WITHDRAW.value)
+Waiting = dict[str, tuple[int, int]]
+Counts = dict[str, Counter[CaseStage]]
+
+
+@dataclass(frozen=True)
+class InstitutionMonth:
+    """An institution's line: cases open and overdue now, the month's steps into each stage, its answers in time."""
+
+    institution_id: str
+    open: int
+    overdue: int
+    reached: Counter[CaseStage]
+    answers: int
+    in_time: int
+
+
+def overview(session: Session, actor: Actor, first: date, now: datetime) -> list[InstitutionMonth]:
+    """Those institutions where something waits or happened in the month from `first` on (UTC), the most overdue first.
+
+    Withdrawals and changes of the product are no answers to a clock.
+    """
+    waiting = _waiting(session, actor, plain(now))
+    reached, answers, in_time = _month(session, actor, first)
+    lines = [
+        InstitutionMonth(one, *waiting.get(one, (0, 0)), reached.get(one, Counter()), answers[one], in_time[one])
+        for one in waiting.keys() | reached.keys()
+    ]
+    return sorted(lines, key=lambda line: (-line.overdue, -line.open, line.institution_id))
+
+
+def _waiting(session: Session, actor: Actor, now: datetime) -> Waiting:
+    overdue = func.sum(case((CaseRow.due_at < now, 1), else_=0))
+    query = select(CaseRow.institution_id, func.count(), overdue).where(CaseRow.closed_at.is_(None))
+    rows = session.execute(query.where(*visible(actor, CaseRow.institution_id)).group_by(CaseRow.institution_id))
+    return {institution_id: (count, int(late)) for institution_id, count, late in rows}
+
+
+def _month(session: Session, actor: Actor, first: date) -> tuple[Counts, Counter[str], Counter[str]]:
+    """By institution: steps into each stage, answers, and answers in time."""
+    start, end = datetime(first.year, first.month, 1), datetime(first.year + first.month // 12, first.month % 12 + 1, 1)
+    columns = (EventRow.institution_id, EventRow.step, EventRow.to_stage, EventRow.late)
+    wanted = (*visible(actor, EventRow.institution_id), EventRow.at >= start, EventRow.at < end)
+    reached: Counts = {}
+    answers: Counter[str] = Counter()
+    in_time: Counter[str] = Counter()
+    for one, step, stage, late, count in session.execute(
+        select(*columns, func.count()).where(*wanted).group_by(*columns)
+    ):
+        if step != Step.SUGGEST.value:
+            reached.setdefault(one, Counter())[CaseStage(stage)] += count
+        if step not in _NO_ANSWER:
+            answers[one] += count
+            in_time[one] += 0 if late else count
+    return reached, answers, in_time

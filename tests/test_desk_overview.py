@@ -1,0 +1,73 @@
+"""All institutions side by side: what waits at each, what each did in a month, for who may see them."""
+
+from datetime import date
+
+from api.desk.overview import overview
+from api.desk.reading import case
+from api.desk.stages import CaseStage, Step
+from tests.desks import ADMINISTRATOR, COMMISSION, listed, officer, walk
+
+JANUARY = date(2025, 1, 1)
+
+
+def lines(service, actor=COMMISSION, first=JANUARY):
+    with service.store.reading() as session:
+        return {line.institution_id: line for line in overview(session, actor, first, service.now())}
+
+
+def opened(service, need_id="N3"):
+    """A case and an officer of its institution."""
+    case_id = listed(service, need_id).case_id
+    return case_id, officer(case(service, COMMISSION, case_id).item.institution_id)
+
+
+def test_what_waits_is_counted_by_institution(service, hands):
+    _, one = opened(service)
+    opened(service, "N4")
+    found = lines(service)
+    assert sum(line.open for line in found.values()) == 2
+    assert found[one.institution_id].overdue == 0
+    hands.move(days=1, seconds=1)
+    assert sum(line.overdue for line in lines(service).values()) == 2
+
+
+def test_a_month_s_steps_are_counted_and_answers_in_time_apart_from_late_ones(service, hands):
+    case_id, actor = opened(service)
+    walk(service, actor, case_id, Step.ACCEPT)
+    hands.move(days=4)
+    walk(service, actor, case_id, Step.CONTACT, version=2)
+    line = lines(service)[actor.institution_id]
+    assert line.reached == {CaseStage.SUGGESTED: 1, CaseStage.ACCEPTED: 1, CaseStage.CONTACTED: 1}
+    assert (line.answers, line.in_time) == (2, 1)
+
+
+def test_a_withdrawal_is_no_answer(service):
+    case_id, actor = opened(service)
+    walk(service, actor, case_id, Step.WITHDRAW)
+    line = lines(service)[actor.institution_id]
+    assert (line.open, line.answers, line.reached[CaseStage.WITHDRAWN]) == (0, 0, 1)
+
+
+def test_another_month_counts_nothing_but_what_waits(service):
+    _, actor = opened(service)
+    line = lines(service, first=date(2024, 12, 1))[actor.institution_id]
+    assert (line.open, line.answers, line.reached) == (1, 0, {})
+
+
+def test_who_is_bound_to_an_institution_sees_its_line_alone(service):
+    _, actor = opened(service)
+    other = "I2" if actor.institution_id == "I1" else "I1"
+    assert set(lines(service, actor)) == {actor.institution_id}
+    assert lines(service, officer(other)) == {}
+    assert lines(service, ADMINISTRATOR) == {}
+
+
+def test_the_most_overdue_institution_comes_first(service, hands):
+    case_id, actor = opened(service)
+    walk(service, actor, case_id, Step.DECLINE, reasons=["debt"])
+    hands.move(days=1, seconds=1)
+    with service.store.reading() as session:
+        found = overview(session, COMMISSION, JANUARY, service.now())
+    assert [line.overdue for line in found] == sorted((line.overdue for line in found), reverse=True)
+    assert found[0].institution_id != actor.institution_id
+    assert found[-1].reached[CaseStage.DECLINED] == 1

@@ -47,8 +47,8 @@ class Matcher:
         self.catalogue = catalogue
         self.ranker = ranker
         self.rulebook = Rulebook(catalogue)
-        appetites = tuple(appetite.bound(ranker.history) for appetite in ranker.appetites)
-        self.builder = Builder.of(ranker.history, ranker.kernels, catalogue, appetites)
+        self.appetites = tuple(appetite.bound(ranker.history) for appetite in ranker.appetites)
+        self.builder = Builder.of(ranker.history, ranker.kernels, catalogue, self.appetites)
         self.places = Places(catalogue, ranker.history, self.builder.roster)
 
     def rank(

@@ -50,6 +50,7 @@ ORDER = [
     "neutral",
     "matcher",
     "topics",
+    "leanings",
     "reasons",
     "advice",
 ]

@@ -7,6 +7,7 @@ are learned is in `matching.shown`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from matching.features import APPETITES, FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 from matching.levels import LEVELS
-from matching.scaling import moments, named, standard, unnamed
+from matching.scaling import moments, named, picked, standard, unnamed
 
 CODED: Final = tuple(
     name for name in CODES if name not in ("enterprise", "region_1", "region_4", "industry_1", "industry_4")
@@ -51,8 +52,12 @@ class Keys:
         texts = {name: tuple(map(str, history.vocabulary[at])) for name, at in zip(CODED, _CODED_AT, strict=True)}
         return cls(texts, *moments(np.array([context.numbers[: len(NUMBERED)] for context in contexts])))
 
-    def __len__(self) -> int:
+    @cached_property
+    def _size(self) -> int:
         return 1 + sum(map(len, self.texts.values())) + len(NUMBERED)
+
+    def __len__(self) -> int:
+        return self._size
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,7 +154,7 @@ class Bound:
         of = self.appetite
         keys, values = of.keys.slots(context, self.tables)
         # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
-        odds = (standard(features[:, COLUMNS], of.mean, of.scale, CLIP) * of.weights).sum(axis=1) + of.intercept
+        odds = (standard(picked(features, COLUMNS), of.mean, of.scale, CLIP) * of.weights).sum(axis=1) + of.intercept
         where = places(features)
         for slopes, codes in zip(self.slopes, levels, strict=True):
             odds += (slopes[:, keys] * values).sum(axis=1)[codes]
@@ -162,7 +167,7 @@ class Bound:
         A slope's part is exactly 0 where nothing was learned, or where the fact that it is on is missing.
         """
         of, found = self.appetite, np.zeros((len(features), len(FEATURES) + len(SLOPES)))
-        found[:, COLUMNS] = standard(features[:, COLUMNS], of.mean, of.scale, CLIP) * of.weights
+        found[:, COLUMNS] = standard(picked(features, COLUMNS), of.mean, of.scale, CLIP) * of.weights
         keys, values = of.keys.slots(context, self.tables)
         held = np.concatenate([np.tile(values, (len(features), 1)), places(features)], axis=1)
         where = np.concatenate([keys, np.arange(len(of.keys), len(of.keys) + len(PLACED))])

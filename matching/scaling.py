@@ -23,7 +23,17 @@ def standard(columns: Numbers, mean: Numbers, scale: Numbers, clip: float) -> Nu
 
     Row after row in memory: else the sum along a row would depend, in its last bits, on how many rows there are.
     """
-    return np.ascontiguousarray(np.clip(np.nan_to_num((columns - mean) / scale, nan=0.0), -clip, clip))
+    found: Numbers = np.subtract(columns, mean, order="C")
+    found /= scale
+    np.clip(found, -clip, clip, out=found)
+    np.copyto(found, 0.0, where=np.isnan(found))
+    return found
+
+
+def picked(features: Numbers, columns: Rows) -> Numbers:
+    """The feature `columns` [n, k]; without a copy where they stand side by side."""
+    first, last = int(columns[0]), int(columns[-1]) + 1
+    return features[:, first:last] if last - first == len(columns) else features[:, columns]
 
 
 def named(columns: Rows, *values: Numbers) -> dict[str, list[float]]:

@@ -15,6 +15,7 @@ ORDER = [
     "reference",
     "catalogue",
     "sizing",
+    "terms",
     "facts",
     "clauses",
     "schemas",

@@ -106,9 +106,10 @@ def main() -> None:
             dask = batched(folder, bundle, needs, "dask", Cluster(cluster.scheduler_address))
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(
-        f"{needs:,} needs of {PRODUCTS:,} candidates: Booster.predict on {CORES} threads {theirs:,.0f} pairs/s, the "
-        f"batch on {CORES} processes {local:,.0f} pairs/s: {local / theirs:.2f} x (at least {TARGET}); Dask {dask:,.0f} "
-        f"pairs/s: {dask / local:.2f} of local (at least {DASK_TARGET}); the largest worker {largest:.2f} GiB"
+        f"{needs:,} needs of {PRODUCTS:,} candidates: Booster.predict on {CORES} threads {theirs:,.0f} pairs/s, "
+        f"the batch on {CORES} processes {local:,.0f} pairs/s: {local / theirs:.2f} x (at least {TARGET}); "
+        f"Dask {dask:,.0f} pairs/s: {dask / local:.2f} of local (at least {DASK_TARGET}); "
+        f"the largest worker {largest:.2f} GiB"
     )
 
 

@@ -34,8 +34,12 @@ _SAID: Final = {**SAID, **LEANINGS}
 _FACTS: Final = sorted({said.needs for said in _SAID.values()} - {""})
 _TOPICS: Final = sorted({said.topic for said in _SAID.values()}, key=lambda topic: topic.code)
 _TOPIC_OF: Final = np.array([_TOPICS.index(_SAID[name].topic) if name in _SAID else -1 for name in PARTS])
-_CANDIDATES: Final = ("候选产品中位数", "median of the candidates")
-_OTHER: Final = ("对比产品", "the other product")
+_Beside = tuple[tuple[str, str], tuple[str, str]]  # what a feature's value is set beside, and what a slope's is
+_CANDIDATES: Final[_Beside] = (
+    ("候选产品中位数", "median of the candidates"),
+    ("候选产品平均", "mean of the candidates"),
+)
+_OTHER: Final[_Beside] = (("对比产品", "the other product"), ("对比产品", "the other product"))
 
 
 def explained(matcher: Matcher, ranking: Ranking, enterprise: Enterprise, need: Need) -> Ranking:
@@ -75,14 +79,15 @@ def _told(
     asked: tuple[Enterprise, Need],
     places: Sequence[int],
     references: Rows,
-    beside: tuple[str, str],
+    beside: _Beside,
 ) -> list[tuple[Reason, ...]]:
     """The reasons of the candidates in `places` against those in `references`."""
     rows, others = ranking.features[places], ranking.features[references]
     ours, theirs = (_odds(matcher, ranking, asked, chosen) for chosen in (places, references))
     added = matcher.ranker.contributions(rows, others, list(zip(ours, theirs, strict=True)))
-    values, usual = _values(rows, ours), _median(_values(others, theirs))
-    teller = _Teller(usual, _unstated(*asked, ranking.as_of), beside)
+    slopes = [parts[:, len(FEATURES) :].mean(axis=0) for parts in theirs] or [np.zeros(len(PARTS) - len(FEATURES))]
+    values = _values(rows, ours)
+    teller = _Teller(np.concatenate([_median(others), *slopes]), _unstated(*asked, ranking.as_of), beside)
     return list(map(teller.reasons, added, values))
 
 
@@ -96,7 +101,7 @@ def _odds(
 
 
 def _values(features: Numbers, odds: Sequence[Numbers]) -> Numbers:
-    """The features, and the slopes' parts; NaN where they say nothing [n, PARTS]."""
+    """The features, and the slopes' parts; NaN where they say nothing, or where there are no appetites [n, PARTS]."""
     slopes = [np.where(parts == 0, np.nan, parts)[:, len(FEATURES) :] for parts in odds]
     lacking = np.full((len(features), len(PARTS) - len(FEATURES)), np.nan)
     return np.concatenate([features, *(slopes or [lacking])], axis=1)
@@ -108,7 +113,7 @@ class _Teller:
 
     usual: Numbers
     unstated: NDArray[np.bool_]
-    beside: tuple[str, str]
+    beside: _Beside
 
     def reasons(self, added: Numbers, values: Numbers) -> tuple[Reason, ...]:
         """At most four reasons from what each part adds [PARTS] and its value [PARTS]."""
@@ -130,6 +135,7 @@ class _Teller:
         feature, topic = self._fact(members, added * np.sign(weight), values), _TOPICS[t]
         said, value, usual = _SAID[PARTS[feature]], float(values[feature]), float(self.usual[feature])
         (zh, en), (usual_zh, usual_en) = said.shown(value), said.shown(usual)
+        beside = self.beside[feature >= len(FEATURES)]
         return Reason(
             code=topic.code,
             effect=Effect.RAISES if weight > 0 else Effect.LOWERS,
@@ -137,8 +143,8 @@ class _Teller:
             feature=PARTS[feature],
             value=value,
             usual=usual,
-            text_zh=f"{topic.zh}；{said.zh}：{zh}（{self.beside[0]}：{usual_zh}）",
-            text_en=f"{topic.en}; {said.en}: {en} ({self.beside[1]}: {usual_en})",
+            text_zh=f"{topic.zh}；{said.zh}：{zh}（{beside[0]}：{usual_zh}）",
+            text_en=f"{topic.en}; {said.en}: {en} ({beside[1]}: {usual_en})",
         )
 
 

@@ -128,14 +128,14 @@ def test_reasons_break_the_appetites_down(leaning):
     assert codes & {LEANINGS[name].topic.code for name in LEANINGS}
 
 
-def test_a_reason_from_an_appetite_states_the_odds_beside_the_candidates_median(leaning):
+def test_a_reason_from_an_appetite_states_the_odds_beside_the_candidates_mean(leaning):
     said = [reason for reason in reasons(leaning) if reason.feature in LEANINGS]
     assert said
     for reason in said:
         (zh, en), words = LEANINGS[reason.feature].shown(reason.value), LEANINGS[reason.feature]
         assert en == f"× {np.exp(reason.value):.3g}"
-        assert reason.text_en.startswith(f"{words.topic.en}; {words.en}: {en} (median of the candidates: ")
-        assert reason.text_zh.startswith(f"{words.topic.zh}；{words.zh}：{zh}（候选产品中位数：")
+        assert reason.text_en.startswith(f"{words.topic.en}; {words.en}: {en} (mean of the candidates: ")
+        assert reason.text_zh.startswith(f"{words.topic.zh}；{words.zh}：{zh}（候选产品平均：")
 
 
 @pytest.mark.parametrize("level", ["product", "institution", "type"])

@@ -68,8 +68,8 @@ class Matcher:
 
         Reads no outcome from the first day of `as_of`'s month on. Equal scores rank by product id. Under `exposure`
         a better product may have to give way, and the matches are fewer where it cannot be met with all. In the neutral
-        `order` no model has a say in the matches, nor do they state a score or a chance. Matches come with their
-        verdicts where it is to `tell`; without costs less.
+        `order` no model has a say in the matches, nor do they state a score or a chance. Only where it is to `tell`
+        are there verdicts and counts of what failed; without costs less.
         """
         if kinds is not None:
             need = need.model_copy(update={"kinds": tuple(kinds)})
@@ -89,7 +89,7 @@ class Matcher:
             scores=scores,
             chances=chances,
             matches=self._matches(verdicts if tell else None, rows, scores, chances, first, order),
-            failed=verdicts.failed,
+            failed=verdicts.failed if tell else {},
             surprises=tuple(self.ranker.surprises(features)),
             order=order,
         )

@@ -305,7 +305,7 @@ def test_a_batch_that_is_killed_goes_on_where_it_stopped(crowd, bundle, tmp_path
         "--model",
         bundle.name,
         "--part",
-        2,
+        4,
         "--processes",
         2,
         "--out",

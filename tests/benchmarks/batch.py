@@ -18,8 +18,9 @@ from distributed import LocalCluster
 
 from matching import tables as gate
 from matching.appetite import PLACED, Appetite, Keys
-from matching.features import APPETITES, HEADS, LEVELS
+from matching.features import APPETITES
 from matching.history import History
+from matching.levels import HEADS, LEVELS
 from matching.memory import PARAMETERS, Kernel
 from matching.ranker import Ranker, manifest
 from matching.tables import Tables

@@ -15,7 +15,7 @@ import numpy as np
 from matching.features import APPETITES, FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 from matching.levels import LEVELS
-from matching.scaling import moments, named, picked, standard, unnamed
+from matching.scaling import moments, named, picked, standard, unnamed, weighted
 
 CODED: Final = tuple(
     name for name in CODES if name not in ("enterprise", "region_1", "region_4", "industry_1", "industry_4")
@@ -154,7 +154,7 @@ class Bound:
         of = self.appetite
         keys, values = of.keys.slots(context, self.tables)
         # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
-        odds = (standard(picked(features, COLUMNS), of.mean, of.scale, CLIP) * of.weights).sum(axis=1) + of.intercept
+        odds = weighted(picked(features, COLUMNS), of.mean, of.scale, CLIP, of.weights) + of.intercept
         where = places(features)
         for slopes, codes in zip(self.slopes, levels, strict=True):
             odds += (slopes[:, keys] * values).sum(axis=1)[codes]

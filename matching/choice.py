@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from matching.features import FEATURES, SPECIFICATION
 from matching.history import Codes, Numbers
-from matching.scaling import moments, named, picked, standard, unnamed
+from matching.scaling import moments, named, picked, standard, unnamed, weighted
 from matching.sides import Side
 
 RIDGE: Final = 0.01
@@ -36,7 +36,7 @@ class Choice:
     def score(self, features: Numbers) -> Numbers:
         """w · x for each row of float64 [n, len(FEATURES)]: a log chance, up to what all candidates share."""
         # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
-        return np.asarray(self.parts(features).sum(axis=1), dtype=np.float64)
+        return weighted(_bent(features), self.mean, self.scale, CLIP, self.weights)
 
     def parts(self, features: Numbers) -> Numbers:
         """What each of the feature `COLUMNS` adds to each row's score [n, COLUMNS]."""

@@ -7,14 +7,15 @@ are learned is in `matching.shown`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
 
-from matching.features import FEATURES, SPECIFICATION
+from matching.features import APPETITES, FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 from matching.levels import LEVELS
-from matching.scaling import moments, named, standard, unnamed
+from matching.scaling import moments, named, picked, standard, unnamed, weighted
 
 CODED: Final = tuple(
     name for name in CODES if name not in ("enterprise", "region_1", "region_4", "industry_1", "industry_4")
@@ -22,11 +23,15 @@ CODED: Final = tuple(
 NUMBERED: Final = DISTANCES
 PLACED: Final = ("place", "place_squared")  # where in the log of the product's limits the amount lies
 SOURCES: Final = ("level", *CODED, *NUMBERED, *PLACED)
+SLOPES: Final = tuple(f"{level}_{source}" for level in LEVELS for source in SOURCES)
+PARTS: Final = (*FEATURES, *(f"{stage}_{slope}" for stage in APPETITES for slope in SLOPES))
+"""All that a score is made of: the features, and the slopes of each appetite."""
 CLIP: Final = 4.0  # standard deviations: beyond, a value says no more
 COLUMNS: Final = np.flatnonzero([feature.family != "appetite" for feature in SPECIFICATION])
 _ABOVE: Final = FEATURES.index("amount_above_minimum")
 _BELOW: Final = FEATURES.index("amount_below_maximum")
 _NO_WIDTH: Final = 1e-9  # limits that are equal but for rounding
+_NEAR: Final = 1e-4  # log-odds between which the slope in the middle is the mean one but for rounding
 _CODED_AT: Final = [CODES.index(name) for name in CODED]
 
 
@@ -47,8 +52,12 @@ class Keys:
         texts = {name: tuple(map(str, history.vocabulary[at])) for name, at in zip(CODED, _CODED_AT, strict=True)}
         return cls(texts, *moments(np.array([context.numbers[: len(NUMBERED)] for context in contexts])))
 
-    def __len__(self) -> int:
+    @cached_property
+    def _size(self) -> int:
         return 1 + sum(map(len, self.texts.values())) + len(NUMBERED)
+
+    def __len__(self) -> int:
+        return self._size
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,12 +154,48 @@ class Bound:
         of = self.appetite
         keys, values = of.keys.slots(context, self.tables)
         # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
-        odds = (standard(features[:, COLUMNS], of.mean, of.scale, CLIP) * of.weights).sum(axis=1) + of.intercept
+        odds = weighted(picked(features, COLUMNS), of.mean, of.scale, CLIP, of.weights) + of.intercept
         where = places(features)
         for slopes, codes in zip(self.slopes, levels, strict=True):
             odds += (slopes[:, keys] * values).sum(axis=1)[codes]
             odds += (slopes[codes, len(of.keys) :] * where).sum(axis=1)
         return np.asarray(-np.logaddexp(0.0, -odds), dtype=np.float64)
+
+    def parts(self, context: Context, features: Numbers, levels: Sequence[Codes]) -> Numbers:
+        """What the log-odds of `log_chance` sum up beside the intercept [n, FEATURES + SLOPES].
+
+        A slope's part is exactly 0 where nothing was learned, or where the fact that it is on is missing.
+        """
+        of, found = self.appetite, np.zeros((len(features), len(FEATURES) + len(SLOPES)))
+        found[:, COLUMNS] = standard(picked(features, COLUMNS), of.mean, of.scale, CLIP) * of.weights
+        keys, values = of.keys.slots(context, self.tables)
+        held = np.concatenate([np.tile(values, (len(features), 1)), places(features)], axis=1)
+        where = np.concatenate([keys, np.arange(len(of.keys), len(of.keys) + len(PLACED))])
+        blocks = [slopes[codes][:, where] * held for slopes, codes in zip(self.slopes, levels, strict=True)]
+        found[:, len(FEATURES) :] = np.concatenate(blocks, axis=1)
+        return found
+
+
+def moved(intercept: float, parts: Numbers, references: Numbers) -> Numbers:
+    """float64 [n, k]: what each of the `parts` [n, k] adds to the log chance over the mean one of `references` [m, k].
+
+    Aumann and Shapley's value (1974; Sundararajan et al., 2017): along the straight line from a reference to a row all
+    parts move in step, so that each takes its share of the difference in log-odds. The values of a row sum to its log
+    chance less the mean one, and a part that is the same in a row and all references gets exactly 0.
+    """
+    odds, others = (part.sum(axis=1) + intercept for part in (parts, references))
+    slope, base = _mean_slope(odds[:, None], others), references[0]
+    found: Numbers = slope.mean(axis=1)[:, None] * (parts - base) - slope @ (references - base) / len(references)
+    return found
+
+
+def _mean_slope(odds: Numbers, others: Numbers) -> Numbers:
+    """By how much the log chance rises for each step of the log-odds on the way from `others` to `odds`."""
+    step = odds - others
+    near = np.abs(step) < _NEAR
+    rise = np.logaddexp(0.0, -others) - np.logaddexp(0.0, -odds)
+    middle = np.exp(-np.logaddexp(0.0, (odds + others) / 2))
+    return np.where(near, middle, rise / np.where(near, 1.0, step))
 
 
 def places(features: Numbers) -> Numbers:

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from matching.features import FEATURES, SPECIFICATION
 from matching.history import Codes, Numbers
-from matching.scaling import moments, named, standard, unnamed
+from matching.scaling import moments, named, picked, standard, unnamed, weighted
 from matching.sides import Side
 
 RIDGE: Final = 0.01
@@ -22,7 +22,7 @@ CLIP: Final = 6.0  # standard deviations: beyond, a value says no more
 # What is the same for all candidates cancels out; an appetite counts beside the choice, not in it.
 COLUMNS: Final = np.flatnonzero([f.side != Side.ENTERPRISE and f.family != "appetite" for f in SPECIFICATION])
 _COUNTED: Final = ("own_count", "own_seen", "own_years", "idle_years", "life_years")
-_LOGGED: Final = np.array([FEATURES[i].endswith(_COUNTED) for i in COLUMNS])
+_LOGGED: Final = np.flatnonzero([FEATURES[i].endswith(_COUNTED) for i in COLUMNS])
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Choice:
     def score(self, features: Numbers) -> Numbers:
         """w · x for each row of float64 [n, len(FEATURES)]: a log chance, up to what all candidates share."""
         # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
-        return np.asarray(self.parts(features).sum(axis=1), dtype=np.float64)
+        return weighted(_bent(features), self.mean, self.scale, CLIP, self.weights)
 
     def parts(self, features: Numbers) -> Numbers:
         """What each of the feature `COLUMNS` adds to each row's score [n, COLUMNS]."""
@@ -83,5 +83,6 @@ def fit_choice(features: Numbers, labels: Codes, groups: Codes, weights: Numbers
 
 def _bent(features: Numbers) -> Numbers:
     """The columns, counts and years as log(1 + x)."""
-    columns = features[:, COLUMNS]
-    return np.where(_LOGGED, np.log1p(np.maximum(columns, 0)), columns)
+    columns = picked(features, COLUMNS).copy()
+    columns[:, _LOGGED] = np.log1p(np.maximum(columns[:, _LOGGED], 0))
+    return columns

@@ -285,8 +285,8 @@ class Verdict(Entity):
 class Reason(Entity):
     """Why a match stands where it does: what one group of features adds to its score over the others', and a fact.
 
-    `value` is the model's own of `feature`, `usual` the median over what the match was held against; the text has both
-    in words. Weights of one ranking compare.
+    `value` is the model's own of `feature`, `usual` the median over what the match was held against (of log-odds the
+    mean); the text has both in words. Weights of one ranking compare.
     """
 
     code: Code = fact("理由编号", "Reason")
@@ -294,7 +294,7 @@ class Reason(Entity):
     weight: float = fact("权重", "Weight")
     feature: Code = fact("依据特征", "Feature it rests on")
     value: float = fact("特征值", "Value of the feature")
-    usual: float = fact("对照中位数", "Median of what it was held against")
+    usual: float = fact("对照值", "Median of what it was held against; of odds the mean")
     text_zh: Text = fact("说明", "In words (zh)")
     text_en: Text = fact("英文说明", "In words (en)")
 

@@ -39,6 +39,10 @@ class InputError(MatchingError):
         more = f"; and {rest} more" if rest > 0 else ""
         super().__init__(f"{where}: " + "; ".join(map(str, self.faults[: self.shown])) + more)
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, tuple[Fault, ...]]]:
+        """What another process makes it from."""
+        return type(self), (self.where, self.faults)
+
 
 class NotFoundError(MatchingError):
     """`what` (an entity's name) has no member `key`."""
@@ -47,6 +51,10 @@ class NotFoundError(MatchingError):
         self.what = what
         self.key = key
         super().__init__(f"{what} {key!r} does not exist")
+
+    def __reduce__(self) -> tuple[type["NotFoundError"], tuple[str, str]]:
+        """What another process makes it from."""
+        return type(self), (self.what, self.key)
 
 
 class BundleError(MatchingError):

@@ -13,6 +13,7 @@ from matching.catalogue import days
 from matching.domain import Enterprise, Need, Size
 from matching.errors import InputError
 from matching.sizing import size_need
+from matching.terms import above_cycle_limit, above_pledge_limit
 
 Known = Mapping[str, Any]
 CHINA: Final = "CN"
@@ -180,6 +181,8 @@ _DERIVED: Final = (
     Fact("amount_to_price", FactType.NUMBER, "需求金额与设备价款之比", "Amount to the equipment's price", "share"),
     Fact("amount_to_renewal", FactType.NUMBER, "需求金额与续贷金额之比", "Amount to the amount renewed", "share"),
     Fact("amount_above_need", FactType.NUMBER, "超出流动资金测算额", "Amount above the working capital need", "yuan"),
+    Fact("term_above_cycle_limit", FactType.NUMBER, "超出流动资金贷款最长期限", "Term above the longest", "month"),
+    Fact("term_above_pledge_limit", FactType.NUMBER, "超出质押贷款最长期限", "Term above a pledge's longest", "month"),
     Fact("down_payment_share", FactType.NUMBER, "首付比例", "Down payment to price", "share"),
     Fact("profit_to_amount", FactType.NUMBER, "年均可分配利润与金额之比", "Distributable profit to amount", "share"),
 )
@@ -227,6 +230,8 @@ def _alone(derive: Callable[[Enterprise, date], Any]) -> Callable[[Enterprise, N
 _DERIVATIONS: Final[dict[str, Callable[[Enterprise, Need, date], Any]]] = {
     **{name: _alone(derive) for name, derive in _OWN.items()},
     "amount_above_need": lambda enterprise, need, as_of: _excess(enterprise, need),
+    "term_above_cycle_limit": above_cycle_limit,
+    "term_above_pledge_limit": above_pledge_limit,
     "down_payment_share": lambda enterprise, need, as_of: _share(need.down_payment, need.purchase_price),
     "profit_to_amount": lambda enterprise, need, as_of: _share(enterprise.distributable_profit, need.amount),
     **{name: _amount_to(field) for name, field in AMOUNT_TO.items()},

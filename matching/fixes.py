@@ -24,6 +24,7 @@ LEVERS: Final[Mapping[str, tuple[str, int]]] = {
     "rd_intensity": ("rd_spend", RISES),
     "down_payment_share": ("down_payment", RISES),
     "profit_to_amount": ("amount", FALLS),
+    **{name: ("term_months", RISES) for name in FACTS if name.startswith("term_above_")},
     **{name: ("amount", RISES) for name in FACTS if name.startswith("amount_")},
 }
 """The one field by which a derived fact can be changed, and whether the fact rises or falls with it."""

@@ -47,8 +47,8 @@ class Matcher:
         self.catalogue = catalogue
         self.ranker = ranker
         self.rulebook = Rulebook(catalogue)
-        appetites = tuple(appetite.bound(ranker.history) for appetite in ranker.appetites)
-        self.builder = Builder.of(ranker.history, ranker.kernels, catalogue, appetites)
+        self.appetites = tuple(appetite.bound(ranker.history) for appetite in ranker.appetites)
+        self.builder = Builder.of(ranker.history, ranker.kernels, catalogue, self.appetites)
         self.places = Places(catalogue, ranker.history, self.builder.roster)
 
     def rank(
@@ -62,12 +62,14 @@ class Matcher:
         among: Rows | None = None,
         exposure: Exposure | None = None,
         order: Order = Order.MODEL,
+        tell: bool = True,
     ) -> Ranking:
         """The best `top_k` eligible products for `need` as of a date; `among` limits the rows that are considered.
 
         Reads no outcome from the first day of `as_of`'s month on. Equal scores rank by product id. Under `exposure`
         a better product may have to give way, and the matches are fewer where it cannot be met with all. In the neutral
-        `order` no model has a say in the matches, nor do they state a score or a chance.
+        `order` no model has a say in the matches, nor do they state a score or a chance. Only where it is to `tell`
+        are there verdicts and counts of what failed; without costs less.
         """
         if kinds is not None:
             need = need.model_copy(update={"kinds": tuple(kinds)})
@@ -86,16 +88,16 @@ class Matcher:
             features=features,
             scores=scores,
             chances=chances,
-            matches=self._matches(verdicts, rows, scores, chances, first, order),
-            failed=verdicts.failed,
+            matches=self._matches(verdicts if tell else None, rows, scores, chances, first, order),
+            failed=verdicts.failed if tell else {},
             surprises=tuple(self.ranker.surprises(features)),
             order=order,
         )
 
     def _matches(
-        self, verdicts: Verdicts, rows: Rows, scores: Numbers, chances: Numbers, first: Rows, order: Order
+        self, verdicts: Verdicts | None, rows: Rows, scores: Numbers, chances: Numbers, first: Rows, order: Order
     ) -> tuple[Match, ...]:
-        eligible = np.flatnonzero(verdicts.eligible)
+        eligible = np.flatnonzero(verdicts.eligible) if verdicts else rows
         said = order is Order.MODEL
         return tuple(
             Match(
@@ -103,7 +105,7 @@ class Matcher:
                 rank=rank,
                 score=float(scores[i]) if said else None,
                 chance=float(chances[i]) if said and not np.isnan(chances[i]) else None,
-                verdicts=verdicts.of(int(eligible[i])),
+                verdicts=verdicts.of(int(eligible[i])) if verdicts else (),
             )
             for rank, i in enumerate(first, start=1)
         )

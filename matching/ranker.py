@@ -18,7 +18,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.appetite import Appetite
+from matching.appetite import PARTS, SLOPES, Appetite, moved
 from matching.calibration import SILENT, Calibration
 from matching.card import card
 from matching.catalogue import Rows
@@ -96,18 +96,34 @@ class Ranker:
         leaning: Numbers = features[:, list(APPETITE_COLUMNS)].sum(axis=1)
         return self.forest.score(features) + self.choice.score(features) + APPETITE_WEIGHT * leaning
 
-    def contributions(self, features: Numbers, references: Numbers) -> Numbers:
-        """float64 [n, FEATURES]: what each feature adds to each row's score over the mean one of `references`.
+    def contributions(
+        self, features: Numbers, references: Numbers, odds: Sequence[tuple[Numbers, Numbers]] = ()
+    ) -> Numbers:
+        """float64 [n, PARTS]: what each part adds to each row's score over the mean one of `references`.
 
-        Exact interventional Shapley values (Lundberg et al., 2020): they sum to score less mean score, and what is the
-        same in a row and all references gets exactly 0. At least one reference is needed.
+        `odds` are the parts of each appetite's log-odds, of the rows and of the references (`Bound.parts`); without
+        them all that an appetite adds stands in its own column.
+        Exact: interventional Shapley values of the forest (Lundberg et al., 2020), differences of the choice model,
+        Aumann-Shapley values of the appetites. They sum to score less mean score, and what is the same in a row and all
+        references gets exactly 0. At least one reference is needed.
         Raises `BundleError` where LightGBM itself scores the forest.
         """
-        found = contributions(*self._explainable, features, references)
+        found = np.zeros((len(features), len(PARTS)))
+        found[:, : len(FEATURES)] = contributions(*self._explainable, features, references)
         found[:, COLUMNS] += _over(self.choice.parts(features), self.choice.parts(references))
-        leaning = list(APPETITE_COLUMNS)
-        found[:, leaning] += APPETITE_WEIGHT * _over(features[:, leaning], references[:, leaning])
+        for stage, column in enumerate(APPETITE_COLUMNS):
+            if odds:
+                self._lean(found, stage, *odds[stage])
+            else:
+                found[:, column] += APPETITE_WEIGHT * _over(features[:, [column]], references[:, [column]])[:, 0]
         return found
+
+    def _lean(self, found: Numbers, stage: int, parts: Numbers, references: Numbers) -> None:
+        """Adds what the parts of one appetite's odds move the score by."""
+        added = APPETITE_WEIGHT * moved(self.appetites[stage].intercept, parts, references)
+        first = len(FEATURES) + stage * len(SLOPES)
+        found[:, : len(FEATURES)] += added[:, : len(FEATURES)]
+        found[:, first : first + len(SLOPES)] += added[:, len(FEATURES) :]
 
     @cached_property
     def _explainable(self) -> tuple[Forest, Paths]:

@@ -2,16 +2,19 @@
 
 A reason's weight is the sum of what its features add to the score over the mean of a fixed set of references: the
 enterprise's own candidates, at even steps down the ranking. What is common to all of them cancels. A feature that is
-missing, or that speaks of a fact which the enterprise did not state, counts in no reason.
+missing, or that speaks of a fact which the enterprise did not state, counts in no reason; nor does a slope of an
+appetite that was never learned.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.appetite import PARTS
 from matching.catalogue import Rows
 from matching.codes import Effect
 from matching.domain import Enterprise, Need, Reason
@@ -19,17 +22,24 @@ from matching.errors import NotFoundError
 from matching.facts import derived
 from matching.features import FEATURES
 from matching.history import Numbers
+from matching.leanings import LEANINGS
+from matching.levels import LEVELS
 from matching.matcher import Matcher, Ranking
 from matching.topics import SAID
 
 MOST: Final = 4
 REFERENCES: Final = 64
 LEAST: Final = 1e-6  # a smaller weight is rounding
-_FACTS: Final = sorted({said.needs for said in SAID.values()} - {""})
-_TOPICS: Final = sorted({said.topic for said in SAID.values()}, key=lambda topic: topic.code)
-_TOPIC_OF: Final = np.array([_TOPICS.index(SAID[name].topic) if name in SAID else -1 for name in FEATURES])
-_CANDIDATES: Final = ("候选产品中位数", "median of the candidates")
-_OTHER: Final = ("对比产品", "the other product")
+_SAID: Final = {**SAID, **LEANINGS}
+_FACTS: Final = sorted({said.needs for said in _SAID.values()} - {""})
+_TOPICS: Final = sorted({said.topic for said in _SAID.values()}, key=lambda topic: topic.code)
+_TOPIC_OF: Final = np.array([_TOPICS.index(_SAID[name].topic) if name in _SAID else -1 for name in PARTS])
+_Beside = tuple[tuple[str, str], tuple[str, str]]  # what a feature's value is set beside, and what a slope's is
+_CANDIDATES: Final[_Beside] = (
+    ("候选产品中位数", "median of the candidates"),
+    ("候选产品平均", "mean of the candidates"),
+)
+_OTHER: Final[_Beside] = (("对比产品", "the other product"), ("对比产品", "the other product"))
 
 
 def explained(matcher: Matcher, ranking: Ranking, enterprise: Enterprise, need: Need) -> Ranking:
@@ -39,10 +49,8 @@ def explained(matcher: Matcher, ranking: Ranking, enterprise: Enterprise, need: 
     """
     if not ranking.matches:
         return ranking
-    rows = ranking.features[_places(matcher, ranking, [match.product_id for match in ranking.matches])]
-    references = ranking.features[reference_rows(ranking.scores)]
-    teller = _Teller(_median(references), _unstated(enterprise, need, ranking), _CANDIDATES)
-    told = map(teller.reasons, matcher.ranker.contributions(rows, references), rows)
+    places = _places(matcher, ranking, [match.product_id for match in ranking.matches])
+    told = _told(matcher, ranking, (enterprise, need), places, reference_rows(ranking.scores), _CANDIDATES)
     matches = zip(ranking.matches, told, strict=True)
     return replace(ranking, matches=tuple(match.model_copy(update={"reasons": found}) for match, found in matches))
 
@@ -54,9 +62,8 @@ def why(
 
     Raises `NotFoundError` where one is no candidate of the ranking, and `BundleError` as `Ranker.contributions` does.
     """
-    rows = ranking.features[_places(matcher, ranking, [product_id, over])]
-    teller = _Teller(_median(rows[1:]), _unstated(enterprise, need, ranking), _OTHER)
-    return teller.reasons(matcher.ranker.contributions(rows[:1], rows[1:])[0], rows[0])
+    ours, other = _places(matcher, ranking, [product_id, over])
+    return _told(matcher, ranking, (enterprise, need), [ours], np.array([other]), _OTHER)[0]
 
 
 def reference_rows(scores: Numbers) -> Rows:
@@ -66,43 +73,78 @@ def reference_rows(scores: Numbers) -> Rows:
     return np.asarray(order[steps.round().astype(np.intp)], dtype=np.intp)
 
 
+def _told(
+    matcher: Matcher,
+    ranking: Ranking,
+    asked: tuple[Enterprise, Need],
+    places: Sequence[int],
+    references: Rows,
+    beside: _Beside,
+) -> list[tuple[Reason, ...]]:
+    """The reasons of the candidates in `places` against those in `references`."""
+    rows, others = ranking.features[places], ranking.features[references]
+    ours, theirs = (_odds(matcher, ranking, asked, chosen) for chosen in (places, references))
+    added = matcher.ranker.contributions(rows, others, list(zip(ours, theirs, strict=True)))
+    slopes = [parts[:, len(FEATURES) :].mean(axis=0) for parts in theirs] or [np.zeros(len(PARTS) - len(FEATURES))]
+    values = _values(rows, ours)
+    teller = _Teller(np.concatenate([_median(others), *slopes]), _unstated(*asked, ranking.as_of), beside)
+    return list(map(teller.reasons, added, values))
+
+
+def _odds(
+    matcher: Matcher, ranking: Ranking, asked: tuple[Enterprise, Need], places: Sequence[int] | Rows
+) -> list[Numbers]:
+    """The parts of each appetite's log-odds, of these candidates."""
+    context, rows = matcher.ranker.history.context(*asked, ranking.as_of), ranking.rows[places]
+    codes = [getattr(matcher.builder.roster, level)[rows] for level in LEVELS]
+    return [bound.parts(context, ranking.features[places], codes) for bound in matcher.appetites]
+
+
+def _values(features: Numbers, odds: Sequence[Numbers]) -> Numbers:
+    """The features, and the slopes' parts; NaN where they say nothing, or where there are no appetites [n, PARTS]."""
+    slopes = [np.where(parts == 0, np.nan, parts)[:, len(FEATURES) :] for parts in odds]
+    lacking = np.full((len(features), len(PARTS) - len(FEATURES)), np.nan)
+    return np.concatenate([features, *(slopes or [lacking])], axis=1)
+
+
 @dataclass(frozen=True)
 class _Teller:
-    """Puts contributions into words, beside the `usual` values [FEATURES]; silent on what rests on `unstated` facts."""
+    """Puts contributions into words, beside the `usual` values [PARTS]; silent on what rests on `unstated` facts."""
 
     usual: Numbers
     unstated: NDArray[np.bool_]
-    beside: tuple[str, str]
+    beside: _Beside
 
     def reasons(self, added: Numbers, values: Numbers) -> tuple[Reason, ...]:
-        """At most four reasons from what each feature adds [FEATURES] and its value [FEATURES]."""
+        """At most four reasons from what each part adds [PARTS] and its value [PARTS]."""
         known = np.isfinite(values) & np.isfinite(self.usual) & ~self.unstated
         weights = np.bincount(_TOPIC_OF[known], added[known], len(_TOPICS))
         first = [t for t in np.argsort(-np.abs(weights), kind="stable")[:MOST].tolist() if abs(weights[t]) >= LEAST]
         return tuple(self._reason(t, float(weights[t]), known & (t == _TOPIC_OF), added, values) for t in first)
 
     def _fact(self, members: NDArray[np.bool_], moved: Numbers, values: Numbers) -> int:
-        """The feature that moves the score most in the reason's direction, one that shows a difference first."""
+        """The part that moves the score most in the reason's direction, one that shows a difference first."""
 
         def telling(i: int) -> tuple[bool, float]:
-            shown = SAID[FEATURES[i]].shown
+            shown = _SAID[PARTS[i]].shown
             return moved[i] > 0 and shown(float(values[i])) != shown(float(self.usual[i])), float(moved[i])
 
         return max(np.flatnonzero(members).tolist(), key=telling)
 
     def _reason(self, t: int, weight: float, members: NDArray[np.bool_], added: Numbers, values: Numbers) -> Reason:
         feature, topic = self._fact(members, added * np.sign(weight), values), _TOPICS[t]
-        said, value, usual = SAID[FEATURES[feature]], float(values[feature]), float(self.usual[feature])
+        said, value, usual = _SAID[PARTS[feature]], float(values[feature]), float(self.usual[feature])
         (zh, en), (usual_zh, usual_en) = said.shown(value), said.shown(usual)
+        beside = self.beside[feature >= len(FEATURES)]
         return Reason(
             code=topic.code,
             effect=Effect.RAISES if weight > 0 else Effect.LOWERS,
             weight=weight,
-            feature=FEATURES[feature],
+            feature=PARTS[feature],
             value=value,
             usual=usual,
-            text_zh=f"{topic.zh}；{said.zh}：{zh}（{self.beside[0]}：{usual_zh}）",
-            text_en=f"{topic.en}; {said.en}: {en} ({self.beside[1]}: {usual_en})",
+            text_zh=f"{topic.zh}；{said.zh}：{zh}（{beside[0]}：{usual_zh}）",
+            text_en=f"{topic.en}; {said.en}: {en} ({beside[1]}: {usual_en})",
         )
 
 
@@ -123,7 +165,7 @@ def _median(rows: Numbers) -> Numbers:
     return np.where(count > 0, np.take_along_axis(ordered, middle, axis=0).mean(axis=0), np.nan)
 
 
-def _unstated(enterprise: Enterprise, need: Need, ranking: Ranking) -> NDArray[np.bool_]:
-    """The features that no reason may rest on: of facts not known, or the same for all candidates."""
-    lacking = {name for name in _FACTS if derived(name, enterprise, need, ranking.as_of) is None}
-    return np.array([name not in SAID or SAID[name].needs in lacking for name in FEATURES])
+def _unstated(enterprise: Enterprise, need: Need, as_of: date) -> NDArray[np.bool_]:
+    """The parts that no reason may rest on: of facts not known, or the same for all candidates."""
+    lacking = {name for name in _FACTS if derived(name, enterprise, need, as_of) is None}
+    return np.array([name not in _SAID or _SAID[name].needs in lacking for name in PARTS])

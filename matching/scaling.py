@@ -1,12 +1,17 @@
 """Feature columns in standard deviations from their mean, and one row of numbers a feature for a bundle's JSON."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
+from numba import njit
 
 from matching.catalogue import Rows
 from matching.features import FEATURES
 from matching.history import Numbers
+
+_SPAN: Final = 128  # numbers that numpy sums in one go
 
 
 def moments(columns: Numbers) -> tuple[Numbers, Numbers]:
@@ -23,7 +28,70 @@ def standard(columns: Numbers, mean: Numbers, scale: Numbers, clip: float) -> Nu
 
     Row after row in memory: else the sum along a row would depend, in its last bits, on how many rows there are.
     """
-    return np.ascontiguousarray(np.clip(np.nan_to_num((columns - mean) / scale, nan=0.0), -clip, clip))
+    found: Numbers = np.subtract(columns, mean, order="C")
+    found /= scale
+    np.clip(found, -clip, clip, out=found)
+    np.copyto(found, 0.0, where=np.isnan(found))
+    return found
+
+
+def weighted(columns: Numbers, mean: Numbers, scale: Numbers, clip: float, weights: Numbers) -> Numbers:
+    """`(standard(…) * weights).sum(axis=1)` for columns [n, k], to the last bit, without the matrices between."""
+    found = np.empty(len(columns))
+    _weighted(columns, mean, scale, clip, weights, np.array(_steps(0, columns.shape[1])), found)
+    return found
+
+
+@cache
+def _steps(begin: int, count: int) -> tuple[tuple[int, int], ...]:
+    """In which order numpy sums so many numbers: spans (begin, end), and (0, 0) where the last two sums are added."""
+    if count <= _SPAN:
+        return ((begin, begin + count),)
+    half = count // 2 - count // 2 % 8
+    return (*_steps(begin, half), *_steps(begin + half, count - half), (0, 0))
+
+
+@njit(cache=True, nogil=True)
+def _weighted(columns: Any, mean: Any, scale: Any, clip: float, weights: Any, steps: Any, found: Any) -> None:
+    width = columns.shape[1]
+    part, sums = np.empty(width), np.empty(len(steps) + 1)
+    for row in range(len(columns)):
+        for c in range(width):
+            deviation = (columns[row, c] - mean[c]) / scale[c]
+            deviation = max(min(deviation, clip), -clip) if deviation == deviation else 0.0
+            part[c] = deviation * weights[c]
+        held = 0
+        for step in range(len(steps)):
+            begin, end = steps[step]
+            if end > begin:
+                sums[held] = _span_sum(part[begin:end])
+                held += 1
+            else:
+                sums[held - 2] += sums[held - 1]
+                held -= 1
+        found[row] = sums[0]
+
+
+@njit(cache=True, nogil=True)
+def _span_sum(part: Any) -> Any:
+    """Eight sums side by side, then what is left."""
+    whole, total = 0, 0.0
+    if len(part) >= 8:
+        whole = len(part) - len(part) % 8
+        a, b, c, d, e, f, g, h = part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7]
+        for i in range(8, whole, 8):
+            a, b, c, d = a + part[i], b + part[i + 1], c + part[i + 2], d + part[i + 3]
+            e, f, g, h = e + part[i + 4], f + part[i + 5], g + part[i + 6], h + part[i + 7]
+        total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for i in range(whole, len(part)):
+        total += part[i]
+    return total
+
+
+def picked(features: Numbers, columns: Rows) -> Numbers:
+    """The feature `columns` [n, k]; without a copy where they stand side by side."""
+    first, last = int(columns[0]), int(columns[-1]) + 1
+    return features[:, first:last] if last - first == len(columns) else features[:, columns]
 
 
 def named(columns: Rows, *values: Numbers) -> dict[str, list[float]]:

@@ -66,7 +66,8 @@ def suggest(enterprise: Enterprise, need: Need, as_of: date) -> Suggestion | Non
     sizing = size_need(enterprise, need) if need.purpose in WORKING else None
     if sizing is None:
         return None
-    cycle = ceil(_cycle_days(enterprise) * MONTHS / DAYS)
+    cycle = cash_cycle(enterprise)
+    assert cycle is not None  # what is sized has all its figures
     longest = _longest(cycle, as_of)
     beyond = max(0, (need.term_months or 0) - longest) if longest else 0
     return Suggestion(
@@ -89,9 +90,11 @@ def _longest(cycle: int, as_of: date) -> int | None:
     return int(chosen.value) if chosen else None
 
 
-def _cycle_days(enterprise: Enterprise) -> float:
+def cash_cycle(enterprise: Enterprise) -> int | None:
+    """Months of the cash cycle, begun ones whole; None where a figure is missing, or revenue or cost is not above 0."""
     figures = [np.array([getattr(enterprise, name)], np.float64) for name in ("revenue", "profit", *_BALANCE)]
-    return float(cycle_days(*figures)[0])
+    days = float(cycle_days(*figures)[0])
+    return None if np.isnan(days) else ceil(days * MONTHS / DAYS)
 
 
 def size_need(enterprise: Enterprise, need: Need) -> Sizing | None:

@@ -27,7 +27,10 @@ __all__ = [
     "Tables",
     "check",
     "check_table",
+    "consistent",
+    "described",
     "entities",
+    "file_of",
     "frame_of",
     "read",
     "records",
@@ -82,7 +85,11 @@ ABOUT: Final[dict[str, type]] = {
 
 def check(tables: Tables) -> Tables:
     """All five tables checked, each by itself and then against each other. Raises `InputError`."""
-    tables = tables.map(check_table)
+    return consistent(tables.map(check_table))
+
+
+def consistent(tables: Tables) -> Tables:
+    """Tables that are checked each by itself, checked against each other. Raises `InputError`."""
     faults = [fault for column in REFERENCES for fault in _dangling(tables, *column)]
     faults += _out_of_time(tables) + (_crossed(tables.products) or _misruled(tables.products))
     if faults:
@@ -96,7 +103,7 @@ def read(folder: Path | str, until: date | None = None) -> Tables:
     Raises `InputError` where a file is missing, empty or broken, or a row breaks a rule.
     """
     folder = Path(folder)
-    about = _read_about(folder / "tables.json")
+    about = described(folder)
     frames: dict[str, Any] = {name: _read_frame(folder, name) for name in ENTITIES}
     tables = Tables(**frames, **about)
     return check(tables.before(until) if until else tables)
@@ -216,7 +223,9 @@ def _before(name: str, frame: pd.DataFrame, until: date) -> pd.DataFrame:
     return frame[~(days(frame[DATED[name]]) >= pd.Timestamp(until))].reset_index(drop=True)
 
 
-def _read_about(path: Path) -> dict[str, Any]:
+def described(folder: Path) -> dict[str, Any]:
+    """What `tables.json` says of a folder. Raises `InputError` where it is missing or wrong."""
+    path = folder / "tables.json"
     if not path.exists():
         raise InputError(str(path), [Fault("tables.json", "file is missing: is this a folder of tables?")])
     try:
@@ -235,16 +244,21 @@ def _read_about(path: Path) -> dict[str, Any]:
     return about
 
 
+def file_of(folder: Path, name: str) -> Path:
+    """The file of table `name`: parquet where there is one, else csv. Raises `InputError` where there is neither."""
+    files = [folder / f"{name}.{form}" for form in ("parquet", "csv")]
+    for path in files:
+        if path.exists():
+            return path
+    raise InputError(str(folder), [Fault(name, f"file is missing: {files[0].name} or {files[1].name}")])
+
+
 def _read_frame(folder: Path, name: str) -> pd.DataFrame:
-    parquet, csv = folder / f"{name}.parquet", folder / f"{name}.csv"
+    path = file_of(folder, name)
     try:
-        if parquet.exists():
-            return pd.read_parquet(parquet)
-        if csv.exists():
-            return _read_csv(csv)
+        return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (ValueError, OSError, pa.ArrowException) as error:
         raise InputError(str(folder / name), [Fault(name, f"file is readable: {error}")]) from None
-    raise InputError(str(folder), [Fault(name, f"file is missing: {parquet.name} or {csv.name}")])
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

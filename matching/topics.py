@@ -43,7 +43,7 @@ def _log_share(value: float) -> tuple[str, str]:
     return _share(exp(value))
 
 
-def _ratio(value: float) -> tuple[str, str]:
+def ratio(value: float) -> tuple[str, str]:
     """Of a log ratio."""
     factor = exp(min(value, 50.0))
     times = f">{LARGEST:.0f}" if factor > LARGEST else f"{factor:.3g}"
@@ -107,12 +107,12 @@ _TRADES: Final = (
 _Line = tuple[str, str, str, Callable[[float], tuple[str, str]], str]
 _LEVEL_LINES: Final[Mapping[str, _Line]] = {
     "popularity": ("popularity", "占全部成交的份额", "share of all that was taken", _log_share, ""),
-    "year_momentum": ("popularity", "近一年份额与长期之比", "share of the last year to the long run", _ratio, ""),
+    "year_momentum": ("popularity", "近一年份额与长期之比", "share of the last year to the long run", ratio, ""),
     "quarter_momentum": (
         "popularity",
         "近一季份额与近一年之比",
         "share of the last quarter to the last year",
-        _ratio,
+        ratio,
         "",
     ),
     "idle_years": ("popularity", "距最近一次成交", "time since it was last taken", _years, ""),
@@ -122,7 +122,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
             "region",
             f"在本{zh}的份额与{of_zh}之比",
             f"share in your {en} to that in {of}",
-            _ratio,
+            ratio,
             "region",
         )
         for i, (zh, en, of_zh, of) in enumerate(_PLACES, start=1)
@@ -139,7 +139,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         "region",
         "近一季在本省市的份额与近一年之比",
         "share in your province, last quarter to last year",
-        _ratio,
+        ratio,
         "region",
     ),
     **{
@@ -147,7 +147,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
             "industry",
             f"在本{zh}的份额与{of_zh}之比",
             f"share in your {en} to that in {of}",
-            _ratio,
+            ratio,
             "industry",
         )
         for i, zh, en, of_zh, of in _TRADES
@@ -156,14 +156,14 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         "industry",
         "在本地本行业的份额与本地之比",
         "share in your industry here to that in the province",
-        _ratio,
+        ratio,
         "industry",
     ),
     "size_lift": (
         "size",
         "在同规模企业中的份额与总体之比",
         "share among enterprises of your size to that of all",
-        _ratio,
+        ratio,
         "size",
     ),
     "own_share": ("own", "占贵企业近期成交的份额", "share of what you took lately", _share, ""),
@@ -182,7 +182,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         "amount",
         "出现该金额的可能性与总体之比",
         "likelihood of your amount to that everywhere",
-        _ratio,
+        ratio,
         "",
     ),
     "back_off": (
@@ -192,7 +192,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         _log_share,
         "",
     ),
-    "back_off_gap": ("alike", "推算份额与最高者之比", "share expected to that of the best candidate", _ratio, ""),
+    "back_off_gap": ("alike", "推算份额与最高者之比", "share expected to that of the best candidate", ratio, ""),
     **{
         f"memory_{head}": (
             "alike",
@@ -208,7 +208,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
             "alike",
             "在相似企业成交中的份额与最高者之比",
             "share of what they took, to that of the best candidate",
-            _ratio,
+            ratio,
             "",
         )
         for head in LEVELS
@@ -244,8 +244,8 @@ _PLACE: Final = Topic("place", "与机构的距离", "How near the institution i
 _DEMAND: Final = Topic("applied", "相似企业的申请意愿", "The will of enterprises like yours to apply")
 _APPETITE: Final = Topic("granted", "机构的审批倾向", "What the institution tends to grant")
 _SINGLE: Final = {
-    "amount_above_minimum": Said(_LIMITS, "需求金额与最低金额之比", "your amount to its minimum", _ratio),
-    "amount_below_maximum": Said(_LIMITS, "最高金额与需求金额之比", "its maximum to your amount", _ratio),
+    "amount_above_minimum": Said(_LIMITS, "需求金额与最低金额之比", "your amount to its minimum", ratio),
+    "amount_below_maximum": Said(_LIMITS, "最高金额与需求金额之比", "its maximum to your amount", ratio),
     "term_below_maximum": Said(_TERM, "最长期限超出所需", "its longest term beyond yours", _months),
     "rate_bp": Said(_PRICE, "利率", "rate", _basis_points),
     "rate_gap": Said(_PRICE, "利率高于最低者", "rate above the cheapest candidate's", _basis_points),

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from matching.appetite import Appetite
+from matching.appetite import COLUMNS, PLACED, Appetite, Keys
 from matching.bundles import POINTER
 from matching.calibration import Calibration
 from matching.catalogue import Catalogue
 from matching.choice import fit_choice
-from matching.features import FEATURES, Builder
+from matching.features import APPETITES, FEATURES, Builder
 from matching.history import History
-from matching.levels import HEADS
+from matching.levels import HEADS, LEVELS
 from matching.memory import PARAMETERS, Kernel
 from matching.ranker import Ranker, fit, manifest
 from matching.tables import Tables, entities
@@ -79,6 +79,16 @@ def ranker(seed: int = 0, calibration: Calibration = STATING, appetites: tuple[A
     choice = fit_choice(features, labels, groups, np.ones(len(labels)))
     described = manifest(booster, choice, history, kernels, features, about, calibration, appetites)
     return Ranker(booster, choice, history, kernels, described, calibration, appetites)
+
+
+def leaning(seed: int = 0) -> tuple[Appetite, ...]:
+    """Made-up appetites for `ranker`: every product, institution and type of `market()` leans somehow."""
+    rng, history = np.random.default_rng(seed), History.of(market())
+    keys = Keys.of([history.context(make.enterprise(), make.need(), UNTIL)], history)
+    names = {"product": history.products, "institution": history.institutions, "type": history.types}
+    slopes = {level: {str(n): rng.normal(size=len(keys) + len(PLACED)) for n in names[level]} for level in LEVELS}
+    dense = (rng.normal(size=len(COLUMNS)) / 10, np.zeros(len(COLUMNS)), np.ones(len(COLUMNS)))
+    return tuple(Appetite(stage, -0.5, 0.0, *dense, keys, slopes, {}) for stage in APPETITES)
 
 
 def promote(models: Path, model_id: str) -> None:

@@ -15,6 +15,7 @@ ORDER = [
     "reference",
     "catalogue",
     "sizing",
+    "terms",
     "facts",
     "clauses",
     "schemas",
@@ -50,6 +51,7 @@ ORDER = [
     "neutral",
     "matcher",
     "topics",
+    "leanings",
     "reasons",
     "advice",
 ]

@@ -1,102 +1,348 @@
-"""The white list at once: every open need's best products, in one file."""
+"""The white list at once: every open need's best products, killed or not, on one machine or many, the same."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
+from time import monotonic, sleep
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from matching import tables as gate
+from matching.domain import Benchmark
 from matching.errors import InputError
+from matching.financing import Financing
+from matching.matcher import Matcher
 from matching.ranker import Ranker
+from matching.reasons import explained
+from matching.reference import lpr
 from matching.tables import frame_of
 from tests import bundles
 from tests import factories as make
-from training.batch import COLUMNS, check_name, rank_open, write
+from training.batch import Cluster, Local, Options, check_name, columns, rank_all
+from training.batch.output import part_file
+from training.batch.running import JOB
+from training.dataset import World
 
+ROOT = Path(__file__).parent.parent
 LATER = date(2025, 1, 10)
+DAY = date(2025, 1, 8)
 
 
-@pytest.fixture(scope="module")
-def market():
-    """`bundles.market()` with four needs more: one open, one declined, one expired, one granted."""
-    tables = bundles.market()
-    needs = [
-        make.need(need_id=name, enterprise_id="E1", posted_at=date(2025, 1, 5))
-        for name in ("open", "declined", "expired", "granted")
-    ]
-    outcomes = [make.outcome(need_id=n.need_id, stage=n.need_id, at=date(2025, 1, 8)) for n in needs[1:]]
-    more = {"needs": needs, "outcomes": outcomes}
+def joined(tables, needs, outcomes=()):
+    more = {"needs": needs, "outcomes": list(outcomes)}
 
     def join(name, frame):
-        return pd.concat([frame, frame_of(name, more[name])], ignore_index=True) if name in more else frame
+        return pd.concat([frame, frame_of(name, more[name])], ignore_index=True) if more.get(name) else frame
 
     return tables.map(join)
 
 
 @pytest.fixture(scope="module")
-def ranker(bundle):
-    return Ranker.load(bundle)
+def market():
+    """`bundles.market()` with four needs more: one open, one declined, one expired, one granted."""
+    needs = [
+        make.need(need_id=name, enterprise_id="E1", posted_at=date(2025, 1, 5))
+        for name in ("open", "declined", "expired", "granted")
+    ]
+    outcomes = [make.outcome(need_id=n.need_id, stage=n.need_id, at=DAY) for n in needs[1:]]
+    return joined(bundles.market(), needs, outcomes)
 
 
 @pytest.fixture(scope="module")
-def ranked(market, ranker):
-    return rank_open(market, ranker)
+def crowd(tmp_path_factory):
+    """The market's tables with forty open needs, written in row groups of sixteen."""
+    folder = tmp_path_factory.mktemp("crowd")
+    needs = [make.need(need_id=f"X{i:02}", enterprise_id=f"E{i % 8}", amount=10_000 * (i + 1)) for i in range(40)]
+    tables = joined(bundles.market(), needs)
+    gate.write(tables, folder)
+    pq.write_table(pq.read_table(folder / "needs.parquet"), folder / "needs.parquet", row_group_size=16)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(market, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    gate.write(market, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def leaning(tmp_path_factory):
+    """A bundle with appetites, so that there is something to say."""
+    return bundles.ranker(appetites=bundles.leaning()).save(tmp_path_factory.mktemp("leaning"))
+
+
+@pytest.fixture(scope="module")
+def rank(bundle, data, tmp_path_factory):
+    """Ranks in this process; gives the list."""
+
+    def call(folder=data, name="out.parquet", model=bundle, **options):
+        out = tmp_path_factory.mktemp("out") / name
+        rank_all(folder, model, out, engine=Local(1), **options)
+        return pd.read_csv(out, parse_dates=["as_of"]) if name.endswith("csv") else pd.read_parquet(out)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def ranked(rank):
+    return rank()
+
+
+# the list
 
 
 def test_only_needs_that_are_neither_granted_nor_expired_are_ranked(ranked):
     assert set(ranked["need_id"]) == {"open", "declined"}
 
 
-def test_each_need_has_its_products_ranked_by_score(ranked, ranker):
-    assert ranked.columns.tolist() == list(COLUMNS)
+def test_each_need_has_its_products_ranked_by_score(ranked, bundle):
+    assert ranked.columns.tolist() == columns(Options()).names
     for _, mine in ranked.groupby("need_id"):
         assert mine["rank"].tolist() == [1, 2, 3, 4, 5]
         assert mine["score"].tolist() == sorted(mine["score"], reverse=True)
         assert set(mine["product_id"]) == {"P0", "P1", "P2", "P3", "P4"}
-    assert set(ranked["model_id"]) == {ranker.model_id}
+    assert set(ranked["model_id"]) == {bundle.name}
 
 
-def test_a_match_names_its_institution(ranked):
+def test_a_match_names_its_institution_and_its_chance(ranked):
     owners = dict(zip(ranked["product_id"], ranked["institution_id"], strict=True))
     assert owners == {f"P{i}": "I1" for i in range(4)} | {"P4": "I2"}
+    assert ranked["chance"].notna().tolist() == (ranked["product_id"] != "P4").tolist()  # no leasing was refused
 
 
-def test_the_day_is_the_last_one_in_the_tables_unless_given(market, ranker, ranked):
-    assert set(ranked["as_of"]) == {pd.Timestamp(2025, 1, 8)}
-    assert set(rank_open(market, ranker, LATER)["as_of"]) == {pd.Timestamp(LATER)}
+def test_the_list_says_what_the_matcher_says_to_the_last_bit(crowd, rank, bundle):
+    found, tables = rank(crowd), gate.read(crowd)
+    world = World.of(tables)
+    matcher = Matcher(world.catalogue, Ranker.load(bundle))
+    day = found["as_of"].iloc[0].date()
+    firms = {firm.enterprise_id: firm for firm in gate.entities("enterprises", tables.enterprises)}
+    for need in gate.entities("needs", tables.needs[tables.needs["need_id"].str.startswith("X")]):
+        matches = matcher.rank(firms[need.enterprise_id], need, as_of=day).matches
+        mine = found[found["need_id"] == need.need_id]
+        assert mine["product_id"].tolist() == [match.product_id for match in matches]
+        assert mine["score"].tolist() == [match.score for match in matches]
 
 
-def test_a_need_posted_after_the_day_is_not_ranked(market, ranker):
-    assert rank_open(market, ranker, date(2025, 1, 1)).empty
-    assert set(rank_open(market, ranker, date(2025, 1, 5))["as_of"]) == {pd.Timestamp(2025, 1, 5)}
+def test_the_day_is_the_last_one_in_the_tables_unless_given(rank, ranked):
+    assert set(ranked["as_of"]) == {pd.Timestamp(DAY)}
+    assert set(rank(as_of=LATER)["as_of"]) == {pd.Timestamp(LATER)}
 
 
-def test_top_k_limits_each_need(market, ranker):
-    assert rank_open(market, ranker, top_k=2)["rank"].tolist() == [1, 2, 1, 2]
+def test_a_need_posted_after_the_day_is_not_ranked(rank):
+    assert rank(as_of=date(2025, 1, 1)).empty
+    assert set(rank(as_of=date(2025, 1, 5))["as_of"]) == {pd.Timestamp(2025, 1, 5)}
 
 
-def test_progress_goes_up_to_the_whole(market, ranker):
-    told = []
-    rank_open(market, ranker, progress=lambda step, share: told.append((step, share)))
-    assert told == [("ranking", 0.5), ("ranking", 1.0)]
+def test_top_k_limits_each_need(rank):
+    assert rank(options=Options(top_k=2))["rank"].tolist() == [1, 2, 1, 2]
 
 
-def test_without_an_open_need_the_file_has_its_columns_and_no_row(ranker, tmp_path):
-    ranked = rank_open(bundles.market(), ranker)
-    write(ranked, tmp_path / "none.csv")
-    assert pd.read_csv(tmp_path / "none.csv").columns.tolist() == list(COLUMNS)
-    assert len(ranked) == 0
+def test_without_an_open_need_the_file_has_its_columns_and_no_row(rank, tmp_path):
+    gate.write(bundles.market(), tmp_path)
+    found = rank(tmp_path, "none.csv")
+    assert found.columns.tolist() == columns(Options()).names
+    assert len(found) == 0
 
 
-def test_csv_and_parquet_say_the_same(ranked, tmp_path):
-    write(ranked, tmp_path / "out.csv")
-    write(ranked, tmp_path / "out.parquet")
-    kept = pd.read_parquet(tmp_path / "out.parquet")
-    text = pd.read_csv(tmp_path / "out.csv", parse_dates=["as_of"])
-    assert kept["score"].tolist() == text["score"].tolist() == ranked["score"].tolist()
-    assert kept["as_of"].tolist() == text["as_of"].tolist()
+def test_a_table_that_breaks_a_rule_is_refused(crowd, rank, tmp_path):
+    for file in crowd.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    needs = pd.read_parquet(tmp_path / "needs.parquet")
+    needs["amount"] = np.where(needs["need_id"] == "X39", -1, needs["amount"])
+    needs.to_parquet(tmp_path / "needs.parquet", row_group_size=16)
+    with pytest.raises(InputError, match=r"needs: amount \(row 64\): is above 0"):
+        rank(tmp_path)
+    needs.assign(enterprise_id="nobody").to_parquet(tmp_path / "needs.parquet")
+    with pytest.raises(InputError, match="exists in enterprises, not 'nobody'"):
+        rank(tmp_path)
+    (tmp_path / "needs.parquet").write_text("no parquet")
+    with pytest.raises(InputError, match="needs: file is readable"):
+        rank(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["out.xlsx", "out", "out.csv.gz"])
+# what is said of a match
+
+
+def test_reasons_are_those_of_the_library_in_codes_and_both_languages(crowd, rank, leaning):
+    found, tables = rank(crowd, model=leaning, options=Options(top_k=2, explain=True)), gate.read(crowd)
+    world = World.of(tables)
+    matcher = Matcher(world.catalogue, Ranker.load(leaning))
+    firm = gate.entities("enterprises", tables.enterprises[tables.enterprises["enterprise_id"] == "E3"])[0]
+    need = gate.entities("needs", tables.needs[tables.needs["need_id"] == "X03"])[0]
+    day = found["as_of"].iloc[0].date()
+    told = explained(matcher, matcher.rank(firm, need, as_of=day, top_k=2), firm, need)
+    mine = found[found["need_id"] == "X03"]
+    for row, match in zip(mine.itertuples(), told.matches, strict=True):
+        assert row.reason_codes.tolist() == [reason.code for reason in match.reasons]
+        assert row.reason_weights.tolist() == [reason.weight for reason in match.reasons]
+        assert row.reasons_en.tolist() == [f"{r.effect.en}: {r.text_en}" for r in match.reasons]
+        assert row.reasons_zh.tolist() == [f"{r.effect.zh}：{r.text_zh}" for r in match.reasons]
+
+
+def test_the_best_stack_is_that_of_the_library_with_its_cost(market, rank, tmp_path):
+    def priced(name, frame):
+        return frame.assign(benchmark="lpr_1y") if name == "products" else frame
+
+    gate.write(market.map(priced), tmp_path)
+    found = rank(tmp_path, options=Options(stack=True))
+    found = found[found["product_id"] == "P0"]
+    financing = Financing(make.enterprise(), make.need(), DAY)
+    best = financing.of(make.product(), lpr(Benchmark.LPR_1Y, DAY), found["chance"].iloc[0]).best
+    assert found["stack"].map(tuple).tolist() == [best.enhancements] * 2
+    assert found["stack_percent"].tolist() == [float(best.percent)] * 2
+    assert found["stack_yuan"].tolist() == [best.yuan] * 2
+    assert found["stack_chance"].tolist() == [best.chance] * 2
+
+
+def test_fixes_follow_the_matches_without_a_rank(rank):
+    found = rank(options=Options(top_k=1, fix=True))
+    assert found["rank"].isna().tolist() == [False, True, False, True]
+    fixed = found[found["rank"].isna()]
+    assert set(fixed["product_id"]) == {"P5"}
+    assert all(texts.tolist() == ["bring the amount needed from 2,000,000 to 1 yuan"] for texts in fixed["fixes_en"])
+    assert all(fields.tolist() == ["amount"] for fields in fixed["fix_fields"])
+    assert fixed["fix_days"].tolist() == [1, 1]
+    assert fixed["fix_rank"].between(1, 6).all()
+
+
+def cells(column):
+    """A column's cells, lists as a csv has them, 0 for what is missing."""
+    texts = ["|".join(map(str, cell)) if isinstance(cell, np.ndarray) else cell for cell in column]
+    return [0 if cell in (None, "") or pd.isna(cell) else cell for cell in texts]
+
+
+def test_csv_and_parquet_say_the_same(rank):
+    options = Options(top_k=2, explain=True, stack=True, fix=True)
+    kept, text = rank(options=options), rank(name="out.csv", options=options)
+    assert text.columns.tolist() == kept.columns.tolist()
+    assert all(cells(text[name]) == cells(kept[name]) for name in kept)
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out.csv.gz"])
 def test_another_ending_is_refused(name, tmp_path):
-    with pytest.raises(InputError, match=f"--out: ends in .parquet or .csv, not '{name}'"):
+    with pytest.raises(InputError, match=f"--out: ends in .parquet or .csv or names a folder, not '{name}'"):
         check_name(tmp_path / name)
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"--out: lies in a folder that exists, not .*nowhere"):
+        check_name(tmp_path / "nowhere" / "out.csv")
+
+
+# parts
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("part-*.parquet"))}
+
+
+def test_parts_together_say_what_one_file_says(crowd, rank, bundle, tmp_path):
+    done = rank_all(crowd, bundle, tmp_path / "parts", engine=Local(1), part_needs=10)
+    assert len(files(tmp_path / "parts")) == 8  # four row groups of sixteen needs, ten and six of each
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), rank(crowd))
+    assert (done.needs, done.matched, done.matches, done.resumed) == (40, 40, 200, 0)
+    assert sorted(path.name for path in (tmp_path / "parts").iterdir() if "part" not in path.name) == [JOB]
+
+
+def test_csv_tables_give_the_same_list(crowd, rank, tmp_path):
+    gate.write(gate.read(crowd), tmp_path, "csv")
+    pd.testing.assert_frame_equal(rank(tmp_path), rank(crowd))
+
+
+def test_finished_parts_are_kept_and_skipped(crowd, bundle, tmp_path):
+    out, told = tmp_path / "parts", []
+    rank_all(crowd, bundle, out, engine=Local(1), part_needs=16)
+    whole, first = files(out), part_file(out, 0).stat().st_mtime_ns
+    part_file(out, 3).unlink()
+    again = {"engine": Local(1), "part_needs": 16, "progress": lambda step, share: told.append((step, share))}
+    done = rank_all(crowd, bundle, out, **again)
+    assert files(out) == whole
+    assert part_file(out, 0).stat().st_mtime_ns == first
+    assert (done.resumed, done.matches) == (3, 200)
+    assert told == [("tables", 0.0), ("ranking", 1.0)]
+    assert rank_all(crowd, bundle, out, **again).resumed == 4
+    assert len(told) == 2
+
+
+def test_a_file_begins_anew_where_an_earlier_batch_was_another(crowd, bundle, tmp_path):
+    def stopped(_step, _share):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "list.csv"
+    with pytest.raises(KeyboardInterrupt):
+        rank_all(crowd, bundle, out, engine=Local(1), part_needs=40, progress=stopped)
+    with pytest.raises(KeyboardInterrupt):
+        rank_all(crowd, bundle, out, engine=Local(1), part_needs=40, progress=lambda s, x: x and stopped(s, x))
+    assert rank_all(crowd, bundle, out, engine=Local(1), part_needs=40).resumed == 1
+    assert rank_all(crowd, bundle, out, engine=Local(1), options=Options(top_k=1)).matches == 40
+    assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
+
+
+def test_parts_of_another_batch_are_not_mixed_in(crowd, bundle, tmp_path):
+    out = tmp_path / "parts"
+    rank_all(crowd, bundle, out, engine=Local(1))
+    with pytest.raises(InputError, match=r"holds a batch of the same as_of, options: .* is of another one; remove it"):
+        rank_all(crowd, bundle, out, LATER, Options(top_k=3))
+    with pytest.raises(InputError, match=r"--out: is new, empty or holds a batch, which .* is not"):
+        rank_all(crowd, bundle, crowd)
+
+
+def test_a_batch_that_is_killed_goes_on_where_it_stopped(crowd, bundle, tmp_path):
+    out = tmp_path / "killed"
+    words = (
+        "rank",
+        crowd,
+        "--models",
+        bundle.parent,
+        "--model",
+        bundle.name,
+        "--part",
+        4,
+        "--processes",
+        2,
+        "--out",
+        out,
+    )
+    command = [sys.executable, "-m", "training", *map(str, words)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet) as process:
+        deadline = monotonic() + 90
+        while len(files(out)) < 3 and process.poll() is None and monotonic() < deadline:
+            sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    survived = files(out)
+    assert 3 <= len(survived) < 16
+    assert "parts" not in json.loads((out / JOB).read_text())
+    done = rank_all(crowd, bundle, out, engine=Local(1), part_needs=4)
+    assert (done.resumed, done.needs, done.matches) == (len(survived), 40, 200)
+    assert survived.items() <= files(out).items()
+    rank_all(crowd, bundle, tmp_path / "whole", engine=Local(1), part_needs=4)
+    assert files(out) == files(tmp_path / "whole")
+
+
+def test_a_dask_cluster_gives_the_same_bytes_as_this_machine(crowd, bundle, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    said = {"part_needs": 16, "options": Options(explain=True, fix=True, stack=True)}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        rank_all(crowd, bundle, tmp_path / "dask", engine=Cluster(cluster.scheduler_address), **said)
+    rank_all(crowd, bundle, tmp_path / "local", engine=Local(1), **said)
+    assert len(files(tmp_path / "dask")) == 4
+    assert files(tmp_path / "dask") == files(tmp_path / "local")
+
+
+def test_without_a_scheduler_there_is_no_cluster(crowd, bundle, tmp_path, monkeypatch):
+    engine = Cluster("tcp://127.0.0.1:9", seconds=1)
+    with pytest.raises(InputError, match=r"--scheduler: answers at tcp://127\.0\.0\.1:9"):
+        rank_all(crowd, bundle, tmp_path / "none", engine=engine)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"--engine dask: has its library: pip install '.*\[cluster\]'"):
+        rank_all(crowd, bundle, tmp_path / "lacking", engine=engine)

@@ -1,5 +1,7 @@
 """Errors say what is wrong, where, and how much more there is."""
 
+import pickle
+
 import pytest
 
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
@@ -39,3 +41,14 @@ def test_a_missing_member_is_named():
 @pytest.mark.parametrize("error", [InputError("needs", []), NotFoundError("need", "N9"), BundleError("is damaged")])
 def test_every_error_is_a_matching_error(error):
     assert isinstance(error, MatchingError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [InputError("needs", [Fault("amount", "is above 0", 3)]), NotFoundError("product", "P1"), BundleError("no")],
+)
+def test_an_error_comes_whole_from_another_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)

@@ -6,11 +6,13 @@ from datetime import date
 import pytest
 
 import matching.reference as reference
+from matching.appetite import PARTS
 from matching.clauses import OPERATORS
 from matching.domain import BuiltIn, Coded, Entity, Rule
 from matching.facts import FACTS, FactType
 from matching.features import SPECIFICATION
 from matching.fixes import LEVERS
+from matching.leanings import LEANINGS
 from matching.reference import programmes
 from matching.rules import message
 from matching.sides import Side
@@ -33,6 +35,7 @@ VALUES = {
     FactType.CODES: ("champion",),
     FactType.PATH: ("C/34",),
 }
+TOLD = {**SAID, **LEANINGS}
 SYMBOLS = {"A", "B", "M", "C", "D"}  # tax grades are letters in both
 
 
@@ -120,25 +123,26 @@ def test_every_derived_fact_that_can_be_fixed_is_named_with_what_is_behind_it():
     assert all(HAN.search(FACTS[base].zh) and name in FACTS for name, (base, _) in LEVERS.items())
 
 
-def test_every_feature_that_tells_candidates_apart_has_words():
-    assert set(SAID) == {feature.name for feature in SPECIFICATION if feature.side is not Side.ENTERPRISE}
+def test_everything_that_tells_candidates_apart_has_words():
+    common = {feature.name for feature in SPECIFICATION if feature.side is Side.ENTERPRISE}
+    assert TOLD.keys() == set(PARTS) - common
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", TOLD)
 def test_every_reason_speaks_both_languages(name):
-    said = SAID[name]
+    said = TOLD[name]
     assert all(HAN.search(text) for text in (said.topic.zh, said.zh))
     assert all(text and not HAN.search(text) for text in (said.topic.en, said.en, said.shown(0.0)[1]))
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", TOLD)
 def test_every_reason_fits_the_length_that_a_text_takes(name):
-    said = SAID[name]
+    said = TOLD[name]
     _, en = said.shown(-0.123456)
     assert len(f"{said.topic.en}; {said.en}: {en} (median of the candidates: {en})") <= 180
 
 
 def test_a_topic_has_one_code_and_a_code_one_topic():
-    topics = {said.topic for said in SAID.values()}
+    topics = {said.topic for said in TOLD.values()}
     assert len({topic.code for topic in topics}) == len(topics)
     assert len({topic.zh for topic in topics}) == len({topic.en for topic in topics}) == len(topics)

@@ -37,7 +37,7 @@ NEEDED = 100 * MILLION // 5 - 6 * MILLION - 4 * MILLION
 AT = {
     ("working_capital", "min_revenue"): ({"revenue": 3 * MILLION}, {"revenue": 3 * MILLION - 1}),
     ("working_capital", "working_capital_need"): (CYCLE | {"amount": NEEDED}, CYCLE | {"amount": NEEDED + 1}),
-    ("working_capital", "max_term_months"): ({"term_months": 36}, {"term_months": 37}),
+    ("working_capital", "working_capital_term"): (CYCLE | {"term_months": 36}, CYCLE | {"term_months": 37}),
     ("fixed_asset", "max_debt_ratio"): (
         {"assets": 100, "liabilities": 75},
         {"assets": 100, "liabilities": 76},
@@ -54,6 +54,10 @@ AT = {
     ("ip_pledge", "usual_amount_to_patents"): (
         {"amount": 4 * MILLION, "patent_value": 10 * MILLION},
         {"amount": 4 * MILLION + 1, "patent_value": 10 * MILLION},
+    ),
+    ("ip_pledge", "pledge_term"): (
+        {"term_months": 60, "cluster": "smart_equipment"},
+        {"term_months": 61, "cluster": "smart_equipment"},
     ),
     ("receivables", "max_amount_to_confirmed"): (
         {"amount": 9 * MILLION, "confirmed_receivables": 10 * MILLION},
@@ -130,6 +134,7 @@ for placed in ("private_placement", "ppn", "sci_tech_bond"):
     AT[placed, "professional_investors"] = ({"professional_investors": True}, {"professional_investors": False})
 for issue in ("corporate_bond", "private_placement", "ppn", "commercial_paper", "medium_term_note", "sci_tech_bond"):
     AT[issue, "defaulted"] = ({"defaulted": False}, {"defaulted": True})
+KEPT = {"working_capital_term": set(CYCLE)}  # up to three years a term passes whatever the cycle
 RULES = {(kind.name, rule.rule_id): rule for kind in TYPES for rule in kind.rules}
 
 
@@ -164,14 +169,69 @@ def test_a_rule_is_not_met_just_beyond_its_threshold(kind, rule):
 @pytest.mark.parametrize(("kind", "rule"), AT)
 def test_a_rule_is_to_be_reviewed_while_a_fact_is_missing(kind, rule):
     facts = AT[kind, rule][0]
-    for gone in facts.keys() - {"amount"}:
+    for gone in facts.keys() - {"amount"} - KEPT.get(rule, set()):
         assert said(kind, {name: value for name, value in facts.items() if name != gone})[rule].result is Result.REVIEW
 
 
 def test_the_three_years_limit_is_asked_from_the_day_of_the_new_measures_on():
-    begun = date(2024, 7, 1)
-    assert "max_term_months" not in said("working_capital", {"term_months": 60}, begun - timedelta(1))
-    assert said("working_capital", {"term_months": 60}, begun)["max_term_months"].result is Result.FAIL
+    begun, long = date(2024, 7, 1), {"term_months": 61}
+    assert "working_capital_term" not in said("working_capital", long, begun - timedelta(1))
+    assert said("working_capital", long, begun)["working_capital_term"].result is Result.FAIL
+
+
+LONG_CYCLE = {"inventory": 110 * MILLION}  # days 396 + 36 - 54 + 9 - 9 = 378: more than twelve months
+
+
+@pytest.mark.parametrize(
+    ("inventory", "term", "result"), [(0, 37, "fail"), (1, 37, "pass"), (1, 60, "pass"), (1, 61, "fail")]
+)
+def test_a_working_capital_loan_may_run_for_five_years_where_the_cash_cycle_is_long(inventory, term, result):
+    facts = CYCLE | {"term_months": term} | (LONG_CYCLE if inventory else {})
+    assert said("working_capital", facts)["working_capital_term"].result == result
+
+
+@pytest.mark.parametrize(
+    ("cluster", "term", "result"),
+    [
+        ("smart_equipment", 60, "pass"),
+        ("smart_equipment", 61, "fail"),
+        ("no_cluster", 36, "pass"),
+        ("no_cluster", 37, "fail"),
+        (None, 36, "pass"),
+        (None, 37, "review"),
+        (None, 60, "review"),
+        (None, 61, "fail"),
+    ],
+)
+def test_an_ip_pledge_runs_for_three_years_and_for_five_in_a_key_cluster(cluster, term, result):
+    assert said("ip_pledge", {"cluster": cluster, "term_months": term})["pledge_term"].result == result
+
+
+def test_there_were_no_key_clusters_before_they_were_named():
+    facts, named = {"cluster": "smart_equipment", "term_months": 60}, date(2023, 6, 5)
+    assert said("ip_pledge", facts, named)["pledge_term"].result is Result.PASS
+    assert said("ip_pledge", facts, named - timedelta(1))["pledge_term"].result is Result.FAIL
+
+
+LIMITS = [(kind.name, part) for kind in TYPES for part in ("amount", "term")]
+
+
+@pytest.mark.parametrize(("kind", "part"), LIMITS)
+def test_the_limits_of_every_type_hold_to_the_yuan_and_the_month(kind, part):
+    low, high = BY_TYPE[kind].amounts if part == "amount" else BY_TYPE[kind].terms
+    low, high = (round(low * MILLION), round(high * MILLION)) if part == "amount" else (max(low, 1), high)
+    names = ("min_amount", "max_amount") if part == "amount" else ("min_term", "max_term")
+    offered = product(kind=BY_TYPE[kind].kind, **dict(zip(names, (low, high), strict=True)))
+    book, field = Rulebook(Catalogue.of([offered], [institution()])), "amount" if part == "amount" else "term_months"
+
+    def result(value):
+        return [v.result for v in book.judge(enterprise(), need(**{field: value}), DAY).of(0) if v.rule == part]
+
+    assert result(low) == result(high) == [Result.PASS]
+    assert result(high + 1) == [Result.FAIL]
+    assert low == 1 or result(low - 1) == [Result.FAIL]
+    if part == "term":
+        assert result(None) == [Result.REVIEW]
 
 
 @pytest.mark.parametrize(("day", "rate_bp"), [(date(2024, 7, 21), 345 + SPREAD), (date(2024, 7, 22), 335 + SPREAD)])

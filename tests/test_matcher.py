@@ -195,3 +195,11 @@ def test_in_the_neutral_order_no_model_has_a_say(matcher):
 def test_the_neutral_order_keeps_to_a_constraint_on_exposure(matcher):
     assert ids(rank(matcher, order=Order.NEUTRAL)) == ["P0", "P1", "P2", "P3", "P4"]  # alike but for their ids
     assert ids(rank(matcher, order=Order.NEUTRAL, exposure=Exposure(cap=1))) == ["P0", "P4"]
+
+
+def test_untold_matches_are_the_same_without_verdicts_and_counts(matcher):
+    told, untold = (rank(matcher, tell=tell) for tell in (True, False))
+    assert [match.model_copy(update={"verdicts": ()}) for match in told.matches] == list(untold.matches)
+    assert told.scores.tobytes() == untold.scores.tobytes()
+    assert told.failed
+    assert untold.failed == {}

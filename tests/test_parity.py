@@ -3,15 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from api.store import arrays, queries
 from matching.features import FEATURES, Builder
 from matching.matcher import Matcher
 from matching.ranker import Ranker
-from matching.tables import records
+from matching.tables import records, write
 from tests import bundles
-from training.batch import rank_open
+from training.batch import rank_all
 from training.dataset import World, query, with_enterprises
 
 
@@ -66,10 +67,12 @@ def test_the_service_ranks_as_evaluation_does(client, bundle, offline):
         assert narrower.rows.tolist() == asked.rows.tolist()
 
 
-def test_the_batch_ranks_as_the_service_does(client, bundle, market):
+def test_the_batch_ranks_as_the_service_does(client, bundle, market, tmp_path):
     undecided = replace(market, outcomes=market.outcomes[market.outcomes["need_id"] != "N23"].reset_index(drop=True))
     need = records("needs", market.needs[market.needs["need_id"] == "N23"])[0]
-    ranked = rank_open(undecided, Ranker.load(bundle), need["posted_at"])
+    write(undecided, tmp_path)
+    rank_all(tmp_path, bundle, tmp_path / "list.parquet", need["posted_at"])
+    ranked = pd.read_parquet(tmp_path / "list.parquet")
     (found,) = [pair for pair in with_enterprises(market, market.needs) if pair[0].need_id == "N23"]
     answer = logged(client, found[0]).answer["matches"]
     assert ranked["product_id"].tolist() == [match["product_id"] for match in answer]

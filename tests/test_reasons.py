@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matching.appetite import PARTS, SLOPES
 from matching.catalogue import Catalogue
 from matching.codes import Effect
 from matching.errors import BundleError, NotFoundError
 from matching.features import FEATURES, SPECIFICATION
+from matching.leanings import LEANINGS
+from matching.levels import LEVELS
 from matching.matcher import Matcher
 from matching.ranker import APPETITE_WEIGHT, Ranker
 from matching.reasons import MOST, REFERENCES, explained, reference_rows, why
@@ -22,6 +25,7 @@ from tests import bundles, forests
 from tests import factories as make
 
 TODAY = date(2025, 1, 10)
+TOLD = {**SAID, **LEANINGS}
 COMMON = [i for i, feature in enumerate(SPECIFICATION) if feature.side is Side.ENTERPRISE]
 
 
@@ -35,6 +39,12 @@ def matcher(ranker):
     tables = bundles.market()
     catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
     return Matcher(catalogue, ranker)
+
+
+@pytest.fixture(scope="module")
+def leaning(matcher):
+    """The same market, ranked with made-up appetites too."""
+    return Matcher(matcher.catalogue, bundles.ranker(appetites=bundles.leaning()))
 
 
 def rank(matcher, enterprise=None, need=None, **options):
@@ -77,11 +87,72 @@ def test_a_columns_contribution_to_the_choice_and_the_appetites_is_its_differenc
     features = np.zeros((2, len(FEATURES)))
     features[0, FEATURES.index("appetite_granted")] = 0.25
     features[0, FEATURES.index("rate_gap")] = 0.5
-    added = dict(zip(FEATURES, ranker.contributions(features[:1], features[1:])[0], strict=True))
+    added = dict(zip(PARTS, ranker.contributions(features[:1], features[1:])[0], strict=True))
     step = ranker.score(features)[0] - ranker.score(features)[1]
     assert added["appetite_granted"] == pytest.approx(APPETITE_WEIGHT * 0.25)
     assert added["rate_gap"] == pytest.approx(step - APPETITE_WEIGHT * 0.25)
     assert sum(map(abs, added.values())) == pytest.approx(abs(added["rate_gap"]) + APPETITE_WEIGHT * 0.25)
+
+
+def unfolded(matcher, enterprise=None, need=None):
+    """A ranking, and what each part of its candidates' scores adds over all of them."""
+    asked = enterprise or make.enterprise(), need or make.need()
+    ranking = matcher.rank(*asked, as_of=TODAY)
+    context = matcher.ranker.history.context(*asked, TODAY)
+    levels = [getattr(matcher.builder.roster, level)[ranking.rows] for level in LEVELS]
+    odds = [bound.parts(context, ranking.features, levels) for bound in matcher.appetites]
+    return ranking, matcher.ranker.contributions(ranking.features, ranking.features, list(zip(odds, odds, strict=True)))
+
+
+@given(amount=st.integers(10_000, 10**9), age=st.integers(2000, 2024), region=st.booleans(), employees=st.booleans())
+def test_with_the_appetites_unfolded_contributions_still_sum_to_the_score_less_the_mean(
+    leaning, amount, age, region, employees
+):
+    lacking = {name: None for name, known in (("region", region), ("employees", employees)) if not known}
+    firm = make.enterprise(founded=date(age, 1, 1), **lacking)
+    ranking, added = unfolded(leaning, firm, make.need(amount=amount))
+    np.testing.assert_allclose(added.sum(axis=1), ranking.scores - ranking.scores.mean(), rtol=0, atol=1e-9)
+    assert (added[:, COMMON] == 0).all()
+
+
+def test_unfolded_appetites_leave_nothing_in_their_own_columns(leaning):
+    _, added = unfolded(leaning)
+    columns = [FEATURES.index(name) for name in ("appetite_applied", "appetite_granted")]
+    assert (added[:, columns] == 0).all()
+    assert (added[:, len(FEATURES) :] != 0).any(axis=0).reshape(2, len(SLOPES)).any(axis=1).all()
+
+
+def test_reasons_break_the_appetites_down(leaning):
+    codes = {reason.code for reason in reasons(leaning)}
+    assert codes.isdisjoint({"applied", "granted"})
+    assert codes & {LEANINGS[name].topic.code for name in LEANINGS}
+
+
+def test_a_reason_from_an_appetite_states_the_odds_beside_the_candidates_mean(leaning):
+    said = [reason for reason in reasons(leaning) if reason.feature in LEANINGS]
+    assert said
+    for reason in said:
+        (zh, en), words = LEANINGS[reason.feature].shown(reason.value), LEANINGS[reason.feature]
+        assert en == f"× {np.exp(reason.value):.3g}"
+        assert reason.text_en.startswith(f"{words.topic.en}; {words.en}: {en} (mean of the candidates: ")
+        assert reason.text_zh.startswith(f"{words.topic.zh}；{words.zh}：{zh}（候选产品平均：")
+
+
+@pytest.mark.parametrize("level", ["product", "institution", "type"])
+def test_what_was_never_learned_of_a_product_is_in_no_reason(leaning, level):
+    forgotten = tuple(replace(appetite, slopes={**appetite.slopes, level: {}}) for appetite in leaning.ranker.appetites)
+    found = reasons(Matcher(leaning.catalogue, replace(leaning.ranker, appetites=forgotten)))
+    assert found
+    assert not [r for r in found if r.feature in LEANINGS and r.feature.split("_")[1] == level]
+
+
+def test_a_fact_that_the_enterprise_did_not_state_leans_nowhere(leaning):
+    firm = make.enterprise(region=None, industry=None, employees=None, size=None, revenue=None, founded=None)
+    spoken = {
+        reason.feature.split("_", 2)[2] for reason in reasons(leaning, enterprise=firm) if reason.feature in LEANINGS
+    }
+    assert spoken
+    assert spoken <= {"level", "purpose", "amount", "term", "place", "place_squared"}
 
 
 def test_a_forest_that_lightgbm_scores_itself_is_not_explained(matcher):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.features import FEATURES
-from matching.scaling import moments, named, standard, unnamed
+from matching.scaling import moments, named, standard, unnamed, weighted
 
 COLUMNS = np.array([2, 0, 5])
 
@@ -67,3 +67,15 @@ def test_values_come_back_from_json_by_the_names_of_their_features():
 def test_a_feature_that_is_missing_cannot_be_read():
     with pytest.raises(KeyError, match=FEATURES[5]):
         unnamed(COLUMNS, {FEATURES[2]: [1.0], FEATURES[0]: [1.0]})
+
+
+@given(seed=st.integers(0, 10**6), width=st.integers(1, 300), rows=st.integers(0, 5), plain=st.booleans())
+def test_a_weighted_sum_is_that_of_the_matrices_to_the_last_bit(seed, width, rows, plain):
+    rng = np.random.default_rng(seed)
+    columns = rng.normal(size=(rows, width)) * np.exp(rng.normal(size=width) * 3)
+    columns[rng.random(columns.shape) < 0.1] = np.nan
+    columns[rng.random(columns.shape) < 0.1] = rng.choice([np.inf, -np.inf, 0.0])
+    mean, scale, weights = rng.normal(size=width), np.exp(rng.normal(size=width)), rng.normal(size=width)
+    taken = columns if plain else np.concatenate([columns, columns], axis=1)[:, :width]
+    expected = (standard(columns, mean, scale, 4.0) * weights).sum(axis=1)
+    assert weighted(taken, mean, scale, 4.0, weights).tobytes() == expected.tobytes()

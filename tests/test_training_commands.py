@@ -118,7 +118,26 @@ def test_rank_writes_every_open_needs_products(run, data, models, tmp_path):
     ranked = pd.read_csv(tmp_path / "top.csv")
     assert code == 0
     assert ranked["rank"].tolist() == [1, 2, 3]
-    assert out[-1].startswith("3 matches for 1 needs in ")
+    assert out[-1].startswith("3 matches for 1 of 1 open needs in ")
+
+
+def test_rank_says_why_what_to_fix_and_what_all_costs_only_where_it_is_asked(run, data, models, tmp_path):
+    run("rank", data, "--models", models, "--out", tmp_path / "plain")
+    code, _, _ = run("rank", data, "--models", models, "--out", tmp_path / "all", "--explain", "--fix", "--stack")
+    plain, told = (pd.read_parquet(tmp_path / name).columns.tolist() for name in ("plain", "all"))
+    assert code == 0
+    assert {"score", "chance"} <= set(plain)
+    assert [name.split("_")[0] for name in told if name not in plain] == [
+        *("reason", "reason", "reasons", "reasons"),
+        *("stack", "stack", "stack", "stack"),
+        *("fix", "fixes", "fixes", "fix", "fix"),
+    ]
+
+
+@pytest.mark.parametrize("words", [["--engine", "dask"], ["--scheduler", "tcp://127.0.0.1:9"]])
+def test_a_cluster_has_a_scheduler_and_this_machine_none(run, data, models, tmp_path, words):
+    result = run("rank", data, "--models", models, "--out", tmp_path / "top.csv", *words)
+    refused(result, "--scheduler: is given with --engine dask, and only then")
 
 
 def test_promote_makes_a_champion(run, models, loyal_ranker):
@@ -219,7 +238,7 @@ def test_a_damaged_model_is_refused(run, data, tmp_path, loyal_ranker):
 
 def test_a_spreadsheet_is_refused_before_anything_is_ranked(run, tmp_path):
     result = run("rank", tmp_path / "nowhere", "--models", tmp_path, "--out", "top.xlsx")
-    refused(result, "--out: ends in .parquet or .csv, not 'top.xlsx'")
+    refused(result, "--out: ends in .parquet or .csv or names a folder, not 'top.xlsx'")
 
 
 def test_a_file_that_cannot_be_written_is_refused(run, data, models, tmp_path):

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,14 @@ from training.evaluate import METRICS, evaluate, write_json
 from training.fairness import constrained, said
 from training.promote import promote
 from training.train import train
+
+
+class Engines(StrEnum):
+    """Which engine ranks."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 notes = Console(stderr=True)
@@ -201,20 +210,32 @@ def benchmark_command(
 def rank_command(
     data: Data,
     models: Models,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="A .parquet or .csv file.")],
+    out: Annotated[Path, typer.Option(metavar="FILE|FOLDER", help="A .parquet or .csv file, or a folder of parts.")],
     model: Model = None,
     as_of: Day = None,
     top_k: Annotated[int, typer.Option(min=1, max=1000, help="How many products a need.")] = 10,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each match stands where it does.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Say what would make failing products eligible.")] = False,
+    stack: Annotated[bool, typer.Option("--stack", help="Say what fits on a match, and what all costs.")] = False,
+    engine: Annotated[Engines, typer.Option(help="All cores of this machine, or a Dask cluster.")] = Engines.LOCAL,
+    scheduler: Annotated[str | None, typer.Option(metavar="URL", help="The cluster's, tcp://HOST:8786.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Of the local engine; by default one a core.")] = None,
+    part: Annotated[int, typer.Option(min=1, help="How many needs a process holds at once.")] = batch.PART_NEEDS,
 ) -> None:
-    """Rank the products for every open need."""
+    """Rank the products for every open need; interrupted, the same command goes on where it stopped."""
     batch.check_name(out)
-    ranker = _ranker(models, model)
-    tables = gate.read(data)
+    chosen = _bundle(models, model)
     day = _date("--as-of", as_of) if as_of else None
+    options = batch.Options(top_k, explain, fix, stack)
     with _progress() as progress:
-        ranked = batch.rank_open(tables, ranker, day, top_k, progress)
-    batch.write(ranked, out)
-    print(f"{len(ranked)} matches for {ranked['need_id'].nunique()} needs in {out}")
+        done = batch.rank_all(data, chosen, out, day, options, _engine(engine, scheduler, processes), part, progress)
+    print(f"{done.matches} matches for {done.matched} of {done.needs} open needs in {out}")
+
+
+def _engine(engine: Engines, scheduler: str | None, processes: int | None) -> batch.Engine:
+    if (scheduler is None) == (engine is Engines.DASK):
+        raise InputError("rank", [Fault("--scheduler", "is given with --engine dask, and only then")])
+    return batch.Cluster(scheduler) if scheduler else batch.Local(processes)
 
 
 @app.command("promote")
@@ -228,14 +249,19 @@ def promote_command(
 
 
 def _ranker(models: Path, model_id: str | None) -> Ranker:
+    return Ranker.load(_bundle(models, model_id))
+
+
+def _bundle(models: Path, model_id: str | None) -> Path:
+    """The bundle that is named, else the champion, else the newest."""
     if model_id:
-        return Ranker.load(bundle(models, model_id))
+        return bundle(models, model_id)
     if (models / "champion").exists():
-        return Ranker.load(champion(models))
+        return champion(models)
     found = sorted(models.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise InputError(str(models), [Fault("--models", "holds at least one model")])
-    return Ranker.load(found[-1].parent)
+    return found[-1].parent
 
 
 def _truth(path: Path) -> pd.DataFrame:

@@ -22,7 +22,8 @@ def measure(trees: int, leaves: int) -> None:
     """Prints a line for a forest of this size."""
     stock = booster(trees, leaves)
     products = [make.product(product_id=f"P{i:04}") for i in range(CANDIDATES)]
-    matcher = Matcher(Catalogue.of(products, [make.institution()]), replace(bundles.ranker(), booster=stock))
+    ranker = replace(bundles.ranker(appetites=bundles.leaning()), booster=stock)
+    matcher = Matcher(Catalogue.of(products, [make.institution()]), ranker)
     firm, need = make.enterprise(), make.need()
     rows = candidates(CANDIDATES, np.random.default_rng(2))
     ranking = matcher.rank(firm, need, as_of=make.DAY, top_k=MATCHES)

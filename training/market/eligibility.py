@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from matching import terms
 from matching.clauses import RATE, in_force
 from matching.conditions import BP
 from matching.domain import Kind, Operator, Result, Rule
 from matching.facts import AMOUNT_TO, age_years
-from matching.sizing import FIGURES, working_capital
+from matching.reference import programmes
+from matching.sizing import DAYS, FIGURES, MONTHS, cycle_days, working_capital
 from training.market.enterprises import Enterprises
 from training.market.needs import Needs
 from training.market.products import START, Catalogue
@@ -27,9 +29,9 @@ COMPARE: Final = {
 }
 
 
-def known_facts(frame: pd.DataFrame, terms: pd.DataFrame, needs: Needs) -> pd.DataFrame:
-    """The rows of `frame` (facts or recorded) and the terms that each need rests on, with what rules derive."""
-    found = pd.concat([frame.iloc[needs.row].reset_index(drop=True), terms], axis=1)
+def known_facts(frame: pd.DataFrame, stated: pd.DataFrame, needs: Needs) -> pd.DataFrame:
+    """The rows of `frame` (facts or recorded) and the `stated` terms of each need, with what rules derive."""
+    found = pd.concat([frame.iloc[needs.row].reset_index(drop=True), stated], axis=1)
     found["posted"] = START + pd.to_timedelta(needs.day, unit="D")
     founded = [None if pd.isna(day) else day.date() for day in pd.to_datetime(found["founded"])]
     found["age_years"] = [age_years(*pair) for pair in zip(founded, found["posted"].dt.date, strict=True)]
@@ -40,10 +42,38 @@ def known_facts(frame: pd.DataFrame, terms: pd.DataFrame, needs: Needs) -> pd.Da
     found["down_payment_share"] = _numbers(found["down_payment"]) / _numbers(found["purchase_price"])
     sized = working_capital(*(numbers[name] for name in FIGURES))
     found["amount_above_need"] = needs.amount - np.floor(sized)
+    found["term_above_cycle_limit"] = _above("working_capital_term", found, _long_cycle(numbers, found["posted"]))
+    found["term_above_pledge_limit"] = _above("ip_pledge_term", found, _in_cluster(found))
     with np.errstate(divide="ignore"):
         for name, whole in AMOUNT_TO.items():
             found[name] = needs.amount / _numbers(found[whole])
     return found
+
+
+def _above(code: str, found: pd.DataFrame, longer: Numbers) -> Numbers:
+    """Months above the longest term of the day; NaN before any rule states one."""
+    above = np.full(len(found), np.nan)
+    for day, rows in found.groupby("posted").indices.items():
+        limit = terms.limits(code, pd.Timestamp(day).date())
+        if limit:
+            above[rows] = terms.above(_numbers(found["term_months"].iloc[rows]), limit, longer[rows])
+    return above
+
+
+def _long_cycle(numbers: dict[str, Numbers], posted: pd.Series) -> Numbers:
+    """Whether the cash cycle is a long one; NaN where a figure is missing."""
+    figures = (numbers[name] for name in ("revenue", "profit", *FIGURES[3:8]))
+    months = np.ceil(cycle_days(*figures) * MONTHS / DAYS)
+    marks = {day: programmes.assumption("long_cycle_months", day.date()) for day in posted.unique()}
+    mark = np.array([float(found.value) if (found := marks[day]) else np.nan for day in posted])
+    return np.where(np.isnan(months) | np.isnan(mark), np.nan, months > mark)
+
+
+def _in_cluster(found: pd.DataFrame) -> Numbers:
+    """Whether the enterprise is in a key cluster of the day; NaN where its cluster is not known."""
+    keys = {day: terms.key_clusters(day.date()) for day in found["posted"].unique()}
+    pairs = zip(found["posted"], found["cluster"], strict=True)
+    return np.array([np.nan if pd.isna(code) else float(code in keys[day]) for day, code in pairs])
 
 
 def built_in(products: Catalogue, needs: Needs, firms: Enterprises, at: slice) -> Flags:

@@ -98,11 +98,13 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
             clause="附：流动资金贷款需求量测算 / Annex: how the need is measured",
             source=WORKING_CAPITAL,
         ),
-        _at_most(
-            "term_months",
-            36,
-            "期限不超过三年",
-            "The term is at most three years",
+        _rule(
+            "working_capital_term",
+            "term_above_cycle_limit",
+            Operator.LE,
+            0,
+            "期限不超过三年，回收周期较长的不超过五年",
+            "The term is at most three years, five where the cash cycle is long",
             clause="贷款期限 / Term of the loan",
             source=WORKING_CAPITAL,
             valid_from=date(2024, 7, 1),
@@ -144,6 +146,14 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
             "金额超过评估价值40%的需核实",
             "An amount above 40% of the appraised value is reviewed",
             severity=Result.REVIEW,
+        ),
+        _rule(
+            "pledge_term",
+            "term_above_pledge_limit",
+            Operator.LE,
+            0,
+            "期限不超过三年，重点产业集群不超过五年",
+            "The term is at most three years, five in a key cluster",
         ),
     ),
     "receivables": (

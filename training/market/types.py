@@ -47,7 +47,7 @@ TYPES: Final = (
         "流动资金贷款",
         "Working capital loan",
         (0.5, 30),
-        (3, 36),
+        (3, 60),
         80,
         {
             Purpose.WORKING_CAPITAL: 1.0,
@@ -92,7 +92,7 @@ TYPES: Final = (
         "知识产权质押贷款",
         "IP pledge loan",
         (0.5, 20),
-        (3, 36),
+        (3, 60),
         110,
         {Purpose.RESEARCH: 1.2, Purpose.WORKING_CAPITAL: -0.3, Purpose.TECHNICAL_UPGRADE: -0.2},
         {"big": 0.4, "joint": 0.6, "city": 0.6, "rural": 0.1},

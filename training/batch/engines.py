@@ -1,0 +1,56 @@
+"""Where the parts of a batch are worked off: the processes of this machine, or a Dask cluster."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from joblib import Parallel, cpu_count, delayed
+
+from matching.errors import Fault, InputError
+
+T = TypeVar("T")
+
+
+class Engine(Protocol):
+    """What works parts off; results come as they are done."""
+
+    def run(self, work: Callable[[int], T], parts: Sequence[int]) -> Iterator[T]: ...
+
+
+@dataclass(frozen=True)
+class Local:
+    """So many processes of this machine; by default one a core. One part is worked off in this process."""
+
+    processes: int | None = None
+
+    def run(self, work: Callable[[int], T], parts: Sequence[int]) -> Iterator[T]:
+        """The results, as they are done."""
+        processes = min(self.processes or cpu_count(), len(parts))
+        if processes:
+            yield from Parallel(processes, return_as="generator_unordered")(delayed(work)(part) for part in parts)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers of a Dask cluster, by its scheduler's address; they see the same folders under the same names.
+
+    So many `seconds` the scheduler may take to answer.
+    """
+
+    scheduler: str
+    seconds: int = 30
+
+    def run(self, work: Callable[[int], T], parts: Sequence[int]) -> Iterator[T]:
+        """The results, as they are done. Raises `InputError` where the extra is missing or no scheduler answers."""
+        try:
+            from distributed import Client, as_completed  # an extra: only who has a cluster needs it
+        except ImportError:
+            rule = "has its library: pip install 'bank-enterprise-matching[cluster]'"
+            raise InputError("rank", [Fault("--engine dask", rule)]) from None
+        try:
+            client = Client(self.scheduler, timeout=self.seconds)
+        except (OSError, ValueError) as error:
+            raise InputError("rank", [Fault("--scheduler", f"answers at {self.scheduler}: {error}")]) from None
+        with client:
+            for future in as_completed(client.map(work, parts, pure=False)):
+                yield future.result()

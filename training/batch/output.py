@@ -1,0 +1,71 @@
+"""What a batch writes: a folder of parquet parts, each moved there whole, and the one file that they become."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from matching.errors import Fault, InputError
+from matching.tables import SEPARATOR
+
+FILES: Final = (".parquet", ".csv")
+COUNTS: Final = "counts"
+
+
+def check_name(out: Path) -> None:
+    """Raises `InputError` where `out` is neither a parquet or csv file nor a folder: before the work, not after it."""
+    if out.suffix not in ("", *FILES):
+        raise InputError("rank", [Fault("--out", f"ends in .parquet or .csv or names a folder, not {out.name!r}")])
+    if out.suffix and not out.absolute().parent.is_dir():
+        raise InputError("rank", [Fault("--out", f"lies in a folder that exists, not {out.parent}")])
+
+
+def part_file(folder: Path, part: int) -> Path:
+    """Where a part lies."""
+    return folder / f"part-{part:05}.parquet"
+
+
+def write_part(rows: Sequence[dict[str, Any]], needs: int, schema: pa.Schema, path: Path) -> None:
+    """The rows of so many needs as parquet, written aside and moved there whole: a part that is there is finished."""
+    ranked = [row["need_id"] for row in rows if row.get("rank")]
+    counts = ",".join(map(str, (needs, len(set(ranked)), len(ranked))))
+    table = pa.Table.from_pylist(list(rows), schema=schema.with_metadata({COUNTS: counts}))
+    aside = path.with_name(f".{path.name}.part")
+    pq.write_table(table, aside)
+    aside.replace(path)
+
+
+def counted(parts: Iterable[Path]) -> tuple[int, int, int]:
+    """Open needs, those of them with a match, and matches in these parts."""
+    told = [(pq.read_schema(part).metadata or {})[COUNTS.encode()].decode().split(",") for part in parts]
+    needs, matched, matches = np.array(told, dtype=int).reshape(-1, 3).sum(axis=0).tolist()
+    return needs, matched, matches
+
+
+def join(parts: Iterable[Path], schema: pa.Schema, out: Path) -> None:
+    """The parts as one file, one part in memory at a time; parquet or csv by the name's ending."""
+    aside = out.with_name(f".{out.name}.part")
+    (_join_parquet if out.suffix == ".parquet" else _join_csv)(parts, schema, aside)
+    aside.replace(out)
+
+
+def _join_parquet(parts: Iterable[Path], schema: pa.Schema, aside: Path) -> None:
+    with pq.ParquetWriter(aside, schema) as writer:
+        for part in parts:
+            writer.write_table(pq.read_table(part, schema=schema))
+
+
+def _join_csv(parts: Iterable[Path], schema: pa.Schema, aside: Path) -> None:
+    """A list is one text joined by `|`, as in all tables."""
+    lists = [field.name for field in schema if pa.types.is_list(field.type)]
+    whole = [field.name for field in schema if pa.types.is_integer(field.type)]
+    with aside.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(schema.names) + "\n")
+        for part in parts:
+            frame = pq.read_table(part, schema=schema).to_pandas()
+            for name in lists:
+                frame[name] = frame[name].map(lambda found: SEPARATOR.join(map(str, found)), na_action="ignore")
+            frame.astype(dict.fromkeys(whole, "Int64")).to_csv(file, header=False, index=False, date_format="%Y-%m-%d")

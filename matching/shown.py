@@ -35,7 +35,8 @@ _LEAST: Final = 1e-9
 class Shown:
     """What was shown: rows [n] of features, level codes [n, LEVELS], position (1 the first, 0 unknown) and outcome.
 
-    `need` [n] counts into `contexts`; `applied` [n] is 0 or 1, `granted` [n] 1, 0 (refused) or -1 (`UNDECIDED`).
+    `need` [n] counts into `contexts`; `applied` [n] is 1, 0 or, where the institution declined before the enterprise
+    could say, -1 (`UNDECIDED`); `granted` [n] is 1, 0 (refused) or -1.
     """
 
     contexts: Sequence[Context]
@@ -107,14 +108,14 @@ class Trials:
 
 def fit_appetites(shown: Shown, history: History) -> tuple[Appetite, ...]:
     """The appetite of each of `APPETITES`, or none where a stage knows only one answer. Deterministic."""
-    decided = np.flatnonzero(shown.granted != UNDECIDED)
-    if any(len(np.unique(answer)) < 2 for answer in (shown.applied, shown.granted[decided])):
+    asked, decided = (np.flatnonzero(answer != UNDECIDED) for answer in (shown.applied, shown.granted))
+    if any(len(np.unique(answer)) < 2 for answer in (shown.applied[asked], shown.granted[decided])):
         return ()
     keys = Keys.of(shown.contexts, history)
     design, family = _design(shown, keys, history), _families(keys, history)
     depth = np.log(np.maximum(shown.position, 1))
     parts = (
-        (np.arange(len(depth)), shown.applied, depth),
+        (asked, shown.applied, depth),
         (decided, shown.granted, np.zeros(len(depth))),  # an institution looks at whatever it is asked for
     )
     return tuple(

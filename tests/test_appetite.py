@@ -275,6 +275,16 @@ def test_json_brings_back_the_same_chances_to_the_bit(liking):
         assert one.tobytes() == other.tobytes()
 
 
+def test_who_was_declined_before_applying_teaches_nothing_of_applying():
+    shown = market(needs=60)
+    cut = (np.arange(len(shown.need)) % SIZE == 1) & (shown.granted != 1)
+    assert cut.any()
+    refused = np.where(cut, 0, shown.granted)
+    found = fit(replace(shown, applied=np.where(cut, UNDECIDED, shown.applied), granted=refused))
+    assert found[0].to_dict() == fit(shown.part(np.flatnonzero(~cut)))[0].to_dict()
+    assert found[1].to_dict() == fit(replace(shown, granted=refused))[1].to_dict()
+
+
 @pytest.mark.parametrize("missing", ["granted", "refused", "undecided", "applied", "left"])
 def test_a_stage_with_one_answer_teaches_nothing(missing):
     shown = market(needs=20)

@@ -161,7 +161,7 @@ def test_each_row_says_whether_it_was_applied_for_and_what_was_decided():
         "P2": (0, neither),
         "P3": (1, neither),
         "P4": (1, neither),
-        "P5": (1, 0),
+        "P5": (neither, 0),  # refused before anybody applied
         "P6": (1, 1),
         "P7": (1, 1),
     }

@@ -125,11 +125,11 @@ def test_acquisition_is_granted_of_applied():
 
 
 @pytest.mark.parametrize(
-    ("hours", "mean_share", "limit", "late"), [(12.0, 0.5, 1, False), (48.0, 1, 0.5, True), (None, 0, 1, False)]
+    ("hours", "share", "limit", "late"), [(12.0, 0.5, 1, False), (48.0, 1, 0.5, True), (None, 0, 1, False)]
 )
-def test_a_clock_s_mean_stands_beside_what_is_allowed(hours, mean_share, limit, late):
+def test_a_clock_s_median_stands_beside_what_is_allowed(hours, share, limit, late):
     (told,) = month(clocks=(Clock(CaseStage.SUGGESTED, 1, 4, hours, 3),))["clocks"]
-    assert (told["mean_share"], told["limit"], told["late"]) == (mean_share, limit, late)
+    assert (told["median_share"], told["limit"], told["late"]) == (share, limit, late)
     assert told["share"] == 3 / 4
     assert told["name"] == "Until accepted"
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.desk import reading
+from api.desk.cases import sweep
 from api.desk.identity import SYSTEM
 from api.desk.listing import list_need
 from api.desk.outcomes import report
@@ -55,11 +56,25 @@ def test_a_case_that_was_drawn_leaves_every_stage_with_its_day_and_price(service
     }
 
 
-def test_a_declined_case_leaves_its_first_reason_and_the_next_its_turn(service, item):
+def test_a_declined_case_leaves_its_first_reason_and_the_next_one_is_shown_first_too(service, hands, item):
     walk(service, officer("I1"), item.case_id, Step.DECLINE, reasons=["debt", "tax"])
-    found = rows(service)
-    assert found["N3", "P0", "declined"] == {"stage": "declined", "at": "2025-01-10", "reason_code": "debt"}
-    assert found["N3", "P4", "shown"] == {"stage": "shown", "at": "2025-01-10", "position": 2}
+    hands.move(days=2)
+    walk(service, officer("I2"), listed(service).case_id, Step.ACCEPT, Step.CONTACT)
+    assert rows(service) == {
+        ("N3", "P0", "shown"): SHOWN,
+        ("N3", "P0", "declined"): {"stage": "declined", "at": "2025-01-10", "reason_code": "debt"},
+        ("N3", "P4", "shown"): {"stage": "shown", "at": "2025-01-12", "position": 1},
+        ("N3", "P4", "contacted"): {"stage": "contacted", "at": "2025-01-12"},
+    }
+
+
+def test_what_the_enterprise_was_never_told_of_was_not_shown(service, hands, item):
+    assert rows(service) == {}
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT)
+    assert rows(service) == {}
+    hands.move(days=30)
+    assert item.case_id in sweep(service, hands.at).expired
+    assert rows(service) == {("N3", "P0", "expired"): {"stage": "expired", "at": "2025-02-09"}}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +95,11 @@ def test_who_withdraws_after_applying_is_declined_as_such_and_before_has_expired
 def test_what_comes_after_another_product_was_suggested_is_that_products(service, item):
     walk(service, officer("I1"), item.case_id, Step.SUGGEST, product_id="P3", reasons=["faster"])
     walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT, version=2)
-    assert set(rows(service)) == {("N3", "P0", "shown"), ("N3", "P3", "shown"), ("N3", "P3", "contacted")}
+    found = rows(service)
+    assert set(found) == {("N3", "P3", "shown"), ("N3", "P3", "contacted")}
+    assert found["N3", "P3", "shown"] == {"stage": "shown", "at": "2025-01-10", "position": 1}
+    walk(service, officer("I1"), item.case_id, Step.SUGGEST, version=4, product_id="P0", reasons=["faster"])
+    assert set(rows(service)) == {*found, ("N3", "P0", "shown")}
 
 
 def test_what_a_platform_reported_is_kept_as_it_said_and_once(service, item):
@@ -93,7 +112,7 @@ def test_what_a_platform_reported_is_kept_as_it_said_and_once(service, item):
     found = rows(service)
     assert found["N3", "P0", "contacted"] == {"stage": "contacted", "at": "2025-01-09"}
     assert found["N4", "P2", "shown"] == {"stage": "shown", "at": "2025-01-09", "position": 7, "propensity": 0.25}
-    assert (summary.read, summary.kept) == (4, 3)
+    assert (summary.read, summary.kept) == (3, 2)
 
 
 def test_needs_that_came_by_value_are_in_the_tables(service):
@@ -108,6 +127,7 @@ def test_needs_that_came_by_value_are_in_the_tables(service):
 
 
 def test_features_are_those_that_were_logged_bit_for_bit(service, item):
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT)
     _, features, _ = read(service.settings.database_url)
     with service.store.reading() as session:
         recommendation_id = session.get_one(reading.CaseRow, item.case_id).recommendation_id
@@ -119,17 +139,19 @@ def test_features_are_those_that_were_logged_bit_for_bit(service, item):
 
 
 def test_a_record_is_added_to_the_tables_that_the_service_began_with(service, item):
+    walk(service, officer("I1"), item.case_id, Step.DECLINE, reasons=["debt"])
     market = bundles.market()
     tables, _, _ = read(service.settings.database_url, market)
-    assert len(tables.outcomes) == len(market.outcomes) + 1
+    assert len(tables.outcomes) == len(market.outcomes) + 2
     assert len(tables.needs) == len(market.needs)
     assert (tables.source, tables.simulated) == ("service: made up", True)
 
 
 def test_the_command_writes_tables_that_training_reads(service, item, tmp_path):
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT)
     arguments = ["import", "service", service.settings.database_url, "--out", str(tmp_path / "data")]
     assert CliRunner().invoke(app, arguments).exit_code == 0
-    assert len(gate.read(tmp_path / "data").outcomes) == 1
+    assert len(gate.read(tmp_path / "data").outcomes) == 2
     assert list(pd.read_parquet(tmp_path / "data" / "logged.parquet")["need_id"]) == ["N3"]
 
 

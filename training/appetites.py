@@ -23,7 +23,7 @@ MOST_NEEDS: Final = 6000  # the latest
 FEWEST_GRANTED: Final = 200  # with fewer, slopes learn next to nothing
 RIPE_DAYS: Final = 30  # younger needs have had no time for an application
 _NO_KIND: Final = -1  # of a type that the history never met
-APPLIED: Final = (Stage.APPLIED, Stage.GRANTED, Stage.DRAWN, Stage.DECLINED)
+APPLIED: Final = (Stage.APPLIED, Stage.GRANTED, Stage.DRAWN)
 
 Progress = Callable[[str, float], None]
 Positions = dict[str, dict[str, int]]
@@ -84,10 +84,18 @@ def positions(outcomes: pd.DataFrame) -> Positions:
     return found
 
 
+def applications(outcomes: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """By need and product, 1 where it was applied for, `UNDECIDED` where it was declined before anybody applied."""
+    found: dict[tuple[str, str], int] = {}
+    for stages, answer in (((Stage.DECLINED,), UNDECIDED), (APPLIED, 1)):
+        some = outcomes[outcomes["stage"].isin(stages)]
+        found |= dict.fromkeys(zip(some["need_id"].tolist(), some["product_id"].tolist(), strict=True), answer)
+    return found
+
+
 def shown(world: World, looked: list[Looked], decided: Decisions) -> Shown:
     """All rows of the needs, and what came of each."""
-    stages = world.tables.outcomes[world.tables.outcomes["stage"].isin(APPLIED)]
-    applied = set(zip(stages["need_id"].tolist(), stages["product_id"].tolist(), strict=True))
+    applied = applications(world.tables.outcomes)
     rows = np.concatenate([item.query.rows[item.kept] for item in looked])
     sizes = [len(item.kept) for item in looked]
     need_ids = np.repeat([item.query.need_id for item in looked], sizes)
@@ -99,7 +107,7 @@ def shown(world: World, looked: list[Looked], decided: Decisions) -> Shown:
         levels=np.stack([getattr(world.roster, level)[rows] for level in LEVELS], axis=1),
         need=np.repeat(np.arange(len(looked), dtype=np.int32), sizes),
         position=np.concatenate([item.position for item in looked]),
-        applied=np.array([pair in applied for pair in pairs], dtype=np.int32),
+        applied=np.array([applied.get(pair, 0) for pair in pairs], dtype=np.int32),
         granted=np.array(granted, dtype=np.int32),
     )
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -52,20 +52,27 @@ def _reached(session: Session, wanted: list[ColumnElement[bool]]) -> dict[CaseSt
 
 
 def _clocks(session: Session, wanted: list[ColumnElement[bool]], settings: Settings) -> tuple[Clock, ...]:
-    answered = EventRow.step.in_([step.value for step in _ANSWERS])
-    query = select(EventRow.from_stage, EventRow.late, func.count(), func.sum(EventRow.took))
-    found: dict[str, list[Any]] = {}
-    for stage, late, count, took in session.execute(
-        query.where(*wanted, answered).group_by(EventRow.from_stage, EventRow.late)
-    ):
-        found.setdefault(stage, []).append((late, count, float(took)))
-    return tuple(_clock(stage, getattr(settings, days), found.get(stage.value, [])) for stage, days in CLOCKS.items())
+    answers = [*wanted, EventRow.step.in_([step.value for step in _ANSWERS])]
+    query = select(EventRow.from_stage, EventRow.late, func.count()).where(*answers)
+    found: dict[str, Counter[bool]] = {}
+    for stage, late, count in session.execute(query.group_by(EventRow.from_stage, EventRow.late)):
+        found.setdefault(stage, Counter())[late] += count
+    medians = _medians(session, answers)
+    return tuple(
+        Clock(stage, getattr(settings, days), steps.total(), medians.get(stage), steps[False])
+        for stage, days in CLOCKS.items()
+        for steps in (found.get(stage.value, Counter()),)
+    )
 
 
-def _clock(stage: CaseStage, days: float, parts: list[tuple[bool, int, float]]) -> Clock:
-    steps = sum(count for _, count, _ in parts)
-    hours = sum(took for *_, took in parts) / HOUR / steps if steps else None
-    return Clock(stage, days, steps, hours, sum(count for late, count, _ in parts if not late))
+def _medians(session: Session, answers: list[ColumnElement[bool]]) -> dict[str, float]:
+    """By stage, the median hours that cases stayed in it: of an even number the mean of the two in the middle."""
+    stage = EventRow.from_stage
+    place = func.row_number().over(partition_by=stage, order_by=EventRow.took)
+    steps = func.count().over(partition_by=stage)
+    rows = select(stage, EventRow.took, (2 * place - steps).label("past")).where(*answers).subquery()
+    middle = select(rows.c.from_stage, func.avg(rows.c.took)).where(rows.c.past.between(0, 2))
+    return {stage: float(took) / HOUR for stage, took in session.execute(middle.group_by(rows.c.from_stage))}
 
 
 def _reasons(session: Session, wanted: list[ColumnElement[bool]], step: Step) -> tuple[tuple[Coded, int], ...]:

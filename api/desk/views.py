@@ -109,12 +109,12 @@ class CaseView:
 
 @dataclass(frozen=True)
 class Clock:
-    """How fast a stage was left in a month: steps, their mean hours, how many were in time, against `days` allowed."""
+    """How fast a stage was left in a month: steps, median hours, how many were in time, against `days` allowed."""
 
     stage: CaseStage
     days: float
     steps: int
-    mean_hours: float | None
+    median_hours: float | None
     in_time: int
 
 

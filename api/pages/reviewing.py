@@ -94,19 +94,19 @@ def _counted(rows: Any, language: Language) -> list[Bar]:
 
 
 def _clock(clock: Clock, language: Language) -> dict[str, Any]:
-    """A clock's line: the mean beside what is allowed, and the share that was in time."""
-    mean = clock.mean_hours
+    """A clock's line: the median beside what is allowed, and the share that was in time."""
+    median = clock.median_hours
     allowed = clock.days * HOURS
-    longest = max(allowed, mean or 0.0)
+    longest = max(allowed, median or 0.0)
     return {
         "name": _waited(clock.stage, language),
         "days": clock.days,
         "steps": clock.steps,
         "share": clock.in_time / clock.steps if clock.steps else None,
-        "mean": None if mean is None else mean / HOURS,
-        "mean_share": (mean or 0.0) / longest,
+        "median": None if median is None else median / HOURS,
+        "median_share": (median or 0.0) / longest,
         "limit": allowed / longest,
-        "late": mean is not None and mean > allowed,
+        "late": median is not None and median > allowed,
     }
 
 

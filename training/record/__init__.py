@@ -1,8 +1,10 @@
 """The service's own record → tables: what it showed, at which place, what came of it, and the features as logged.
 
-Read with plain SQL, since training does not know the service. A case is shown on the day it was opened; its position
-is its turn among the institutions that had the need. `accepted` is no stage of an outcome and leaves no row. An
-enterprise that withdrew after it applied is declined for that reason, before that its case has expired.
+Read with plain SQL, since training does not know the service. A case's product is shown once the enterprise is told of
+it, by the first contact, or once the institution declines: what came of it says something only then. It is shown alone,
+so at position 1, whatever institutions had the need before; only the first one's turn was certain. `accepted` is no
+stage of an outcome and leaves no row. An enterprise that withdrew after it applied is declined for that reason, before
+that its case has expired.
 """
 
 from collections.abc import Iterable
@@ -37,6 +39,7 @@ STAGES: Final = {
     "declined": Stage.DECLINED,
     "expired": Stage.EXPIRED,
 }
+TELLING: Final = frozenset({"contacted", "declined"})  # from here on a case tells of its product
 Row = dict[str, Any]
 
 
@@ -127,16 +130,17 @@ def _of_case(history: list[Any]) -> Iterable[Row]:
     """The rows of one case, each under the product that it had at the time."""
     first = history[0]
     row = {"need_id": first.need_id, "product_id": first.detail["product_id"]}
-    turn, applied = first.detail["turn"], False
-    alone = 1.0 if turn == 1 else None  # the first is shown for certain; whose turn comes later depends on answers
-    yield row | {"stage": Stage.SHOWN.value, "at": _day(first), "position": turn, "propensity": alone}
+    sight = {"stage": Stage.SHOWN.value, "position": 1, "propensity": 1.0 if first.detail["turn"] == 1 else None}
+    reached, shown = set(), False
     for event in history[1:]:
+        reached.add(event.to_stage)
         if event.step == "suggest":
-            row = row | {"product_id": event.detail["to"]}
-            yield row | {"stage": Stage.SHOWN.value, "at": _day(event), "position": turn}
-            continue
-        applied |= event.to_stage == "applied"
-        told = _told(event, applied)
+            row, shown = row | {"product_id": event.detail["to"]}, False
+            sight = sight | {"propensity": None}
+        if not shown and reached & TELLING:
+            yield row | sight | {"at": _day(event)}
+            shown = True
+        told = _told(event, "applied" in reached) if event.step != "suggest" else None
         if told:
             yield row | told
 

@@ -19,17 +19,17 @@ _LEANINGS: Final = {
 }
 _THEMES: Final = {
     "level": ("总体", ""),
-    "region": ("在贵企业所在地", " in your area"),
-    "industry": ("在贵企业所属行业", " in your industry"),
-    "cluster": ("在贵企业所属产业集群", " in your cluster"),
-    "size": ("对同规模企业", " at your size"),
-    "ownership": ("对同所有制企业", " under your ownership"),
-    "tax": ("对同纳税等级企业", " at your tax grade"),
-    "age": ("对相近年限企业", " at your age"),
-    "debt": ("对相近负债率企业", " at your debt ratio"),
-    "purpose": ("用于该用途", " for your purpose"),
-    "amount": ("按该金额", " at your amount"),
-    "term": ("按该期限", " at your term"),
+    "region": ("在企业所在地", " in the enterprise's area"),
+    "industry": ("在企业所属行业", " in the enterprise's industry"),
+    "cluster": ("在企业所属产业集群", " in the enterprise's cluster"),
+    "size": ("对同规模企业", " at the enterprise's size"),
+    "ownership": ("对同所有制企业", " under the enterprise's ownership"),
+    "tax": ("对同纳税等级企业", " at the enterprise's tax grade"),
+    "age": ("对相近年限企业", " at the enterprise's age"),
+    "debt": ("对相近负债率企业", " at the enterprise's debt ratio"),
+    "purpose": ("用于该用途", " for this purpose"),
+    "amount": ("按该金额", " at this amount"),
+    "term": ("按该期限", " at this term"),
 }
 _FACTS: Final = {
     "level": ("level", "总体", "in all"),

@@ -85,12 +85,12 @@ _SUBJECTS: Final = {
 }
 _THEMES: Final = {
     "popularity": ("{}的受欢迎程度", "The popularity of {}"),
-    "region": ("{}在贵企业所在地的表现", "The standing of {} in your area"),
-    "industry": ("{}在贵企业所属行业的表现", "The standing of {} in your industry"),
-    "size": ("{}在同规模企业中的表现", "The standing of {} among enterprises of your size"),
-    "own": ("贵企业与{}的往来", "Your own past with {}"),
+    "region": ("{}在企业所在地的表现", "The standing of {} in the enterprise's area"),
+    "industry": ("{}在企业所属行业的表现", "The standing of {} in the enterprise's industry"),
+    "size": ("{}在同规模企业中的表现", "The standing of {} among enterprises of the same size"),
+    "own": ("企业与{}的往来", "The enterprise's own past with {}"),
     "amount": ("{}的常见金额", "The amounts usual with {}"),
-    "alike": ("{}在相似企业中的表现", "The standing of {} among enterprises like yours"),
+    "alike": ("{}在相似企业中的表现", "The standing of {} among similar enterprises"),
     "rate": ("{}被看到后的成交率", "Takers among those who saw {}"),
 }
 _PLACES: Final = (
@@ -121,24 +121,24 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         f"region_{i}_lift": (
             "region",
             f"在本{zh}的份额与{of_zh}之比",
-            f"share in your {en} to that in {of}",
+            f"share in the enterprise's {en} to that in {of}",
             ratio,
             "region",
         )
         for i, (zh, en, of_zh, of) in enumerate(_PLACES, start=1)
     },
-    "region_share": ("region", "在本地的份额", "share in your area", _log_share, "region"),
+    "region_share": ("region", "在本地的份额", "share in the enterprise's area", _log_share, "region"),
     "region_year_share": (
         "region",
         "近一年在本省市的份额",
-        "share in your province in the last year",
+        "share in the enterprise's province in the last year",
         _log_share,
         "region",
     ),
     "region_momentum": (
         "region",
         "近一季在本省市的份额与近一年之比",
-        "share in your province, last quarter to last year",
+        "share in the enterprise's province, last quarter to last year",
         ratio,
         "region",
     ),
@@ -146,7 +146,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         f"industry_{i}_lift": (
             "industry",
             f"在本{zh}的份额与{of_zh}之比",
-            f"share in your {en} to that in {of}",
+            f"share in the enterprise's {en} to that in {of}",
             ratio,
             "industry",
         )
@@ -155,33 +155,33 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
     "region_industry_lift": (
         "industry",
         "在本地本行业的份额与本地之比",
-        "share in your industry here to that in the province",
+        "share in the enterprise's industry here to that in the province",
         ratio,
         "industry",
     ),
     "size_lift": (
         "size",
         "在同规模企业中的份额与总体之比",
-        "share among enterprises of your size to that of all",
+        "share among enterprises of the same size to that of all",
         ratio,
         "size",
     ),
-    "own_share": ("own", "占贵企业近期成交的份额", "share of what you took lately", _share, ""),
-    "own_count": ("own", "贵企业过往成交次数", "times that you took it", _count, ""),
-    "own_years": ("own", "距贵企业上次成交", "time since you took it", _years, ""),
-    "own_last": ("own", "为贵企业最近所选", "what you took last", _flag, ""),
-    "own_seen": ("own", "贵企业看过而未成交的次数", "times that you saw it and did not take it", _count, ""),
+    "own_share": ("own", "占企业近期成交的份额", "share of what the enterprise took lately", _share, ""),
+    "own_count": ("own", "企业过往成交次数", "times that the enterprise took it", _count, ""),
+    "own_years": ("own", "距企业上次成交", "time since the enterprise took it", _years, ""),
+    "own_last": ("own", "为企业最近所选", "what the enterprise took last", _flag, ""),
+    "own_seen": ("own", "企业看过而未成交的次数", "times that the enterprise saw it and did not take it", _count, ""),
     "amount_distance": (
         "amount",
         "需求金额与其常见金额之差（标准差）",
-        "your amount less the usual one there, in deviations",
+        "the amount less the usual one there, in deviations",
         _signed,
         "",
     ),
     "amount_likelihood": (
         "amount",
         "出现该金额的可能性与总体之比",
-        "likelihood of your amount to that everywhere",
+        "likelihood of the amount to that everywhere",
         ratio,
         "",
     ),
@@ -197,7 +197,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         f"memory_{head}": (
             "alike",
             "在相似企业成交中的份额",
-            "share of what enterprises like yours took",
+            "share of what similar enterprises took",
             _log_share,
             "",
         )
@@ -217,42 +217,42 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
     "region_rate": (
         "rate",
         "本地企业看到后的成交率",
-        "share of those in your province who saw it that took it",
+        "share of those in the enterprise's province who saw it that took it",
         _share,
         "region",
     ),
     "industry_rate": (
         "rate",
         "同行业企业看到后的成交率",
-        "share of those in your industry who saw it that took it",
+        "share of those in the enterprise's industry who saw it that took it",
         _share,
         "industry",
     ),
     "size_rate": (
         "rate",
         "同规模企业看到后的成交率",
-        "share of those of your size who saw it that took it",
+        "share of those of the same size who saw it that took it",
         _share,
         "size",
     ),
-    "memory_rate": ("rate", "相似企业看到后的成交率", "share of those like you who saw it that took it", _share, ""),
+    "memory_rate": ("rate", "相似企业看到后的成交率", "share of similar ones who saw it that took it", _share, ""),
 }
-_LIMITS: Final = Topic("limits", "金额与产品额度", "Your amount and the product's limits")
+_LIMITS: Final = Topic("limits", "金额与产品额度", "The amount and the product's limits")
 _TERM: Final = Topic("term", "期限", "The term")
 _PRICE: Final = Topic("price", "价格", "The price")
 _PLACE: Final = Topic("place", "与机构的距离", "How near the institution is")
-_DEMAND: Final = Topic("applied", "相似企业的申请意愿", "The will of enterprises like yours to apply")
+_DEMAND: Final = Topic("applied", "相似企业的申请意愿", "The will of similar enterprises to apply")
 _APPETITE: Final = Topic("granted", "机构的审批倾向", "What the institution tends to grant")
 _SINGLE: Final = {
-    "amount_above_minimum": Said(_LIMITS, "需求金额与最低金额之比", "your amount to its minimum", ratio),
-    "amount_below_maximum": Said(_LIMITS, "最高金额与需求金额之比", "its maximum to your amount", ratio),
-    "term_below_maximum": Said(_TERM, "最长期限超出所需", "its longest term beyond yours", _months),
+    "amount_above_minimum": Said(_LIMITS, "需求金额与最低金额之比", "the amount to its minimum", ratio),
+    "amount_below_maximum": Said(_LIMITS, "最高金额与需求金额之比", "its maximum to the amount", ratio),
+    "term_below_maximum": Said(_TERM, "最长期限超出所需", "its longest term beyond the one asked for", _months),
     "rate_bp": Said(_PRICE, "利率", "rate", _basis_points),
     "rate_gap": Said(_PRICE, "利率高于最低者", "rate above the cheapest candidate's", _basis_points),
     "home_levels": Said(
-        _PLACE, "机构与贵企业同属的地区级数", "levels of region shared with the institution", _count, "region"
+        _PLACE, "机构与企业同属的地区级数", "levels of region shared with the institution", _count, "region"
     ),
-    "home_km": Said(_PLACE, "机构距贵企业", "distance of the institution", _kilometres),
+    "home_km": Said(_PLACE, "机构距企业", "distance of the institution", _kilometres),
     "appetite_applied": Said(
         _DEMAND, "看到后提出申请的可能性（模型估计）", "chance of applying once seen, by the model", _log_share
     ),

@@ -103,6 +103,7 @@ def test_a_part_is_a_slope_on_a_fact_of_the_need_and_0_where_either_is_missing()
 
 def test_every_leaning_has_a_topic_of_its_stage_and_level():
     assert LEANINGS["granted_institution_industry_2"].topic.code == "granted_institution_industry"
-    assert LEANINGS["granted_institution_industry_2"].topic.en == "How readily this institution grants in your industry"
+    found = LEANINGS["granted_institution_industry_2"].topic
+    assert found.en == "How readily this institution grants in the enterprise's industry"
     assert LEANINGS["applied_product_level"].topic.en == "How readily this product finds applicants"
     assert all(said.topic.code.startswith(name.rsplit("_", 1)[0].split("_")[0]) for name, said in LEANINGS.items())

@@ -1,15 +1,20 @@
 """The desk's pages as somebody without scripts meets them: the way in, who sees what, deciding, and what goes wrong."""
 
 import csv
+import inspect
+import re
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 
 from api.app import create_app
-from api.desk import cases, reading
+from api.desk import cases, choosing, cursors, reading, reasons
+from api.pages import visits
+from api.pages.languages import language
 from api.pages.rendering import HEADERS
-from matching.errors import BundleError
+from api.pages.telling import OTHERWISE, TOLD, told
+from matching.errors import BundleError, Fault, InputError
 from tests.conftest import NOON
 from tests.visitors import NEEDS, PASSWORD, Visitor, copied, prepare
 
@@ -64,6 +69,14 @@ def other(app, tokens):
 @pytest.fixture
 def commission(app, tokens):
     return Visitor(app, tokens["office"])
+
+
+def refusals(visitor):
+    """What the page says is wrong: the items of a form's notice, or the paragraphs of an error's page."""
+    notice = re.search(r'id="faults">.*?<ul>(.*?)</ul>', visitor.page, re.DOTALL)
+    if notice:
+        return re.findall("<li>(.*?)</li>", notice[1])
+    return re.findall(r"<p(?: class=\"detail\")?>([^<]+)</p>", visitor.page.split("<main")[1].split("</main>")[0])
 
 
 @pytest.mark.parametrize("path", PRIVATE)
@@ -351,7 +364,7 @@ def test_another_own_product_can_be_suggested_with_a_reason(officer):
         ("accept", {"amount": "much"}, "The amount is a whole number above 0."),
         ("accept", {"amount": "0"}, "The amount is a whole number above 0."),
         ("accept", {"rate": "nan"}, "The rate is a number from 0 to 100."),
-        ("accept", {"amount": "5"}, "amount: is left out: it is for grant and draw"),
+        ("accept", {"amount": "5"}, "The amount is above 0 and at most "),
     ],
 )
 def test_a_form_with_a_mistake_comes_back_as_it_was_sent(officer, step, fields, fault):
@@ -363,6 +376,48 @@ def test_a_form_with_a_mistake_comes_back_as_it_was_sent(officer, step, fields, 
         assert f'value="{reason}" checked' in officer.page
     officer.get(f"/desk/cases/{case_id}")
     assert officer.says("Suggested")
+
+
+@pytest.mark.parametrize(
+    ("step", "fields"),
+    [
+        ("decline", {"reasons": ["asked"]}),
+        ("decline", {"reasons": ["debt", "tax", "term", "price", "region"]}),
+        ("decline", {"reasons": ["other"]}),
+        ("accept", {"reasons": ["debt"]}),
+        ("accept", {"amount": "5"}),
+        ("grant", {"amount": "999999999999999"}),
+        ("accept", {"rate": "4"}),
+        ("suggest", {"reasons": ["asked"], "product_id": "nothing"}),
+        ("accept", {"key": "x" * 200}),
+        ("accept", {f"f{i}": "1" for i in range(200)}),
+    ],
+)
+def test_no_refusal_of_a_chinese_page_is_in_english(officer, step, fields):
+    case_id = officer.cases()[0]
+    officer.get(f"/desk/cases/{case_id}?lang=zh-CN")
+    assert officer.decide(case_id, step, **fields).status_code in (409, 422)
+    assert refusals(officer)
+    for text in refusals(officer):
+        assert not re.search("[A-Za-z]{2}", text)
+
+
+def test_an_altered_address_is_refused_in_the_page_s_language(officer):
+    assert officer.get("/desk?lang=zh-CN&cursor=x").status_code == 422
+    assert refusals(officer) == ["网址或表单中有不正确的内容。", "页面地址与列表的排序不符，请从第一页重新开始。"]
+    officer.get("/desk?lang=en&cursor=x")
+    assert officer.says("The address of this page is of another order of the queue.")
+
+
+def test_every_fault_that_a_page_can_meet_has_words_of_its_own():
+    sources = [inspect.getsource(module) for module in (cases, choosing, cursors, reasons, visits)]
+    named = {name for source in sources for name in re.findall(r'Fault\("(\w+)"', source)}
+    assert {*named, "amount", "rate_bp"} == set(TOLD)
+
+
+def test_a_fault_of_a_field_that_no_page_sends_is_told_in_general():
+    error = InputError("request", [Fault("elsewhere", "is odd"), Fault("other", "is odd")])
+    assert told(error, language("en")) == [OTHERWISE]
 
 
 def test_a_case_that_was_changed_meanwhile_is_refused_and_the_text_kept(officer, app, tokens):

@@ -1,9 +1,11 @@
 """How a feature's value is shown: as the person would say it, not as the model reads it."""
 
+import re
 from math import log, log1p
 
 import pytest
 
+from matching.leanings import LEANINGS
 from matching.topics import SAID
 
 SHOWN = [
@@ -38,9 +40,15 @@ def test_the_three_levels_differ_in_their_topics_and_share_their_labels():
         "institution_region",
         "type_region",
     ]
-    assert institution.topic.en == "The standing of this institution in your area"
+    assert institution.topic.en == "The standing of this institution in the enterprise's area"
 
 
 def test_what_speaks_of_the_area_needs_the_region():
     assert SAID["product_region_share"].needs == "region"
     assert SAID["product_popularity"].needs == ""
+
+
+def test_no_text_addresses_its_reader_who_may_be_the_enterprise_or_an_officer():
+    said = [*SAID.values(), *LEANINGS.values()]
+    texts = {text for one in said for text in (one.zh, one.en, one.topic.zh, one.topic.en)}
+    assert [text for text in texts if re.search(r"\byou|贵|您|你", text, re.IGNORECASE)] == []

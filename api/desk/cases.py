@@ -30,7 +30,7 @@ from matching.errors import Fault, InputError, NotFoundError
 
 MOST_SWEPT: Final = 1000
 LONGEST_KEY: Final = 120
-_HIGHEST_RATE: Final = 10_000
+HIGHEST_RATE: Final = 10_000
 _PRICED: Final = (Step.GRANT, Step.DRAW)
 _ONWARD: Final = (Step.DECLINE, Step.EXPIRE)
 
@@ -206,8 +206,8 @@ def _priced(step: Step, amount: int | None, rate_bp: float | None) -> dict[str, 
     faults = [Fault(name, f"is left out: it is for {' and '.join(_PRICED)}") for name in given if step not in _PRICED]
     if amount is not None and not 0 < amount <= MAX_MONEY:
         faults.append(Fault("amount", f"is above 0 and at most {MAX_MONEY}"))
-    if rate_bp is not None and not 0 <= rate_bp <= _HIGHEST_RATE:
-        faults.append(Fault("rate_bp", f"is at least 0 and at most {_HIGHEST_RATE}"))
+    if rate_bp is not None and not 0 <= rate_bp <= HIGHEST_RATE:
+        faults.append(Fault("rate_bp", f"is at least 0 and at most {HIGHEST_RATE}"))
     if faults:
         raise InputError("request", faults)
     return given

@@ -17,6 +17,7 @@ from api.pages.events import told
 from api.pages.languages import Language
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
+from api.pages.telling import told as told_faults
 from api.pages.verdicts import Teller
 from api.pages.views import Said, StepMark
 from api.pages.visits import Form, FormGiven, SeeingVisit, Visit, check_csrf, field, go
@@ -51,7 +52,7 @@ def post_case(form: FormGiven, visit: SeeingVisit, case_id: str) -> Response:
             _decide(visit, case_id, form, said, step)
             return go(f"/desk/cases/{case_id}?done={step}")
         except InputError as error:
-            wrong = [f"{fault.field}: {fault.rule}" for fault in error.faults]
+            wrong = told_faults(error, visit.language)
     view = reading.case(visit.service, visit.actor, case_id)
     return _page(visit, view, Said(**{**said.__dict__, "faults": wrong}), 422)
 

@@ -11,9 +11,9 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api.desk import identity
-from api.faults import short
 from api.pages.languages import DEFAULT, language, marked
 from api.pages.rendering import home, render, secured
+from api.pages.telling import OTHERWISE, told
 from api.pages.visits import LANGUAGE_COOKIE, Visit, field, go, signin_address
 from api.refusals import ConflictError, ForbiddenError, SignInError
 from matching.errors import BundleError, InputError, MatchingError, NotFoundError
@@ -33,7 +33,7 @@ TOLD: Final = {
         marked("Somebody else was faster. Nothing was saved; read the case again."),
     ),
     413: (marked("This is too long"), marked("Nothing was saved. Shorten the text and send it again.")),
-    422: (marked("This cannot be right"), marked("Something in the address or the form is not as it should be.")),
+    422: (marked("This cannot be right"), OTHERWISE),
     503: (marked("The desk is not ready"), marked("No model is in service yet. Try again in a few minutes.")),
     500: (
         marked("Something failed here"),
@@ -88,7 +88,7 @@ def _page(visit: Visit, status: int, error: Exception) -> Response:
         code=status,
         heading=heading,
         text=text,
-        detail=_detail(visit, error),
+        details=told(error, visit.language) if isinstance(error, InputError) else (),
         kept=field(getattr(visit.request.state, "form", {}), "text"),
         back=back,
         back_text=back_text,
@@ -100,11 +100,6 @@ def _status(error: Exception) -> int:
     if isinstance(error, HTTPException):
         return error.status_code
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
-
-
-def _detail(visit: Visit, error: Exception) -> str:
-    """What exactly is wrong with the input; the words of other errors speak of the inside."""
-    return short(str(error), 300) if isinstance(error, InputError) else ""
 
 
 def _way_back(visit: Visit, status: int) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from matching.memory import PARAMETERS, Kernel
 from matching.tables import frame_of
 from tests import factories as make
 from training import dataset
-from training.dataset import World, group, narrowed, queries
+from training.dataset import World, apart, group, narrowed, queries
 
 POSTED = date(2025, 1, 10)
 LONG_AGO = date(2018, 1, 1)
@@ -180,6 +180,21 @@ def mixed(base):
 )
 def test_other_industries_latest_needs_fill_up_what_manufacturing_lacks(mixed, options, expected):
     assert [q.need_id for q in queries(mixed, **options)] == expected
+
+
+def test_needs_to_leave_out_make_room_for_earlier_ones(mixed):
+    assert [q.need_id for q in queries(mixed, most=2, without={"M2"})] == ["M0", "M4"]
+
+
+def test_what_was_shown_one_at_a_time_stands_beside_nothing():
+    shown = {"twice": [1, 1, 2], "list": [1, 2, 3], "alone": [1], "unknown": [None, None]}
+    outcomes = [
+        make.outcome(need_id=need_id, product_id=f"P{i}", stage="shown", position=position)
+        for need_id, places in shown.items()
+        for i, position in enumerate(places)
+    ]
+    outcomes.append(make.outcome(need_id="taken"))
+    assert apart(frame_of("outcomes", outcomes)) == {"twice", "alone"}
 
 
 def test_an_enterprises_facts_are_those_of_the_day_of_posting(base):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from matching.errors import InputError
@@ -13,7 +14,7 @@ from matching.memory import YEAR
 from matching.ranker import Ranker
 from tests import bundles
 from training.dataset import Group, World, queries
-from training.train import HALF_LIFE_YEARS, build_groups, stacked, train
+from training.train import HALF_LIFE_YEARS, build_groups, learnable, stacked, train
 
 DEALS = {"product_id": [f"P{i}" for i in range(6)]}
 
@@ -108,6 +109,28 @@ def test_groups_stand_in_the_order_of_their_queries(loyal, loyal_ranker):
     groups = build_groups(builder, asked, seed=0)
     assert [g.enterprise_id for g in groups] == [q.enterprise.enterprise_id for q in asked]
     assert all(g.grades.tolist() == q.grades.tolist() for g, q in zip(groups, asked, strict=True))
+
+
+def shown_alone(tables, chosen):
+    """The tables, each product of the outcomes chosen shown by itself."""
+    shown = tables.outcomes[chosen].drop_duplicates("need_id").assign(stage="shown", position=1, amount=None)
+    return replace(tables, outcomes=pd.concat([tables.outcomes, shown], ignore_index=True))
+
+
+def test_needs_whose_products_were_shown_alone_are_not_learned_from_where_there_are_others(loyal):
+    late = loyal.outcomes["at"] >= "2025-01-01"
+    need_ids = set(loyal.outcomes.loc[late, "need_id"])
+    every = [query.need_id for query in learnable(World.of(loyal), all_industries=False)]
+    kept = learnable(World.of(shown_alone(loyal, late)), all_industries=False)
+    assert need_ids & set(every)
+    assert [query.need_id for query in kept] == [need_id for need_id in every if need_id not in need_ids]
+
+
+def test_where_nothing_else_was_shown_they_are_learned_from_beside_all_their_candidates(loyal):
+    every = learnable(World.of(loyal), all_industries=False)
+    alone = learnable(World.of(shown_alone(loyal, slice(None))), all_industries=False)
+    assert [query.need_id for query in alone] == [query.need_id for query in every]
+    assert not any(query.shown.any() for query in alone)
 
 
 def test_an_enterprise_counts_by_the_square_root_of_its_needs():

@@ -2,7 +2,8 @@
 
 A query is a need of which something was taken; its candidates are the products in force that day, that no rule fails,
 with an outcome in the three years before the first day of its month. Where a service recorded what it showed, a
-training group holds only that: what was never shown was never refused.
+training group holds only that: what was never shown was never refused. What was shown one at a time, until one was
+taken, compares nothing: the last would win over all that the model had put before it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -131,13 +132,14 @@ def queries(
     all_industries: bool = False,
     most: int = 0,
     fill: bool = False,
+    without: Collection[str] = (),
 ) -> list[Query]:
     """The queries of needs posted from `since` to before `until`, in time order; the `most` latest where given.
 
-    With `fill`, those of other industries make up what manufacturing lacks of `most`.
+    With `fill`, those of other industries make up what manufacturing lacks of `most`; needs `without` are left out.
     """
     grades = _grades(world.tables.outcomes)
-    taken = [need_id for need_id, found in grades.items() if _any_taken(found)]
+    taken = [need_id for need_id, found in grades.items() if _any_taken(found) and need_id not in without]
     pairs = posted(world, taken, since, until, all_industries, most, fill)
     return [query(world, need, firm, grades[need.need_id]) for need, firm in pairs]
 
@@ -220,6 +222,14 @@ def _thinned(features: Numbers, grades: Codes, seed: int) -> Rows:
     hard = np.argsort(-features[:, _RANKED_FIRST], kind="stable")[:half]
     easy = np.random.default_rng(seed).choice(len(features), half, replace=False)
     return np.unique(np.concatenate([hard, easy, np.flatnonzero(grades)]))
+
+
+def apart(outcomes: pd.DataFrame) -> frozenset[str]:
+    """The needs whose products were shown one at a time: a position twice, or one product alone."""
+    shown = outcomes[outcomes["stage"] == Stage.SHOWN]
+    again = shown.duplicated(["need_id", "position"], keep=False) & shown["position"].notna()
+    alone = ~shown.duplicated("need_id", keep=False)
+    return frozenset(shown.loc[again | alone, "need_id"])
 
 
 def _grades(outcomes: pd.DataFrame) -> dict[str, dict[str, tuple[int, bool]]]:

@@ -1,6 +1,7 @@
 """Tables → bundle: fit the memory's kernels, build the groups, fit the forest, save it under its id."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,7 @@ from matching.shown import fit_appetites
 from matching.tables import Tables
 from training.appetites import calibrate, record
 from training.applications import Kept, counts
-from training.dataset import Group, Query, Where, World, group, narrowed, queries
+from training.dataset import Group, Query, Where, World, apart, group, narrowed, queries
 
 MOST_QUERIES: Final = 2500  # the latest, other industries' where there are fewer; older ones tell of another market
 HALF_LIFE_YEARS: Final = 2.0
@@ -113,16 +114,31 @@ def build_groups(
 
 
 def learnable(world: World, all_industries: bool) -> list[Query]:
-    """The latest queries that a model can be fitted on. Raises `InputError` where there are too few."""
+    """The latest queries that a model can be fitted on. Raises `InputError` where there are too few.
+
+    Those whose products were shown `apart` are among them where the others are too few, beside all their candidates.
+    """
     if len(world.history) == 0:
         raise InputError("train", [Fault("outcomes", "has at least one row before the split")])
     first = date(1970, 1, 1) + timedelta(days=int(world.history.day[0]) + WARM_UP_DAYS)
-    asked = queries(world, since=cutoff(first), all_industries=all_industries, most=MOST_QUERIES, fill=True)
-    asked = [query for query in asked if query.gains.any()]
+    alone = apart(world.tables.outcomes)
+    asked = _latest(world, cutoff(first), all_industries, alone)
+    if alone and len(asked) < FEWEST_QUERIES:
+        asked = [_whole(query, alone) for query in _latest(world, cutoff(first), all_industries)]
     if len(asked) < FEWEST_QUERIES:
         rule = f"holds at least {FEWEST_QUERIES} needs with a taken candidate after a first year, not {len(asked)}"
         raise InputError("train", [Fault("outcomes", rule)])
     return asked
+
+
+def _latest(world: World, since: date, all_industries: bool, without: Collection[str] = ()) -> list[Query]:
+    asked = queries(world, since, None, all_industries, MOST_QUERIES, fill=True, without=without)
+    return [query for query in asked if query.gains.any()]
+
+
+def _whole(query: Query, alone: Collection[str]) -> Query:
+    """The query with nothing marked as shown where its products were shown alone."""
+    return replace(query, shown=np.zeros_like(query.shown)) if query.need_id in alone else query
 
 
 def _appetites(

@@ -17,6 +17,7 @@ WORD = String(16)
 NAME = String(64)
 LABEL = String(200)
 OPEN = text("closed_at IS NULL")
+COUNTED = ("step", "from_stage", "to_stage", "late", "took")  # of an event, in a month
 SORTED = (("due_at", "case_id", "search"), ("amount", "case_id"), ("chance", "case_id"), ("opened_at", "case_id"))
 
 
@@ -143,18 +144,21 @@ class EventRow(Base):
 
     `actor` is an account's name, `key:label` or `system`; `took` the seconds spent in `from_stage`, `late` whether its
     clock had run out; `detail` the amount and rate granted, or the product before and after; `key` the client's own
-    name for the step, so that a repeated one is known.
+    name for the step, so that a repeated one is known. What a month counts stands in the indices.
     """
 
     __tablename__ = "case_events"
-    __table_args__ = (Index("ix_case_events_institution_at", "institution_id", "at"),)
+    __table_args__ = (
+        Index("ix_case_events_at", "at", "institution_id", *COUNTED),
+        Index("ix_case_events_institution_at", "institution_id", "at", *COUNTED),
+    )
 
     event_id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
     )
     case_id: Mapped[str] = mapped_column(TOKEN, ForeignKey("cases.case_id"), index=True)
     institution_id: Mapped[str] = mapped_column(ID)
-    at: Mapped[datetime] = mapped_column(index=True)
+    at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(LABEL)
     step: Mapped[str] = mapped_column(WORD)
     from_stage: Mapped[str | None] = mapped_column(WORD)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import insert, text
@@ -16,11 +17,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from api.desk.cursors import unpack
 from api.desk.identity import Actor, plain
 from api.desk.month import month
+from api.desk.overview import overview
 from api.desk.queue import Filters, Show, Sort, page, query_of
 from api.settings import Settings
 from api.store import queries
 from api.store.database import Store
-from api.store.desk_models import CaseRow
+from api.store.desk_models import CaseRow, EventRow
 from api.store.models import RecommendationRow
 from matching.codes import Kind
 from tests import factories as make
@@ -51,9 +53,33 @@ def fill(store: Store) -> None:
     for start in range(0, len(rows), 5000):
         with store.writing() as session:
             session.execute(insert(CaseRow), rows[start : start + 5000])
-    with store.engine.connect() as connection:
-        connection.execute(text("ANALYZE"))
-        connection.commit()
+            session.execute(insert(EventRow), [one for row in rows[start : start + 5000] for one in events(row)])
+    tidy = "VACUUM ANALYZE" if store.engine.dialect.name == "postgresql" else "ANALYZE"  # as its daemon does
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(tidy))
+
+
+def events(row: dict[str, Any]) -> Iterator[dict[str, object]]:
+    """That a case was opened, and an answer hours later."""
+    about = {"reason_codes": [], "text": "", "detail": {}, "actor": "system"}
+    about |= {name: row[name] for name in ("case_id", "institution_id")}
+    hours = row["amount"] % 40
+    yield about | {
+        "step": "open",
+        "to_stage": "suggested",
+        "from_stage": None,
+        "at": row["opened_at"],
+        "took": 0,
+        "late": False,
+    }
+    yield about | {
+        "step": "accept",
+        "to_stage": "accepted",
+        "from_stage": "suggested",
+        "took": hours * 3600,
+        "at": row["opened_at"] + timedelta(hours=hours),
+        "late": hours > 24,
+    }
 
 
 def recommendation() -> RecommendationRow:
@@ -63,7 +89,7 @@ def recommendation() -> RecommendationRow:
     return RecommendationRow(**ids, **empty, created_at=plain(NOON), as_of=NOON.date())
 
 
-def matches() -> Iterator[dict[str, object]]:
+def matches() -> Iterator[dict[str, Any]]:
     """A hundred thousand open ones, and those that have ended."""
     rng, now = np.random.default_rng(0), plain(NOON)
     for i in range(int(MATCHES * (1 + ENDED))):
@@ -115,6 +141,8 @@ def measure(store: Store) -> None:
             print(f"    page 22        {best_ms(turned, 0.5):7.1f} ms")
             counted = partial(month, session, actor, Settings(), NOON.date(), NOON)
             print(f"    the month      {best_ms(counted, 0.5):7.1f} ms")
+            beside = partial(overview, session, actor, NOON.date(), NOON)
+            print(f"    the overview   {best_ms(beside, 0.5):7.1f} ms")
             print(f"    {plan(session, actor, deep)}")
 
 

@@ -35,13 +35,13 @@ TARGET, DASK_TARGET = 10, 0.8
 CORES = 2
 
 
-def market(needs: int) -> Tables:
+def market(needs: int, sold: int = PRODUCTS) -> Tables:
     """Products without limits, two years of needs that were shown twenty of them and took one, and open needs."""
     rng = np.random.default_rng(0)
     institutions = [make.institution(institution_id=f"I{i}") for i in range(40)]
     products = [
         make.product(product_id=f"P{i:04}", institution_id=f"I{i % 40}", type=TYPES[i % 4], spread_bp=float(i % 200))
-        for i in range(PRODUCTS)
+        for i in range(sold)
     ]
     firms = [
         make.enterprise(enterprise_id=f"E{i}", as_of=date(2022, 1, 1), revenue=int(rng.integers(1e6, 1e9)))
@@ -52,7 +52,7 @@ def market(needs: int) -> Tables:
     needs_ += [make.need(need_id=f"X{i}", enterprise_id=f"E{i}", posted_at=date(2025, 1, 10)) for i in range(needs)]
     outcomes = []
     for i, day in asked:
-        for place, p in enumerate(rng.choice(PRODUCTS, SHOWN, replace=False), start=1):
+        for place, p in enumerate(rng.choice(sold, SHOWN, replace=False), start=1):
             seen = {"need_id": f"N{i}", "product_id": f"P{p:04}"}
             outcomes.append(make.outcome(**seen, stage="shown", at=day, position=place))
             outcomes += [make.outcome(**seen, at=day + timedelta(days=9))] if place == 1 else []

@@ -1,6 +1,5 @@
 """The command line: `python -m api` serves; the other commands prepare and keep what it serves from."""
 
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,13 +34,11 @@ def serve(host: Host = None, port: Port = None) -> None:
     """Bring the store up to date and serve until interrupted."""
     import uvicorn  # here, so that the other commands do without the web
 
-    from api.app import create_app
-
     settings = Settings.from_environment()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     uvicorn.run(
-        create_app(settings),
+        "api.app:from_environment",
+        factory=True,
+        workers=settings.workers,
         host=host or settings.host,
         port=settings.port if port is None else port,
         log_level=settings.log_level,

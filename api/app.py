@@ -59,6 +59,14 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     return app
 
 
+def from_environment() -> FastAPI:
+    """The service as the environment sets it up, with its log: what each worker process serves."""
+    settings = Settings.from_environment()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    return create_app(settings)
+
+
 def _version() -> str:
     try:
         return version("bank-enterprise-matching")

@@ -1,11 +1,14 @@
 """The use case: a request becomes a ranking, and the ranking a record on disk, before anything is answered."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+from anyio import to_thread
 
 from api.enquiring import asked_enterprise
 from api.messages import (
@@ -19,6 +22,7 @@ from api.messages import (
 )
 from api.service import Service
 from api.store import arrays, queries
+from api.store.database import Encoded
 from api.store.models import RecommendationRow
 from matching.advice import advise
 from matching.catalogue import Catalogue
@@ -38,23 +42,49 @@ FIXES = 5
 
 @dataclass(frozen=True)
 class Made:
-    """An answer before it is in the store: what was asked, the answer, and its row."""
+    """An answer before it is in the store: what was asked, the answer, and the other columns of its record."""
 
     asked: Asked
     answer: Recommendation
-    row: RecommendationRow
+    columns: dict[str, Any]
+
+    @cached_property
+    def row(self) -> RecommendationRow:
+        """The record, its documents as the store gives them back."""
+        documents = {"request": self.asked.model_dump(mode="json"), "answer": self.answer.model_dump(mode="json")}
+        return RecommendationRow(**self.columns, **documents)
+
+    @cached_property
+    def text(self) -> str:
+        """The answer as JSON: it leaves as it is recorded."""
+        return self.answer.model_dump_json()
+
+    def record(self) -> dict[str, Any]:
+        """All columns of the record, for `Recorder.add`."""
+        return self.columns | {"request": Encoded(self.asked.model_dump_json()), "answer": Encoded(self.text)}
 
 
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
     """The answer to a request; it is in the store, committed, when this returns."""
     made = make(service, request)
-    with service.store.writing() as session:
-        session.add(made.row)
+    service.store.recorder.add(made.record()).result()
     return made.answer
 
 
+async def recommend_in_turn(service: Service, request: RecommendationRequest) -> Made:
+    """As `recommend`: first come, first ranked, a few at a time; who waits for the disk keeps nobody from ranking."""
+    made, record = await to_thread.run_sync(_made, service, request, limiter=service.turns)
+    await asyncio.wrap_future(service.store.recorder.add(record))
+    return made
+
+
+def _made(service: Service, request: RecommendationRequest) -> tuple[Made, dict[str, Any]]:
+    made = make(service, request)
+    return made, made.record()
+
+
 def make(service: Service, request: RecommendationRequest) -> Made:
-    """The answer to a request, for the caller to put its row into the store."""
+    """The answer to a request, for the caller to put its record into the store."""
     now = service.now()
     recommendation_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
     return remake(service.serving.matcher(), _asked(service, request, recommendation_id), recommendation_id, now)
@@ -75,7 +105,7 @@ def remake(matcher: Matcher, asked: Asked, recommendation_id: str, now: datetime
         ranking = explained(matcher, ranking, asked.enterprise, asked.need)
     product_ids = matcher.catalogue.ids[ranking.rows].tolist()
     answer = _answer(recommendation_id, asked, ranking, matcher.catalogue, _fixes(matcher, asked))
-    return Made(asked, answer, _row(answer, asked, ranking, product_ids, now))
+    return Made(asked, answer, _columns(answer, ranking, product_ids, now))
 
 
 def recall(service: Service, recommendation_id: str, features: bool) -> Record:
@@ -203,10 +233,8 @@ def _named(product: Product) -> dict[str, Any]:
     return {name: getattr(product, name) for name in ("institution_id", "name_zh", "name_en", "kind", "type")}
 
 
-def _row(
-    answer: Recommendation, asked: Asked, ranking: Ranking, product_ids: list[str], now: datetime
-) -> RecommendationRow:
-    return RecommendationRow(
+def _columns(answer: Recommendation, ranking: Ranking, product_ids: list[str], now: datetime) -> dict[str, Any]:
+    return dict(
         recommendation_id=answer.id,
         created_at=now.astimezone(UTC).replace(tzinfo=None),
         enterprise_id=answer.enterprise_id,
@@ -215,8 +243,6 @@ def _row(
         model_id=answer.model_id,
         catalogue_version=answer.catalogue_version,
         rules_version=reading.version(),
-        request=asked.model_dump(mode="json"),
-        answer=answer.model_dump(mode="json"),
         feature_names=list(FEATURES),
         product_ids=arrays.pack_ids(product_ids),
         scores=arrays.pack_vector(ranking.scores),

@@ -98,4 +98,9 @@ def answer_of(kind: type[Any], value: object, status: int = 200, headers: dict[s
 
 def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A model as JSON; it was built from checked parts, so it is not checked once more on its way out."""
-    return Response(model.model_dump_json(), status, headers, "application/json")
+    return json_answer(model.model_dump_json(), status, headers)
+
+
+def json_answer(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """What is JSON already."""
+    return Response(text, status, headers, "application/json")

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from datetime import UTC, date, datetime
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.serving import Serving
@@ -20,6 +22,11 @@ class Service:
     store: Store
     serving: Serving
     now: Callable[[], datetime]
+
+    @cached_property
+    def turns(self) -> CapacityLimiter:
+        """Who may rank now: as many as there are threads to, the others in the order in which they came."""
+        return CapacityLimiter(self.settings.threads)
 
     def today(self) -> date:
         """The date where the service stands."""

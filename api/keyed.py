@@ -50,5 +50,4 @@ def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: 
 def _needed(service: Service, session: Session) -> bool:
     if service.settings.keys != "auto":
         return service.settings.keys == "always"
-    load = queries.last_load(session)
-    return keys.any_key(session) and not (load is not None and load.simulated)
+    return keys.any_key(session) and not queries.simulated(session)

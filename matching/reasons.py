@@ -34,6 +34,7 @@ _SAID: Final = {**SAID, **LEANINGS}
 _FACTS: Final = sorted({said.needs for said in _SAID.values()} - {""})
 _TOPICS: Final = sorted({said.topic for said in _SAID.values()}, key=lambda topic: topic.code)
 _TOPIC_OF: Final = np.array([_TOPICS.index(_SAID[name].topic) if name in _SAID else -1 for name in PARTS])
+_MEMBERS: Final = [np.flatnonzero(t == _TOPIC_OF).tolist() for t in range(len(_TOPICS))]
 _Beside = tuple[tuple[str, str], tuple[str, str]]  # what a feature's value is set beside, and what a slope's is
 _CANDIDATES: Final[_Beside] = (
     ("候选产品中位数", "median of the candidates"),
@@ -120,18 +121,19 @@ class _Teller:
         known = np.isfinite(values) & np.isfinite(self.usual) & ~self.unstated
         weights = np.bincount(_TOPIC_OF[known], added[known], len(_TOPICS))
         first = [t for t in np.argsort(-np.abs(weights), kind="stable")[:MOST].tolist() if abs(weights[t]) >= LEAST]
-        return tuple(self._reason(t, float(weights[t]), known & (t == _TOPIC_OF), added, values) for t in first)
+        members = {t: [i for i in _MEMBERS[t] if known[i]] for t in first}
+        return tuple(self._reason(t, float(weights[t]), members[t], added, values) for t in first)
 
-    def _fact(self, members: NDArray[np.bool_], moved: Numbers, values: Numbers) -> int:
+    def _fact(self, members: Sequence[int], moved: Numbers, values: Numbers) -> int:
         """The part that moves the score most in the reason's direction, one that shows a difference first."""
-
-        def telling(i: int) -> tuple[bool, float]:
+        falling = sorted(members, key=moved.__getitem__, reverse=True)
+        for i in falling:
             shown = _SAID[PARTS[i]].shown
-            return moved[i] > 0 and shown(float(values[i])) != shown(float(self.usual[i])), float(moved[i])
+            if moved[i] > 0 and shown(float(values[i])) != shown(float(self.usual[i])):
+                return i
+        return falling[0]
 
-        return max(np.flatnonzero(members).tolist(), key=telling)
-
-    def _reason(self, t: int, weight: float, members: NDArray[np.bool_], added: Numbers, values: Numbers) -> Reason:
+    def _reason(self, t: int, weight: float, members: Sequence[int], added: Numbers, values: Numbers) -> Reason:
         feature, topic = self._fact(members, added * np.sign(weight), values), _TOPICS[t]
         said, value, usual = _SAID[PARTS[feature]], float(values[feature]), float(self.usual[feature])
         (zh, en), (usual_zh, usual_en) = said.shown(value), said.shown(usual)

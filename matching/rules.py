@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -120,17 +120,14 @@ class Verdicts:
                 yield Asked(rule.rule_id, self._own.asked(entry, self.case.rate_bp), rule.severity)
 
     def _of_built_in(self, row: int) -> Iterator[Verdict]:
-        for (name, rule), code in zip(self._built_in.items(), self._codes[:, row], strict=True):
-            yield Verdict(
-                rule=name.value,
-                result=RESULTS[code],
-                clause=f"{name.zh} / {name.en}",
-                message_zh=name.zh,
-                message_en=name.en,
-                threshold=rule.threshold(row),
-                actual=rule.actual(self.case),
-                unit=FACTS[rule.field].unit if rule.field else "",
-            )
+        rules = zip(self._built_in.items(), self._codes[:, row].tolist(), self._actuals, strict=True)
+        for (name, rule), code, actual in rules:
+            yield _stated(name, code, rule.threshold(row), actual, FACTS[rule.field].unit if rule.field else "")
+
+    @cached_property
+    def _actuals(self) -> list[str | None]:
+        """What each built-in rule found: the same for all products."""
+        return [rule.actual(self.case) for rule in self._built_in.values()]
 
     def _of_own(self, row: int) -> Iterator[Verdict]:
         for entry in self._own.entries_of(row):
@@ -237,6 +234,7 @@ class _AnyOf:
         lists = list(dict.fromkeys(codes for codes in self._listed if codes))
         place = {codes: i for i, codes in enumerate(lists)} | {None: len(lists)}
         self._place = np.array([place[codes] for codes in self._listed], dtype=np.intp)
+        self._thresholds = [*(str(text(codes)) for codes in lists), NO_LIMIT]
         self._holding = _holding(lists)
         self._count = len(lists)
 
@@ -251,7 +249,7 @@ class _AnyOf:
         return codes[self._place]
 
     def threshold(self, row: int) -> str:
-        return text(self._listed[row]) or NO_LIMIT
+        return self._thresholds[self._place[row]]
 
     def actual(self, case: Case) -> str | None:
         value = case.known[self._fact.name]
@@ -289,6 +287,21 @@ def _built_in_rules(catalogue: Catalogue) -> dict[BuiltIn, _BuiltIn]:
         BuiltIn.PURPOSE: _AnyOf(FACTS["purpose"], [product.purposes for product in products]),
         BuiltIn.COLLATERAL: _AnyOf(FACTS["collateral"], [product.collateral for product in products]),
     }
+
+
+@lru_cache(4096)
+def _stated(name: BuiltIn, code: int, threshold: str, actual: str | None, unit: str) -> Verdict:
+    """A built-in rule's verdict; many products of a catalogue share one."""
+    return Verdict(
+        rule=name.value,
+        result=RESULTS[code],
+        clause=f"{name.zh} / {name.en}",
+        message_zh=name.zh,
+        message_en=name.en,
+        threshold=threshold,
+        actual=actual,
+        unit=unit,
+    )
 
 
 def verdict(rule: Rule, result: Result, known: Known, threshold: object) -> Verdict:

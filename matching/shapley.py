@@ -104,6 +104,7 @@ def _contribute(keys: Any, reference_keys: Any, nodes: Any, paths: Any, found: A
     at = np.empty(longest + 1, dtype=np.uint64)
     every = ~np.uint64(0)
     everyone = every >> np.uint64(BITS - reference_keys.shape[1])
+    all_rows = every >> np.uint64(BITS - keys.shape[1])
     for leaf in range(len(nodes.value)):
         size = 0
         for e in range(paths.first[leaf], paths.first[leaf + 1]):
@@ -113,8 +114,22 @@ def _contribute(keys: Any, reference_keys: Any, nodes: Any, paths: Any, found: A
             flip = np.uint64(0) if paths.right[e] else every
             met[size - 1] &= rows[paths.node[e]] ^ flip
             met_by[size - 1] &= references[paths.node[e]] ^ flip
-        for i in range(keys.shape[1]):
+        size = _telling(column, met, met_by, size, all_rows, everyone)
+        for i in range(keys.shape[1] if size else 0):
             _share(np.uint64(i), nodes.value[leaf], column, met, met_by, size, everyone, at, paths.shares, found[i])
+
+
+@njit(cache=True, nogil=True)
+def _telling(column: Any, met: Any, met_by: Any, size: int, all_rows: Any, everyone: Any) -> int:
+    """Keeps the columns that somebody meets and somebody does not; 0 where one is met by nobody, and none reaches."""
+    kept = 0
+    for c in range(size):
+        if met[c] & all_rows == 0 and met_by[c] == 0:
+            return 0
+        if met[c] & all_rows != all_rows or met_by[c] != everyone:
+            column[kept], met[kept], met_by[kept] = column[c], met[c], met_by[c]
+            kept += 1
+    return kept
 
 
 @njit(cache=True, nogil=True)

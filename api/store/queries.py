@@ -30,6 +30,8 @@ TABLES: Mapping[type[Entity], type[Base]] = {
     Need: NeedRow,
 }
 KEYS_ASKED = 500
+_REVISION = select(func.max(LoadRow.load_id))  # asked by every request: made once, it need not be compiled again
+_SIMULATED = select(LoadRow.simulated).order_by(LoadRow.load_id.desc()).limit(1)
 
 
 def enterprise(session: Session, enterprise_id: str, as_of: date) -> Enterprise:
@@ -136,7 +138,12 @@ def last_load(session: Session) -> LoadRow | None:
 
 def revision(session: Session) -> int:
     """The number of the latest load, 0 before the first."""
-    return session.scalar(select(func.max(LoadRow.load_id))) or 0
+    return session.scalar(_REVISION) or 0
+
+
+def simulated(session: Session) -> bool:
+    """Whether the last load's market is simulated."""
+    return bool(session.scalar(_SIMULATED))
 
 
 def recommendation(session: Session, recommendation_id: str, features: bool = False) -> RecommendationRow:

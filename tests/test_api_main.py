@@ -1,48 +1,13 @@
-"""`python -m api`: its commands, and that a killed service has lost nothing it answered."""
+"""`python -m api`: its commands."""
 
-import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 
 import pytest
 
 from api.__main__ import main
 from api.store import queries
 from api.store.database import Store
-
-
-def environment(settings):
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("MATCHING_")}
-    return plain | {"MATCHING_DATABASE_URL": settings.database_url, "MATCHING_MODELS": str(settings.models)}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def fetch(url, body=None):
-    request = urllib.request.Request(url, data=body and json.dumps(body).encode())
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.load(response)
-
-
-def wait_until_alive(url, process):
-    for _ in range(600):
-        assert process.poll() is None, process.stderr.read()
-        try:
-            return fetch(f"{url}/healthz")
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    raise AssertionError("the service did not come up")
+from tests.servers import environment
 
 
 @pytest.fixture
@@ -90,25 +55,6 @@ def test_serving_is_what_happens_without_a_command(run, deploy, monkeypatch, arg
     run(deploy(), *arguments)
     web = {"host": "127.0.0.1", "port": port, "log_level": "info", "workers": 1, "factory": True}
     assert served == [("api.app:from_environment", web)]
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system cannot kill a process at once")
-def test_a_killed_service_has_lost_nothing_it_answered(deploy):
-    settings, port = deploy(), free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "api", "--port", str(port)]
-    with subprocess.Popen(command, env=environment(settings), stderr=subprocess.PIPE, text=True) as process:
-        try:
-            wait_until_alive(url, process)
-            body = {"enterprise_id": "E1", "need": {"amount": 2_000_000}, "as_of": "2025-01-10"}
-            answers = [fetch(f"{url}/v1/recommendations", body) for _ in range(5)]
-        finally:
-            process.kill()
-    store = Store(settings.database_url)
-    with store.reading() as session:
-        records = [queries.recommendation(session, answer["id"], features=True) for answer in answers]
-    store.close()
-    assert [row.answer for row in records] == answers
 
 
 def test_an_account_is_made_given_another_password_and_shut(run, deploy):

@@ -1,5 +1,6 @@
 """The store: its migrations, what comes back of what was put in, and that nothing committed is lost."""
 
+import zlib
 import json
 import shutil
 import sqlite3
@@ -218,6 +219,14 @@ def test_a_packed_matrix_comes_back_bit_for_bit(matrix):
     unpacked = arrays.unpack_matrix(arrays.pack_matrix(matrix), matrix.shape[1])
     assert unpacked.shape == matrix.shape
     assert np.ascontiguousarray(unpacked).tobytes() == matrix.tobytes()
+
+
+def test_what_an_earlier_version_packed_with_zlib_is_read():
+    matrix = np.array([[1.0, np.nan], [2.0, -0.0]])
+    packed = zlib.compress(np.ascontiguousarray(matrix.T).tobytes())
+    assert arrays.unpack_matrix(packed, 2).tolist() == pytest.approx(matrix.tolist(), nan_ok=True)
+    assert arrays.unpack_ids(zlib.compress(b"P1\nP2")) == ["P1", "P2"]
+    assert arrays.unpack_text(zlib.compress("甲".encode())) == "甲"
 
 
 @pytest.mark.parametrize("ids", [[], ["P1"], ["甲 产品", "P 2", "P3"]])

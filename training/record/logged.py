@@ -2,12 +2,16 @@
 
 import zlib
 from collections.abc import Collection
-from typing import Any
+from struct import Struct
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import Connection, Table, select
 
+MARK: Final = b"Z"
+HEAD: Final = Struct("<cq")
 ABOUT = ("recommendation_id", "created_at", "need_id", "model_id", "catalogue_version", "rules_version")
 
 
@@ -26,7 +30,7 @@ def logged(connection: Connection, known: dict[str, Table], pairs: Collection[tu
 
 
 def _rows(record: Any, product_ids: Collection[str]) -> list[dict[str, Any]]:
-    ids = zlib.decompress(record.product_ids).decode().split("\n")
+    ids = _unpacked(record.product_ids).decode().split("\n")
     places = [i for i, product_id in enumerate(ids) if product_id in product_ids]
     if not places:
         return []
@@ -45,5 +49,14 @@ def _rows(record: Any, product_ids: Collection[str]) -> list[dict[str, Any]]:
 
 
 def _numbers(packed: bytes) -> np.ndarray:
-    """As the store packs them: little-endian float64, zlib."""
-    return np.frombuffer(zlib.decompress(packed), dtype="<f8")
+    """As the store packs them: little-endian float64."""
+    return np.frombuffer(_unpacked(packed), dtype="<f8")
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Zstandard after a mark and the size, as the service writes it; zlib, as it once did."""
+    if packed[:1] != MARK:
+        return zlib.decompress(packed)
+    _, size = HEAD.unpack_from(packed)
+    found: bytes = pa.decompress(packed[HEAD.size :], size, codec="zstd", asbytes=True)
+    return found

@@ -1,0 +1,59 @@
+"""The compose file: it parses, keeps no password, and its parts name each other as they should."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from api.settings import variables
+
+DEPLOY = Path(__file__).parent.parent / "deploy"
+TEXT = (DEPLOY / "compose.yml").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES = COMPOSE["services"]
+REPLICAS = [name for name, service in SERVICES.items() if service["image"] == "matching"]
+
+
+def test_there_are_a_database_two_replicas_and_a_balancer():
+    assert sorted(SERVICES) == ["balancer", "database", "first", "second"]
+    assert REPLICAS == ["first", "second"]
+
+
+@pytest.mark.parametrize("name", REPLICAS)
+def test_a_replica_is_set_up_by_known_settings_alone(name):
+    assert set(SERVICES[name]["environment"]) <= set(variables().values())
+
+
+def test_replicas_share_the_database_and_the_bundle_folder():
+    urls = {SERVICES[name]["environment"]["MATCHING_DATABASE_URL"] for name in REPLICAS}
+    assert len(urls) == 1
+    assert urls.pop().endswith("@database/matching")
+    assert [SERVICES[name]["volumes"] for name in REPLICAS] == [["models:/models"]] * 2
+
+
+def test_every_password_comes_from_the_environment_and_must_be_given():
+    values = [value for service in SERVICES.values() for value in service.get("environment", {}).values()]
+    passwords = [value for value in values if "PASSWORD" in str(value)]
+    assert len(passwords) == 1 + len(REPLICAS)
+    assert all("${POSTGRES_PASSWORD:?" in value for value in passwords)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_what_a_service_mounts_and_waits_for_is_there(name):
+    for mount in SERVICES[name].get("volumes", []):
+        source = mount.split(":")[0]
+        assert source in COMPOSE["volumes"] or (DEPLOY / source).is_file()
+    assert set(SERVICES[name].get("depends_on", ())) <= set(SERVICES)
+
+
+def test_the_balancer_knows_every_replica():
+    upstreams = re.search(r"reverse_proxy (.*) \{", (DEPLOY / "Caddyfile").read_text(encoding="utf-8"))[1]
+    assert upstreams.split() == [f"{name}:8000" for name in REPLICAS]
+
+
+def test_the_image_runs_as_a_user_of_its_own():
+    lines = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert lines.index("USER matching") < lines.index('CMD ["python", "-m", "api"]')
+    copied = {part for line in lines if line.startswith("COPY ") for part in line.split()[1:-1]}
+    assert {part for part in copied if not (DEPLOY.parent / part).exists()} == set()

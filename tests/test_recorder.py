@@ -1,0 +1,132 @@
+"""Group commit: what waits together is written together, and each record answers for itself alone."""
+
+from contextlib import contextmanager
+from datetime import date, datetime
+from threading import Event
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from api.store import arrays
+from api.store.database import Encoded, Store
+from api.store.models import RecommendationRow
+from api.store.recorder import MOST, Recorder
+
+
+@pytest.fixture
+def store(database):
+    store = Store(database)
+    store.migrate()
+    yield store
+    store.close()
+
+
+def record(name, **changes):
+    """All columns of a recommendation."""
+    packed = {column: arrays.pack_ids([]) for column in ("product_ids", "scores", "features")}
+    ids = {"recommendation_id": name, "enterprise_id": "E1", "need_id": "N1", "model_id": "M", "catalogue_version": "C"}
+    days = {"created_at": datetime(2025, 1, 10), "as_of": date(2025, 1, 10), "rules_version": None}
+    documents = {"request": {}, "answer": Encoded('{"a": 1.5}'), "feature_names": []}
+    return ids | days | documents | packed | changes
+
+
+def names(store):
+    with store.reading() as session:
+        return sorted(session.scalars(select(RecommendationRow.recommendation_id)))
+
+
+class Slow:
+    """A recorder of a store whose first transaction waits until it may end; `sizes` are the records of each."""
+
+    def __init__(self, store):
+        self.may_end, self.begun, self.sizes = Event(), Event(), []
+        self._store = store
+        self.recorder = Recorder(self._writing)
+
+    @contextmanager
+    def _writing(self):
+        self.begun.set()
+        assert self.may_end.wait(20)
+        with self._store.writing() as session:
+            before = session.scalar(select(func.count()).select_from(RecommendationRow))
+            yield session
+            self.sizes.append(session.scalar(select(func.count()).select_from(RecommendationRow)) - before)
+
+    def after_the_first(self, records):
+        """Futures of one record whose transaction has begun and of others that came meanwhile."""
+        first = self.recorder.add(record("first"))
+        assert self.begun.wait(20)
+        others = [self.recorder.add(one) for one in records]
+        self.may_end.set()
+        return [first, *others]
+
+
+@pytest.fixture
+def slow(store):
+    made = Slow(store)
+    yield made
+    made.may_end.set()
+    made.recorder.close()
+
+
+def test_a_record_is_in_the_store_when_its_future_is_done(store):
+    store.recorder.add(record("R1")).result(20)
+    with store.reading() as session:
+        assert session.get(RecommendationRow, "R1").answer == {"a": 1.5}
+
+
+def test_what_comes_while_the_disk_is_busy_shares_the_next_transaction(store, slow):
+    for future in slow.after_the_first([record(f"R{i}") for i in range(9)]):
+        future.result(20)
+    assert slow.sizes == [1, 9]
+
+
+def test_a_transaction_holds_only_so_many(slow):
+    for future in slow.after_the_first([record(f"R{i}") for i in range(MOST + 1)]):
+        future.result(20)
+    assert slow.sizes == [1, MOST, 1]
+
+
+def test_a_record_that_cannot_be_written_fails_no_other(store, slow):
+    futures = slow.after_the_first([record("R1"), record("R1"), record("R2", need_id=None), record("R3")])
+    failures = [future.exception(20) for future in futures]
+    assert [type(failure) for failure in failures] == [
+        type(None),
+        type(None),
+        IntegrityError,
+        IntegrityError,
+        type(None),
+    ]
+    assert names(store) == ["R1", "R3", "first"]
+
+
+def test_nobody_waits_for_ever_when_the_store_is_gone(store):
+    broken = Recorder(lambda: store.nowhere)
+    with pytest.raises(AttributeError, match="nowhere"):
+        broken.add(record("R1")).result(20)
+    broken.close()
+
+
+def test_who_left_before_the_turn_came_is_not_recorded(store, slow):
+    first = slow.recorder.add(record("first"))
+    assert slow.begun.wait(20)
+    gone, stays = slow.recorder.add(record("gone")), slow.recorder.add(record("stays"))
+    assert gone.cancel()
+    slow.may_end.set()
+    first.result(20), stays.result(20)
+    assert names(store) == ["first", "stays"]
+
+
+def test_closing_writes_what_waits(store, slow):
+    futures = slow.after_the_first([record(f"R{i}") for i in range(3)])
+    slow.recorder.close()
+    assert all(future.done() for future in futures)
+    assert names(store) == ["R0", "R1", "R2", "first"]
+
+
+def test_after_closing_another_record_is_written_all_the_same(store):
+    store.recorder.add(record("R1")).result(20)
+    store.recorder.close()
+    store.recorder.add(record("R2")).result(20)
+    assert names(store) == ["R1", "R2"]

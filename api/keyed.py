@@ -5,7 +5,6 @@ from typing import Annotated, Final
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy.orm import Session
 
 from api.desk import keys
 from api.desk.identity import Actor, Role, Scope
@@ -37,17 +36,18 @@ def openly(scope: Scope) -> Callable[..., Actor]:
 
 
 def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: Scope, required: bool) -> Actor:
+    if given is None:
+        if required or _needed(service):
+            raise SignInError("an API key is needed: send it as `Authorization: Bearer KEY`")
+        return ANYBODY
     with service.store.reading() as session:
-        if given is None:
-            if required or _needed(service, session):
-                raise SignInError("an API key is needed: send it as `Authorization: Bearer KEY`")
-            return ANYBODY
         actor = keys.actor_of(session, given.credentials)
     actor.need_scope(scope)
     return actor
 
 
-def _needed(service: Service, session: Session) -> bool:
+def _needed(service: Service) -> bool:
     if service.settings.keys != "auto":
         return service.settings.keys == "always"
-    return keys.any_key(session) and not queries.simulated(session)
+    with service.store.glancing() as connection:
+        return keys.any_key(connection) and not queries.simulated(connection)

@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 from dataclasses import dataclass
-from functools import cached_property
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -234,20 +234,20 @@ def _named(product: Product) -> dict[str, Any]:
 
 
 def _columns(answer: Recommendation, ranking: Ranking, product_ids: list[str], now: datetime) -> dict[str, Any]:
-    return dict(
-        recommendation_id=answer.id,
-        created_at=now.astimezone(UTC).replace(tzinfo=None),
-        enterprise_id=answer.enterprise_id,
-        need_id=answer.need_id,
-        as_of=answer.as_of,
-        model_id=answer.model_id,
-        catalogue_version=answer.catalogue_version,
-        rules_version=reading.version(),
-        feature_names=list(FEATURES),
-        product_ids=arrays.pack_ids(product_ids),
-        scores=arrays.pack_vector(ranking.scores),
-        features=arrays.pack_matrix(ranking.features),
-    )
+    return {
+        "recommendation_id": answer.id,
+        "created_at": now.astimezone(UTC).replace(tzinfo=None),
+        "enterprise_id": answer.enterprise_id,
+        "need_id": answer.need_id,
+        "as_of": answer.as_of,
+        "model_id": answer.model_id,
+        "catalogue_version": answer.catalogue_version,
+        "rules_version": reading.version(),
+        "feature_names": list(FEATURES),
+        "product_ids": arrays.pack_ids(product_ids),
+        "scores": arrays.pack_vector(ranking.scores),
+        "features": arrays.pack_matrix(ranking.features),
+    }
 
 
 def _features(row: RecommendationRow) -> tuple[CandidateFeatures, ...]:

@@ -43,8 +43,8 @@ class Serving:
 
         Where a new champion cannot be read the old one stays in service, and the log says so once.
         """
-        with self._store.reading() as session:
-            revision = queries.revision(session)
+        with self._store.glancing() as connection:
+            revision = queries.revision(connection)
         try:
             wanted = (champion(self._models), revision)
         except BundleError:

@@ -249,7 +249,7 @@ class _AnyOf:
         return codes[self._place]
 
     def threshold(self, row: int) -> str:
-        return self._thresholds[self._place[row]]
+        return self._thresholds[int(self._place[row])]
 
     def actual(self, case: Case) -> str | None:
         value = case.known[self._fact.name]

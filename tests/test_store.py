@@ -1,9 +1,9 @@
 """The store: its migrations, what comes back of what was put in, and that nothing committed is lost."""
 
-import zlib
 import json
 import shutil
 import sqlite3
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, Role, Scope, aware, check_institution, hashed, plain
@@ -71,7 +71,7 @@ def keys(session: Session, actor: Actor) -> list[KeyShown]:
     return [_shown(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at, KeyRow.key_id))]
 
 
-def any_key(session: Session) -> bool:
+def any_key(session: Session | Connection) -> bool:
     """Whether there is a key that was not revoked."""
     return session.scalar(_GOOD) is not None
 

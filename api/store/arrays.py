@@ -1,6 +1,7 @@
 """Arrays as compressed bytes that come back bit for bit, NaN payloads included.
 
-Zstandard, since it takes a sixth of zlib's time on a request's features; what earlier versions wrote with zlib is read too.
+Zstandard, since it takes a sixth of zlib's time on a request's features; what earlier versions wrote with zlib is
+read too.
 """
 
 import zlib

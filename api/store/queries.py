@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session, aliased, undefer
 
 from api.store import arrays
@@ -136,12 +136,12 @@ def last_load(session: Session) -> LoadRow | None:
     return session.scalars(select(LoadRow).order_by(LoadRow.load_id.desc()).limit(1)).first()
 
 
-def revision(session: Session) -> int:
+def revision(session: Session | Connection) -> int:
     """The number of the latest load, 0 before the first."""
     return session.scalar(_REVISION) or 0
 
 
-def simulated(session: Session) -> bool:
+def simulated(session: Session | Connection) -> bool:
     """Whether the last load's market is simulated."""
     return bool(session.scalar(_SIMULATED))
 

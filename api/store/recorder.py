@@ -1,4 +1,4 @@
-"""Group commit: the records that wait at a moment go into one transaction, so that requests share the wait for the disk."""
+"""Group commit: records that wait at a moment go into one transaction: their requests share the wait for the disk."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from api.store.models import RecommendationRow
 
 MOST: Final = 64
+_INSERT: Final = insert(RecommendationRow.__table__)
 Columns = Mapping[str, Any]
 _Waiting = tuple[Columns, "Future[None]"]
 
@@ -81,4 +82,4 @@ class Recorder:
     def _insert(self, records: list[Columns]) -> None:
         if records:
             with self._writing() as session:
-                session.execute(insert(RecommendationRow.__table__), records)
+                session.execute(_INSERT, records)

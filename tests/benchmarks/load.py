@@ -1,7 +1,7 @@
 """A small load generator: so many connections, each asking again as soon as it has its answer.
 
-`python -m tests.benchmarks.load URL BODIES CONNECTIONS SECONDS` posts the lines of a file in turn and prints one line of
-JSON: the times in milliseconds, in the order of the answers, and the answers a second. It runs in a process of its own.
+`python -m tests.benchmarks.load URL BODIES CONNECTIONS SECONDS` posts the lines of a file in turn and prints one line
+of JSON: the times in milliseconds, in the order of the answers, and the answers a second.
 """
 
 import asyncio

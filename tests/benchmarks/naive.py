@@ -43,7 +43,7 @@ assert len(COLUMNS) == len(FEATURES)
 
 
 def prepare(tables: Tables, folder: Path) -> None:
-    """Pickle the model, the products and the counts of the past; the forest as text too, for those who need only that."""
+    """Pickle the model, the products and the counts of the past; write the forest as text too, for MLflow."""
     forest = booster()
     forest.save_model(folder / FOREST)
     products = tables.products[["product_id", *PRODUCT]].to_dict("records")

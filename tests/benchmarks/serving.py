@@ -2,7 +2,7 @@
 
 Real servers on loopback, one after another, and a load generator in a process of its own. Ours answers with rules,
 features, scores, ten matches with reasons, and a durable record; its rivals only score. `--mlflow PYTHON` names an
-interpreter that has mlflow and lightgbm. `--chart FILE` draws the times as SVG.
+interpreter that has mlflow and lightgbm.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter, sleep
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -218,37 +217,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mlflow", metavar="PYTHON")
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--chart", type=Path, metavar="FILE")
     given, console = parser.parse_args(), Console(highlight=False, soft_wrap=True)
     with tempfile.TemporaryDirectory() as place:
         folders = {products: Path(place) / str(products) for products in SIZES}
         for products, folder in folders.items():
             folder.mkdir()
             prepare(folder, products)
-        measured = measure(console, folders, given.seconds, given.mlflow)
-    if given.chart:
-        draw(measured, given.chart)
+        measure(console, folders, given.seconds, given.mlflow)
 
 
-def measure(
-    console: Console, folders: dict[int, Path], seconds: float, python: str | None
-) -> dict[str, dict[str, Load]]:
-    """All figures; the loads by what was asked."""
+def measure(console: Console, folders: dict[int, Path], seconds: float, python: str | None) -> None:
+    """All figures."""
     small, large = (folders[products] for products in SIZES)
-    found: dict[str, dict[str, Load]] = {}
     for title, folder, workers, connections in (
         (f"{SIZES[1]:,} products, one connection", large, 1, 1),
         (f"{SIZES[0]} products, 16 connections, two workers", small, 2, 16),
     ):
         console.print(title)
-        of = found[title] = compare(console, rivals(folder, workers, python), connections, seconds)
+        of = compare(console, rivals(folder, workers, python), connections, seconds)
         console.print(*_ratios(of, connections), sep="\n")
     console.print(f"{SIZES[0]} products, 64 connections, two workers")
     many = compare(console, {"the service": ours(small, 2)}, 64, seconds)["the service"]
     console.print(_ratio("p99 ÷ p50", many.p99 / many.p50, "at most 5"))
     ready, imported = starts(small)
     console.print(f"start to ready {ready:.2f} s; import lightgbm + 1 s: {imported + 1:.2f} s")
-    return found
 
 
 def _ratios(of: dict[str, Load], connections: int) -> list[str]:

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 from distributed import LocalCluster
 
+from matching import reference
 from matching import tables as gate
 from matching.appetite import PLACED, Appetite, Keys
+from matching.domain import Enterprise, Need
 from matching.features import APPETITES
 from matching.history import History
 from matching.levels import HEADS, LEVELS
@@ -43,13 +45,10 @@ def market(needs: int, sold: int = PRODUCTS) -> Tables:
         make.product(product_id=f"P{i:04}", institution_id=f"I{i % 40}", type=TYPES[i % 4], spread_bp=float(i % 200))
         for i in range(sold)
     ]
-    firms = [
-        make.enterprise(enterprise_id=f"E{i}", as_of=date(2022, 1, 1), revenue=int(rng.integers(1e6, 1e9)))
-        for i in range(max(needs, PAST))
-    ]
+    firms = [_firm(i, rng) for i in range(max(needs, PAST))]
     asked = [(i, date(2023, 1, 1) + timedelta(days=i % 700)) for i in range(PAST)]
     needs_ = [make.need(need_id=f"N{i}", enterprise_id=f"E{i}", posted_at=day) for i, day in asked]
-    needs_ += [make.need(need_id=f"X{i}", enterprise_id=f"E{i}", posted_at=date(2025, 1, 10)) for i in range(needs)]
+    needs_ += [_open(i, rng) for i in range(needs)]
     outcomes = []
     for i, day in asked:
         for place, p in enumerate(rng.choice(sold, SHOWN, replace=False), start=1):
@@ -57,6 +56,24 @@ def market(needs: int, sold: int = PRODUCTS) -> Tables:
             outcomes.append(make.outcome(**seen, stage="shown", at=day, position=place))
             outcomes += [make.outcome(**seen, at=day + timedelta(days=9))] if place == 1 else []
     return make.tables(firms, institutions, products, needs_, outcomes)
+
+
+def _firm(i: int, rng: np.random.Generator) -> Enterprise:
+    """Of some district and trade, so that no two needs need share a context."""
+    districts = sorted(reference.regions(make.DAY))
+    return make.enterprise(
+        enterprise_id=f"E{i}",
+        as_of=date(2022, 1, 1),
+        region=f"{reference.CITY}/{rng.choice(districts)}",
+        industry=f"C/{rng.integers(13, 43)}/{rng.integers(131, 439)}",
+        revenue=int(rng.integers(1e6, 1e9)),
+        employees=int(rng.integers(5, 2000)),
+    )
+
+
+def _open(i: int, rng: np.random.Generator) -> Need:
+    amount = int(rng.integers(1e5, 1e8))
+    return make.need(need_id=f"X{i}", enterprise_id=f"E{i}", posted_at=make.DAY, amount=amount)
 
 
 def ranker(tables: Tables) -> Ranker:

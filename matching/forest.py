@@ -5,8 +5,9 @@ comparison of bytes. Then every node is asked of many rows at once. A tree's lea
 a row stands at the first leaf that it can still reach. A node is on its path exactly if the row stands at the first
 leaf below the node, since a node is asked before those below it; where the row goes right it moves to the first leaf on
 that side. This is QuickScorer's order of work (Lucchese et al., SIGIR 2015) with a byte a row in place of bit masks.
-A column with one value for all rows, as an enterprise's has in a request, gets its key once, and its nodes that lead
-left are not asked at all. Trees are summed in LightGBM's order: scores are equal to the last bit.
+Only thresholds between a column's least and largest value are compared, and a node that leads all rows to one side, as
+one on an enterprise's column does in a request, is not asked; nor is any on the other side. Trees are summed in
+LightGBM's order: scores are equal to the last bit.
 """
 
 import logging
@@ -35,7 +36,8 @@ from matching.trees import (
 
 Keys = NDArray[Any]  # uint8; uint16 where a tree's leaves or a column's thresholds are too many for a byte
 ZERO: Final = float(np.float32(1e-35))  # LightGBM takes what is no larger for 0, and holds this bound as a float32
-ROWS: Final = 256  # the keys of so many rows about fit the first cache
+ROWS: Final = 512  # the keys of so many rows fit the second cache
+LANES: Final = 16  # numbers that are looked at side by side
 STEP: Final = 4  # thresholds that are compared in one go
 MOST: Final = int(np.iinfo(np.uint16).max)
 _log = logging.getLogger("matching")
@@ -120,7 +122,7 @@ class Forest:
         """The keys [slots, n] of rows float64 [n, width]. Raises `InputError` where they have another width."""
         rows = self._checked(features)
         keys = np.empty((len(self.slots.column), len(rows)), dtype=self.nodes.rank.dtype)
-        _keys(rows, self.slots, keys)
+        _keys(rows, self.slots, keys, *np.empty((2, len(keys)), dtype=keys.dtype))
         return keys
 
     def score(self, features: Numbers) -> Numbers:
@@ -128,9 +130,10 @@ class Forest:
         rows = self._checked(features)
         scores = np.zeros(len(rows))
         keys = np.empty((len(self.slots.column), min(ROWS, len(rows))), dtype=self.nodes.rank.dtype)
+        nowhere = keys.dtype.type(np.iinfo(keys.dtype).max)
         for begin in range(0, len(rows), ROWS):
             block = slice(begin, begin + ROWS)
-            _add(rows[block], self.slots, self.nodes, keys, scores[block])
+            _add(rows[block], self.slots, self.nodes, keys, nowhere, scores[block])
         return scores
 
     def _checked(self, features: Numbers) -> Numbers:
@@ -199,71 +202,118 @@ def _firsts(sizes: Sequence[int]) -> Integers:
 
 
 @njit(cache=True, nogil=True)
-def _keys(rows: Any, slots: Any, keys: Any) -> Any:
-    """Writes the keys [slots, rows]; gives for each slot whether they are all the same."""
+def _keys(rows: Any, slots: Any, keys: Any, least: Any, most: Any) -> None:
+    """Writes the keys [slots, rows], and the `least` and the `most` of each slot [slots]; of no row, nothing."""
     count, numeric = len(rows), len(slots.missing)
-    x, below = np.empty(count), np.empty(count, dtype=np.int64)
-    same = np.zeros(len(slots.column), dtype=np.bool_)
+    if count == 0:
+        return
+    whole = -(-count // LANES) * LANES
+    x, below, values = np.empty(whole), np.empty(whole, dtype=np.int64), np.empty(whole)
+    held = -1
     for s in range(len(slots.column)):
-        column, key = slots.column[s], keys[s]
-        for r in range(count):
-            x[r] = rows[r, column]
-        same[s] = _is_constant(x)
-        asked = 1 if same[s] else count
+        column, key = slots.column[s], keys[s, :count]
+        if column != held:  # a column's slots stand side by side
+            held = column
+            for r in range(whole):
+                values[r] = rows[min(r, count - 1), column]
         if s < numeric:
-            _number_keys(x[:asked], slots, s, below, key)
+            least[s], most[s] = _number_keys(values, x, slots, s, below, key)
         else:
             first, end = slots.first_word[s - numeric], slots.first_word[s - numeric + 1]
-            _category_keys(x[:asked], slots.words[first:end], key)
-        if same[s]:
-            key[:count] = key[0]
-    return same
+            _category_keys(values, slots.words[first:end], key)
+            least[s], most[s] = key.min(), key.max()
 
 
 @njit(cache=True, nogil=True)
-def _is_constant(x: Any) -> Any:
+def _number_keys(values: Any, x: Any, slots: Any, s: int, below: Any, key: Any) -> Any:
+    """Writes the keys, gives the least and the most; only thresholds between the values' extremes are compared."""
+    missing, fallback, cuts, first = slots.missing[s], slots.fallback[s], slots.cuts, slots.first[s]
     for r in range(len(x)):
-        if x[r] != x[0] and (x[r] == x[r] or x[0] == x[0]):
-            return False
-    return len(x) > 0
-
-
-@njit(cache=True, nogil=True)
-def _number_keys(x: Any, slots: Any, s: int, below: Any, key: Any) -> None:
-    missing, fallback, cuts = slots.missing[s], slots.fallback[s], slots.cuts
-    for r in range(len(x)):
-        x[r] = 0.0 if (abs(x[r]) <= ZERO) | ((x[r] != x[r]) & (missing != NANS)) else x[r]
-        below[r] = 0
-    for c in range(slots.first[s], slots.first[s + 1], STEP):
+        v = values[r]
+        x[r] = 0.0 if (abs(v) <= ZERO) | ((v != v) & (missing != NANS)) else v
+    least, most = _extremes(x)
+    least, most = _count_below(cuts, first, slots.first[s + 1], least), _count_below(cuts, first, slots.first[s + 1], most)
+    passed = least // STEP * STEP
+    below[:] = passed
+    for c in range(first + passed, first + most, STEP):
         a, b, d, e = cuts[c], cuts[c + 1], cuts[c + 2], cuts[c + 3]
         for r in range(len(x)):
             below[r] += np.int64(a < x[r]) + np.int64(b < x[r]) + np.int64(d < x[r]) + np.int64(e < x[r])
-    for r in range(len(x)):
-        key[r] = fallback if (x[r] != x[r]) | ((missing == ZEROS) & (x[r] == 0.0)) else below[r]
+    lost = 0
+    for r in range(len(key)):
+        gone = (x[r] != x[r]) | ((missing == ZEROS) & (x[r] == 0.0))
+        lost += gone
+        key[r] = fallback if gone else below[r]
+    if lost == len(key):
+        return fallback, fallback
+    return (min(least, fallback), max(most, fallback)) if lost else (least, most)
+
+
+@njit(cache=True, nogil=True)
+def _extremes(x: Any) -> Any:
+    """The least and the largest of the numbers, infinity and its negative where all are NaN; a vector at a time."""
+    low, high = np.full(LANES, np.inf), np.full(LANES, -np.inf)
+    for r in range(0, len(x), LANES):
+        for i in range(LANES):
+            low[i] = x[r + i] if x[r + i] < low[i] else low[i]
+            high[i] = x[r + i] if x[r + i] > high[i] else high[i]
+    return low.min(), high.max()
+
+
+@njit(cache=True, nogil=True)
+def _count_below(cuts: Any, first: int, end: int, x: float) -> Any:
+    """How many of the rising `cuts[first:end]` lie below x."""
+    low, high = first, end
+    while low < high:
+        middle = (low + high) // 2
+        if cuts[middle] < x:
+            low = middle + 1
+        else:
+            high = middle
+    return low - first
 
 
 @njit(cache=True, nogil=True)
 def _category_keys(x: Any, words: Any, key: Any) -> None:
-    for r in range(len(x)):
+    for r in range(len(key)):
         known = -1.0 < x[r] < 32.0 * len(words)  # a NaN is in no set
         code = np.int64(x[r]) if known else 0
         key[r] = 0 if known and (words[code >> 5] >> np.uint32(code & 31)) & 1 else 1
 
 
 @njit(cache=True, nogil=True)
-def _add(rows: Any, slots: Any, nodes: Any, keys: Any, scores: Any) -> None:
-    """Adds to `scores` what each row's leaf in each tree is worth."""
-    same = _keys(rows, slots, keys)
-    count = len(rows)
-    at = np.empty(count, dtype=keys.dtype)
+def _add(rows: Any, slots: Any, nodes: Any, keys: Any, nowhere: Any, scores: Any) -> None:
+    """Adds to `scores` what each row's leaf in each tree is worth; `nowhere` is no leaf's number."""
+    least, most = np.empty(len(slots.column), dtype=keys.dtype), np.empty(len(slots.column), dtype=keys.dtype)
+    _keys(rows, slots, keys, least, most)
+    leaves = 1
     for t in range(len(nodes.first_node) - 1):
-        at[:] = 0
-        for i in range(nodes.first_node[t], nodes.first_node[t + 1]):
-            key, rank, low, middle = keys[nodes.slot[i]], nodes.rank[i], nodes.low[i], nodes.middle[i]
-            if same[nodes.slot[i]] and key[0] <= rank:
-                continue
-            for r in range(count):
-                at[r] = middle if (at[r] == low) & (key[r] > rank) else at[r]
-        first = nodes.first_leaf[t]
-        for r in range(count):
-            scores[r] += nodes.value[first + at[r]]
+        leaves = max(leaves, nodes.first_leaf[t + 1] - nodes.first_leaf[t])
+    at, place, worth = np.empty(len(rows), keys.dtype), np.empty(leaves, keys.dtype), np.empty(leaves)
+    for t in range(len(nodes.first_node) - 1):
+        _walk(t, nodes, keys, least, most, nowhere, at, place, worth)
+        for r in range(len(rows)):
+            scores[r] += worth[at[r]]
+
+
+@njit(cache=True, nogil=True)
+def _walk(t: int, nodes: Any, keys: Any, least: Any, most: Any, nowhere: Any, at: Any, place: Any, worth: Any) -> None:
+    """Where the rows stand in a tree [rows], and what each stand is `worth` [leaves].
+
+    `place` [leaves] is the stand of the rows at a leaf: another's where a node led them all to the right, and `nowhere`
+    where none is left. A node that does not part its rows is passed over, and so are all on the side that has none.
+    """
+    leaf = nodes.first_leaf[t]
+    at[:], place[0], worth[0] = 0, 0, nodes.value[leaf]
+    for i in range(nodes.first_node[t], nodes.first_node[t + 1]):
+        slot, rank, low, middle = nodes.slot[i], nodes.rank[i], nodes.low[i], nodes.middle[i]
+        here = place[low]
+        if here == nowhere or most[slot] <= rank:
+            place[middle] = nowhere
+        elif least[slot] > rank:
+            place[low], place[middle], worth[here] = nowhere, here, nodes.value[leaf + middle]
+        else:
+            place[middle], worth[middle] = middle, nodes.value[leaf + middle]
+            key = keys[slot]
+            for r in range(len(at)):
+                at[r] = middle if (at[r] == here) & (key[r] > rank) else at[r]

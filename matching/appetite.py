@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
+from numba import njit
 
 from matching.features import APPETITES, FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
@@ -157,8 +158,7 @@ class Bound:
         odds = weighted(picked(features, COLUMNS), of.mean, of.scale, CLIP, of.weights) + of.intercept
         where = places(features)
         for slopes, codes in zip(self.slopes, levels, strict=True):
-            odds += (slopes[:, keys] * values).sum(axis=1)[codes]
-            odds += (slopes[codes, len(of.keys) :] * where).sum(axis=1)
+            _lean(odds, slopes, codes, keys, values, where)
         return np.asarray(-np.logaddexp(0.0, -odds), dtype=np.float64)
 
     def parts(self, context: Context, features: Numbers, levels: Sequence[Codes]) -> Numbers:
@@ -208,6 +208,23 @@ def places(features: Numbers) -> Numbers:
     share = np.divide(above, width, out=np.full(len(width), 0.5), where=width > _NO_WIDTH)
     place = np.clip(share, -0.5, 1.5) - 0.5
     return np.stack([place, 4 * place**2], axis=1)
+
+
+@njit(cache=True, nogil=True)
+def _lean(odds: Any, slopes: Any, codes: Any, keys: Any, values: Any, where: Any) -> None:
+    """Adds to the odds [n] what the slopes of each candidate's code say of the need, and of its place in the limits."""
+    said, known = np.zeros(len(slopes)), np.zeros(len(slopes), dtype=np.bool_)
+    first = slopes.shape[1] - where.shape[1]
+    for i in range(len(odds)):
+        code = codes[i]
+        if not known[code]:
+            known[code] = True
+            for k in range(len(keys)):
+                said[code] += slopes[code, keys[k]] * values[k]
+        placed = 0.0
+        for k in range(where.shape[1]):
+            placed += slopes[code, first + k] * where[i, k]
+        odds[i] = odds[i] + said[code] + placed
 
 
 def _sparse(names: Sequence[str], row: Numbers) -> dict[str, float]:

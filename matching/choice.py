@@ -36,7 +36,8 @@ class Choice:
     def score(self, features: Numbers) -> Numbers:
         """w · x for each row of float64 [n, len(FEATURES)]: a log chance, up to what all candidates share."""
         # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
-        return weighted(_bent(features), self.mean, self.scale, CLIP, self.weights)
+        columns = picked(features, COLUMNS)
+        return weighted(columns, self.mean, self.scale, CLIP, self.weights, _LOGGED, _logs(columns))
 
     def parts(self, features: Numbers) -> Numbers:
         """What each of the feature `COLUMNS` adds to each row's score [n, COLUMNS]."""
@@ -84,5 +85,9 @@ def fit_choice(features: Numbers, labels: Codes, groups: Codes, weights: Numbers
 def _bent(features: Numbers) -> Numbers:
     """The columns, counts and years as log(1 + x)."""
     columns = picked(features, COLUMNS).copy()
-    columns[:, _LOGGED] = np.log1p(np.maximum(columns[:, _LOGGED], 0))
+    columns[:, _LOGGED] = _logs(columns)
     return columns
+
+
+def _logs(columns: Numbers) -> Numbers:
+    return np.log1p(np.maximum(columns[:, _LOGGED], 0))

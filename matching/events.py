@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -48,42 +49,110 @@ class Lots:
 
 @dataclass(frozen=True)
 class Events:
-    """The events taken, or those only seen, in time order; `at` [n] are their places in the history.
+    """All events taken, or all only seen, in time order; `at` [n] are their places in the history.
 
-    `codes` is [CODES, n]; `lot` [n] counts into `lots`.
+    `codes` [events, CODES] are the whole history's.
     """
 
     at: Codes
     day: Codes
     product: Codes
-    codes: Codes
     amount: Numbers
-    lot: Codes
-    lots: Lots
+    codes: Codes
 
     @classmethod
-    def of(cls, history: History, at: NDArray[np.intp], shared: Codes) -> "Events":
+    def of(cls, history: History, at: NDArray[np.intp]) -> "Events":
+        amount = history.numbers[at, DISTANCES.index("amount")]
+        return cls(at.astype(np.int32), history.day[at], history.product[at], amount, history.codes)
+
+    def span(self, start: int, until: int) -> tuple[int, int]:
+        """Which of them lie from place `start` to before `until` of the history."""
+        first, last = np.searchsorted(self.at, [start, until]).tolist()
+        return first, last
+
+    def holding(self, span: tuple[int, int], columns: Sequence[int], codes: Sequence[int]) -> NDArray[np.intp]:
+        """Those in a span that hold `codes` in `columns`, in time order; all of it where there are no columns."""
+        if not columns:
+            return np.arange(*span)
+        order, first = self._where(columns[0])
+        code = codes[0] + 1
+        held = order[first[code] : first[code + 1]] if 0 <= code < len(first) - 1 else order[:0]
+        held = held[slice(*np.searchsorted(held, span))]
+        for column, code in zip(columns[1:], codes[1:], strict=True):
+            held = held[self.codes[self.at[held], column] == code]
+        return held.astype(np.intp)
+
+    @cached_property
+    def _sorted(self) -> dict[int, tuple[Codes, Codes]]:
+        return {}
+
+    def _where(self, column: int) -> tuple[Codes, Codes]:
+        """The events by their code in a column, in time order within it, and where each code (-1 the first) begins."""
+        if column not in self._sorted:
+            codes = self.codes[self.at, column]
+            first = np.cumsum([0, *np.bincount(codes + 1)]).astype(np.int32)
+            self._sorted[column] = np.argsort(codes, kind="stable").astype(np.int32), first
+        return self._sorted[column]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events that stand for all taken, or for all only seen, in time order: all of them where they are few enough.
+
+    `at` [n] are their places in the history, `lot` [n] counts into `lots`, and each stands for `weight` [n] events.
+    `whole` tells that each stands for itself.
+    """
+
+    at: Codes
+    product: Codes
+    lot: Codes
+    weight: Weights
+    lots: Lots
+    whole: bool
+
+    @classmethod
+    def of(cls, history: History, at: Codes, weight: Weights, whole: bool, shared: Codes) -> "Sample":
+        """Those `at` places of the history; `shared` [3, n] is what they share."""
         codes, numbers, day = history.codes[at], history.numbers[at], history.day[at]
         heads = np.flatnonzero(_differ(day[:, None], codes, numbers))
         lots = Lots(
             codes[heads, 0].copy(),
             day[heads],
             np.ascontiguousarray(numbers[heads, :SPOT].T, dtype=np.float32),
-            np.ascontiguousarray(shared[:, at[heads]]),
+            np.ascontiguousarray(shared[:, heads]),
         )
         lot = np.repeat(np.arange(len(heads)), np.diff(heads, append=len(at))).astype(np.int32)
-        amount = numbers[:, DISTANCES.index("amount")].copy()
-        return cls(at.astype(np.int32), day, history.product[at], np.ascontiguousarray(codes.T), amount, lot, lots)
+        return cls(at, history.product[at], lot, weight, lots, whole)
 
-    def between(self, start: int, until: int) -> "Events":
+    def between(self, start: int, until: int) -> "Sample":
         """Those from place `start` to before `until` of the history."""
         span = slice(*np.searchsorted(self.at, [start, until]))
         lot = self.lot[span]
         first, last = (int(lot[0]), int(lot[-1]) + 1) if len(lot) else (0, 0)
         lots = self.lots.between(first, last)
-        return Events(
-            self.at[span], self.day[span], self.product[span], self.codes[:, span], self.amount[span], lot - first, lots
-        )
+        return Sample(self.at[span], self.product[span], lot - first, self.weight[span], lots, self.whole)
+
+
+def chosen(product: Codes, most: int) -> tuple[NDArray[np.intp], Weights]:
+    """Some `most` of the events of these products [n] in time order, and how many each stands for; all where few.
+
+    Every product has the same number: half of it the latest, which stand for themselves, half evenly from all before,
+    which stand for these. What has fewer is kept whole, so that the rare is remembered as well as the common.
+    """
+    if len(product) <= most:
+        return np.arange(len(product)), np.ones(len(product), np.float32)
+    count = np.bincount(product)
+    cap = max(most // int(np.count_nonzero(count)), 2)
+    order = np.argsort(product, kind="stable")
+    age = np.empty(len(product), dtype=np.int64)  # how many of the product's came after
+    age[order] = np.repeat(np.cumsum(count), count) - 1 - np.arange(len(product))
+    older = age - cap // 2
+    early = np.maximum(count - cap // 2, 0)
+    step = np.where(count <= cap, 1, -(-early // (cap - cap // 2)))[product]
+    kept = np.flatnonzero((older < 0) | (older % step == step // 2))
+    drawn = np.bincount(product[kept][older[kept] >= 0], minlength=len(count))
+    each = (early / np.maximum(drawn, 1)).astype(np.float32)
+    return kept, np.where(older[kept] < 0, np.float32(1), each[product[kept]])
 
 
 def _differ(*columns: NDArray[Any]) -> NDArray[np.bool_]:
@@ -94,16 +163,16 @@ def _differ(*columns: NDArray[Any]) -> NDArray[np.bool_]:
     return found
 
 
-def grouped(history: History) -> tuple[list[Shared], Codes]:
-    """Place, trade and profile, each combination once, and which of them each event has [3, events]."""
-    spots = [np.unique(history.numbers[:, SPOT + i], return_inverse=True) for i in range(2)]
+def grouped(history: History, at: Codes) -> tuple[list[Shared], Codes]:
+    """Place, trade and profile of events `at` [n], each combination once, and which of them each event has [3, n]."""
+    all_codes, spot = history.codes[at], history.numbers[at, SPOT:]
+    spots = [np.unique(spot[:, i], return_inverse=True)[1] for i in range(2)]
     groups, members = [], []
     for columns in (PLACE, TRADE, PROFILE):
-        keys = [history.codes[:, c] for c in columns] + ([inverse for _, inverse in spots] if columns is PLACE else [])
-        first, member = _combinations(keys)
-        groups.append(Shared(columns, history.codes[first][:, columns], history.numbers[first, SPOT:].copy()))
+        first, member = _combinations([all_codes[:, c] for c in columns] + (spots if columns is PLACE else []))
+        groups.append(Shared(columns, all_codes[first][:, columns], spot[first]))
         members.append(member)
-    return groups, np.array(members, dtype=np.int32).reshape(3, len(history))
+    return groups, np.array(members, dtype=np.int32).reshape(3, len(at))
 
 
 def _combinations(keys: Sequence[NDArray[Any]]) -> tuple[NDArray[np.intp], Codes]:

@@ -232,7 +232,10 @@ def _number_keys(values: Any, x: Any, slots: Any, s: int, below: Any, key: Any) 
         v = values[r]
         x[r] = 0.0 if (abs(v) <= ZERO) | ((v != v) & (missing != NANS)) else v
     least, most = _extremes(x)
-    least, most = _count_below(cuts, first, slots.first[s + 1], least), _count_below(cuts, first, slots.first[s + 1], most)
+    least, most = (
+        _count_below(cuts, first, slots.first[s + 1], least),
+        _count_below(cuts, first, slots.first[s + 1], most),
+    )
     passed = least // STEP * STEP
     below[:] = passed
     for c in range(first + passed, first + most, STEP):

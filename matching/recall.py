@@ -13,9 +13,20 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from matching.events import SPOT, Events, Lots, Weights, grouped
+from matching.events import SPOT, Events, Lots, Sample, Shared, Weights, chosen, grouped
 from matching.history import CODES, Codes, Context, History, Numbers
-from matching.memory import AGES, FAR, FAR_KM, NEAR_KM, PARAMETERS, WINDOW_DAYS, YEARS, Kernel, km_between
+from matching.memory import (
+    AGES,
+    FAR,
+    FAR_KM,
+    NEAR_KM,
+    PARAMETERS,
+    WINDOW_DAYS,
+    YEARS,
+    Kernel,
+    km_between,
+    similarity,
+)
 
 COUNTS: Final = (
     "all_fast",
@@ -45,6 +56,7 @@ COUNTS: Final = (
 )
 DAYS: Final = ("own_last", "last", "first")
 NEVER: Final = -(10**6)
+MOST: Final = 100_000  # events taken, and as many only seen, that a need is held against
 KEPT: Final = 512  # counts by context that are kept; one is some 30 bytes a product
 
 _C: Final = {name: i for i, name in enumerate(COUNTS)}
@@ -84,25 +96,38 @@ class Recall:
     seen: Numbers
 
 
-class Memory:
-    """A history and its kernels, made ready once; `recall` may be called from several threads."""
+@dataclass(frozen=True)
+class Asked:
+    """A need and what stands for the past: what its events share, and how `near` each place is [3, places]."""
 
-    def __init__(self, history: History, kernels: Sequence[Kernel]) -> None:
-        self.history, self.kernels = history, tuple(kernels)
-        self._groups, shared = grouped(history)
-        self._taken = Events.of(history, np.flatnonzero(history.taken), shared)
-        self._seen = Events.of(history, np.flatnonzero(~history.taken), shared)
+    context: Context
+    groups: Sequence[Shared]
+    near: Numbers
+
+
+class Memory:
+    """A history and its kernels, made ready once; `recall` may be called from several threads.
+
+    Counts and the enterprise's own past are of all events. Of more than `most` events taken, or only seen, a sample
+    stands for all under the kernels, so that a need's time is bounded however long the history.
+    """
+
+    def __init__(self, history: History, kernels: Sequence[Kernel], most: int = MOST) -> None:
+        self.history, self.kernels, self.most = history, tuple(kernels), most
+        self._taken, self._seen = (Events.of(history, np.flatnonzero(part)) for part in (history.taken, ~history.taken))
+        few = max(len(self._taken.at), len(self._seen.at)) <= most
+        self._whole = _sampled(history, (self._taken, self._seen), (0, len(history)), most) if few else None
         self._counted = lru_cache(KEPT)(self._count)
         self._overall = lru_cache(2)(self._overview)
+        self._between = lru_cache(2)(self._standing)
 
-    def __reduce__(self) -> tuple[type["Memory"], tuple[History, tuple[Kernel, ...]]]:
+    def __reduce__(self) -> tuple[type["Memory"], tuple[History, tuple[Kernel, ...], int]]:
         """Another process makes it ready anew."""
-        return Memory, (self.history, self.kernels)
+        return Memory, (self.history, self.kernels, self.most)
 
     def recall(self, context: Context) -> Recall:
         """What is held for a need: of the events that `context` may know, at most `WINDOW_YEARS` old."""
         span = (self.history.until(context.day - WINDOW_DAYS), context.until)
-        taken, seen = self._taken.between(*span), self._seen.between(*span)
         size = len(self.history.products) + 1
         counts, days = np.zeros((len(COUNTS), size)), np.full((len(DAYS), size), float(NEVER))
         for columns, targets in _CONTEXTS:
@@ -113,63 +138,102 @@ class Memory:
                     counts[target] = found[source]
         amounts, days[1:] = self._overall(*span, context.day)
         counts[_C["amount_0"] : _C["amount_2"] + 1] = amounts
-        own_taken, own_seen = _of(taken.codes[0], context), _of(seen.codes[0], context)
-        _trail(counts, days, taken, own_taken, seen, own_seen, context.day)
-        near = _nearness(self._groups[0].spot, context.numbers[SPOT:])
-        masses = self._masses(taken, context, near, self.kernels)
-        return Recall(counts, days, masses, self._masses(seen, context, near, self.kernels[:1]))
+        own = [_own(part, span, context) for part in (self._taken, self._seen)]
+        _trail(counts, days, self._taken, own[0], self._seen, own[1], context.day)
+        groups, taken, seen = self._between(*span)
+        asked = Asked(context, groups, _nearness(groups[0].spot, context.numbers[SPOT:]))
+        masses = self._masses(taken, self._taken.at[own[0]], asked, self.kernels)
+        return Recall(counts, days, masses, self._masses(seen, self._seen.at[own[1]], asked, self.kernels[:1]))
 
-    def _masses(self, events: Events, context: Context, near: Numbers, kernels: Sequence[Kernel]) -> Numbers:
+    def _masses(self, events: Sample, own: Codes, asked: Asked, kernels: Sequence[Kernel]) -> Numbers:
         """The mass that each kernel gives each product [kernels, products]; a kernel twice is weighed once."""
         size, found = len(self.history.products) + 1, dict[bytes, Numbers]()
+        mine = np.flatnonzero((events.lots.enterprise == asked.context.codes[0]) & (asked.context.codes[0] >= 0))
         for kernel in kernels:
             name = kernel.weights.tobytes()
             if name not in found:
-                weights = self._weights(events.lots, context, near, kernel.weights)
-                found[name] = _mass(events.product, events.lot, weights, size)
+                weights = _weights(events.lots, mine, asked, kernel.weights)
+                found[name] = self._mass(events, weights, mine, own, asked.context, kernel.weights)
         return np.array([found[kernel.weights.tobytes()] for kernel in kernels]).reshape(len(kernels), size)
 
-    def _weights(self, lots: Lots, context: Context, near: Numbers, theta: Numbers) -> Weights:
-        """The weight for the need of an event of each lot."""
-        tables = [_shares(group.codes, context.codes[group.columns], theta[group.columns]) for group in self._groups]
-        for phi, slope in zip(near, theta[_KM], strict=True):
-            tables[0] += slope * phi
-        place, trade, profile = (table.astype(np.float32) for table in tables)
-        slopes = theta[len(CODES) : len(CODES) + SPOT].astype(np.float32)
-        faded, mine = _faded(theta, "").astype(np.float32), context.numbers[:SPOT].astype(np.float32)
-        logs = _logs(lots.shared, place, trade, profile, lots.day, context.day, faded, lots.numbers, mine, slopes)
-        own = _of(lots.enterprise, context)
-        if len(own):
-            logs[own] += theta[_THETA["enterprise"]] + _faded(theta, "own_")[context.day - lots.day[own]]
-        weights: Weights = np.exp(logs, out=logs)
-        return weights
+    def _mass(
+        self, events: Sample, weights: Weights, mine: NDArray[np.intp], own: Codes, context: Context, theta: Numbers
+    ) -> Numbers:
+        """The mass of each product; beside a sample the enterprise's own events `own` are all weighed."""
+        size, past = len(self.history.products) + 1, self.history
+        if events.whole:
+            whole: Numbers = _mass(events.product, events.lot, weights, size)
+            return whole
+        weights[mine] = 0
+        found: Numbers = _mass_of_sample(events.product, events.lot, weights, events.weight, size)
+        asked = context.codes, context.numbers, context.day
+        _add_own(found, own, theta, *asked, past.codes, past.numbers, past.day, past.product)
+        return found
+
+    def _standing(self, start: int, until: int) -> tuple[list[Shared], Sample, Sample]:
+        """What stands for the events from place `start` to before `until`: what they share, those taken, those seen.
+
+        A sample is drawn from these alone: what came later has no say in it.
+        """
+        if self._whole is None:
+            return _sampled(self.history, (self._taken, self._seen), (start, until), self.most)
+        groups, taken, seen = self._whole
+        return groups, taken.between(start, until), seen.between(start, until)
 
     def _count(self, start: int, until: int, today: int, columns: tuple[int, ...], codes: tuple[int, ...]) -> Numbers:
         """The events that hold `codes` in `columns` by product: fast, mid and slow ones taken, slow ones only seen."""
-        taken, seen = self._taken.between(start, until), self._seen.between(start, until)
         size = len(self.history.products) + 1
-        counts = [_tally(part.product, part.day, _holding(part, columns, codes), today, size) for part in (taken, seen)]
+        counts = [
+            _tally(part.product, part.day, part.holding(part.span(start, until), columns, codes), today, size)
+            for part in (self._taken, self._seen)
+        ]
         return np.concatenate([counts[0], counts[1][-1:]])
 
     def _overview(self, start: int, until: int, today: int) -> tuple[Numbers, Numbers]:
         """By product: moments of the log amount [3, products], the last and the first day [2, products]."""
-        taken = self._taken.between(start, until)
+        taken, span = self._taken, slice(*self._taken.span(start, until))
         found: tuple[Numbers, Numbers] = _moments(
-            taken.product, taken.day, taken.amount, today, len(self.history.products) + 1
+            taken.product[span], taken.day[span], taken.amount[span], today, len(self.history.products) + 1
         )
         return found
 
 
-def _of(enterprises: Codes, context: Context) -> NDArray[np.intp]:
-    """Where the need's own enterprise stands, if it is known."""
-    return np.flatnonzero((enterprises == context.codes[0]) & (context.codes[0] >= 0))
+def _sampled(
+    history: History, parts: tuple[Events, Events], span: tuple[int, int], most: int
+) -> tuple[list[Shared], Sample, Sample]:
+    """What stands for the events of each part in a span of places, and what all that stands for any shares."""
+    places = [part.at[slice(*part.span(*span))] for part in parts]
+    drawn = [chosen(history.product[at], most) for at in places]
+    kept = [at[which] for at, (which, _) in zip(places, drawn, strict=True)]
+    every = np.sort(np.concatenate(kept))
+    groups, shared = grouped(history, every)
+    taken, seen = (
+        Sample.of(history, at, weight, len(at) == len(of), shared[:, np.searchsorted(every, at)])
+        for of, at, (_, weight) in zip(places, kept, drawn, strict=True)
+    )
+    return groups, taken, seen
 
 
-def _holding(events: Events, columns: Sequence[int], codes: Sequence[int]) -> NDArray[np.intp]:
-    held = np.ones(len(events.day), dtype=bool)
-    for column, code in zip(columns, codes, strict=True):
-        held &= events.codes[column] == code
-    return np.flatnonzero(held)
+def _own(events: Events, span: tuple[int, int], context: Context) -> NDArray[np.intp]:
+    """The enterprise's own events in a span of the history's places, if it is known."""
+    code = int(context.codes[0])
+    return events.holding(events.span(*span), (0,), (code,)) if code >= 0 else np.empty(0, dtype=np.intp)
+
+
+def _weights(lots: Lots, mine: NDArray[np.intp], asked: Asked, theta: Numbers) -> Weights:
+    """The weight for the need of an event of each lot; `mine` are the enterprise's own."""
+    context = asked.context
+    tables = [_shares(group.codes, context.codes[group.columns], theta[group.columns]) for group in asked.groups]
+    for phi, slope in zip(asked.near, theta[_KM], strict=True):
+        tables[0] += slope * phi
+    place, trade, profile = (table.astype(np.float32) for table in tables)
+    slopes = theta[len(CODES) : len(CODES) + SPOT].astype(np.float32)
+    faded, numbers = _faded(theta, "").astype(np.float32), context.numbers[:SPOT].astype(np.float32)
+    logs = _logs(lots.shared, place, trade, profile, lots.day, context.day, faded, lots.numbers, numbers, slopes)
+    if len(mine):
+        logs[mine] += theta[_THETA["enterprise"]] + _faded(theta, "own_")[context.day - lots.day[mine]]
+    weights: Weights = np.exp(logs, out=logs)
+    return weights
 
 
 def _faded(theta: Numbers, whose: str) -> Numbers:
@@ -241,6 +305,24 @@ def _mass(product: Any, lot: Any, weights: Any, size: int) -> Any:
     for j in range(len(product)):
         found[product[j]] += weights[lot[j]]
     return found
+
+
+@njit(cache=True, nogil=True)
+def _mass_of_sample(product: Any, lot: Any, weights: Any, weight: Any, size: int) -> Any:
+    found = np.zeros(size)
+    for j in range(len(product)):
+        found[product[j]] += weight[j] * weights[lot[j]]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _add_own(
+    found: Any, own: Any, theta: Any, mine: Any, numbers: Any, today: int, codes: Any, amounts: Any, days: Any,
+    products: Any,
+) -> None:  # fmt: skip
+    phi = np.zeros(len(theta))
+    for j in own:
+        found[products[j]] += np.exp(similarity(theta, mine, numbers, today, codes[j], amounts[j], days[j], phi))
 
 
 @njit(cache=True, nogil=True)

@@ -11,6 +11,8 @@ from matching.catalogue import Rows
 from matching.features import FEATURES
 from matching.history import Numbers
 
+NOWHERE: Final = np.empty(0, dtype=np.intp)
+NOTHING: Final = np.empty((0, 0))
 _SPAN: Final = 128  # numbers that numpy sums in one go
 
 
@@ -35,10 +37,16 @@ def standard(columns: Numbers, mean: Numbers, scale: Numbers, clip: float) -> Nu
     return found
 
 
-def weighted(columns: Numbers, mean: Numbers, scale: Numbers, clip: float, weights: Numbers) -> Numbers:
-    """`(standard(…) * weights).sum(axis=1)` for columns [n, k], to the last bit, without the matrices between."""
+def weighted(
+    columns: Numbers, mean: Numbers, scale: Numbers, clip: float, weights: Numbers, at: Rows = NOWHERE,
+    instead: Numbers = NOTHING,
+) -> Numbers:  # fmt: skip
+    """`(standard(…) * weights).sum(axis=1)` for columns [n, k], to the last bit, without the matrices between.
+
+    Where `at` [m] names some of the columns, their values are those of `instead` [n, m].
+    """
     found = np.empty(len(columns))
-    _weighted(columns, mean, scale, clip, weights, np.array(_steps(0, columns.shape[1])), found)
+    _weighted(columns, at, instead, mean, scale, clip, weights, np.array(_steps(0, columns.shape[1])), found)
     return found
 
 
@@ -52,14 +60,17 @@ def _steps(begin: int, count: int) -> tuple[tuple[int, int], ...]:
 
 
 @njit(cache=True, nogil=True)
-def _weighted(columns: Any, mean: Any, scale: Any, clip: float, weights: Any, steps: Any, found: Any) -> None:
+def _weighted(
+    columns: Any, at: Any, instead: Any, mean: Any, scale: Any, clip: float, weights: Any, steps: Any, found: Any
+) -> None:  # fmt: skip
     width = columns.shape[1]
-    part, sums = np.empty(width), np.empty(len(steps) + 1)
+    held_row, part, sums = np.empty(width), np.empty(width), np.empty(len(steps) + 1)
     for row in range(len(columns)):
         for c in range(width):
-            deviation = (columns[row, c] - mean[c]) / scale[c]
-            deviation = max(min(deviation, clip), -clip) if deviation == deviation else 0.0
-            part[c] = deviation * weights[c]
+            held_row[c] = columns[row, c]
+        for c in range(len(at)):
+            held_row[at[c]] = instead[row, c]
+        _weigh(held_row, mean, scale, clip, weights, part)
         held = 0
         for step in range(len(steps)):
             begin, end = steps[step]
@@ -70,6 +81,16 @@ def _weighted(columns: Any, mean: Any, scale: Any, clip: float, weights: Any, st
                 sums[held - 2] += sums[held - 1]
                 held -= 1
         found[row] = sums[0]
+
+
+@njit(cache=True, nogil=True)
+def _weigh(row: Any, mean: Any, scale: Any, clip: float, weights: Any, part: Any) -> None:
+    """Each value standardised and weighed; one simple loop, which compiles to vectors."""
+    for c in range(len(row)):
+        deviation = (row[c] - mean[c]) / scale[c]
+        deviation = clip if deviation > clip else deviation
+        deviation = -clip if deviation < -clip else deviation
+        part[c] = (deviation if deviation == deviation else 0.0) * weights[c]
 
 
 @njit(cache=True, nogil=True)

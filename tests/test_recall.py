@@ -177,6 +177,79 @@ def test_days_are_those_of_the_own_last_the_last_and_the_first_deal():
     assert set(found.days[:, 1:].flatten().tolist()) == {NEVER}
 
 
+# a sample of a long history
+
+
+def crowd(seed, size=400, until=TODAY):
+    """A generator and many deals between a few enterprises: most with product 0, some with 1, two with 2."""
+    rng = np.random.default_rng(seed)
+    product = np.where(rng.random(size) < 0.8, 0, 1)
+    product[[3, 300]] = 2
+    ages = np.sort(rng.integers(1, WINDOW, size))[::-1] + TODAY - until
+    known = {"enterprise": (0, 6), "region_1": (0, 3), "industry_2": (0, 4), "size": (0, 2)}
+    codes = [facts(**{name: int(rng.integers(*span)) for name, span in known.items()}) for _ in range(size)]
+    return rng, [
+        (int(age), int(p), bool(rng.random() < 0.5), c, sizes(float(rng.normal())))
+        for age, p, c in zip(ages, product, codes, strict=True)
+    ]
+
+
+REGIONAL = kernel(region_1=1.0)
+
+
+def sampled(past, asked, kernels=(REGIONAL,), most=60):
+    return Memory(past, kernels, most).recall(asked)
+
+
+@given(seeds)
+def test_beside_a_sample_counts_and_days_are_of_all_events(seed):
+    _, events = crowd(seed)
+    past = history(events)
+    asked = context(past, events[0][3], sizes(0.0))
+    whole, found = recall(past, asked, ()), sampled(past, asked)
+    assert found.counts.tobytes() == whole.counts.tobytes()
+    assert found.days.tobytes() == whole.days.tobytes()
+
+
+@given(seeds)
+def test_a_sample_stands_for_as_many_events_as_there_are_and_for_all_of_the_rare(seed):
+    _, events = crowd(seed)
+    past = history(events)
+    found = sampled(past, context(past, facts(), sizes()), (kernel(),))
+    for mass, taken in ((found.taken[0], True), (found.seen[0], False)):
+        count = np.bincount([event[1] for event in events if event[2] == taken], minlength=4)
+        np.testing.assert_allclose(mass, count, rtol=1e-6)
+    alike = sampled(past, context(past, facts(region_1=1), sizes()))
+    rare = sum(np.e if e[3][CODES.index("region_1")] == 1 else 1.0 for e in events if e[1] == 2 and e[2])
+    assert alike.taken[0, 2] == pytest.approx(rare, rel=1e-6)
+
+
+@given(seeds)
+def test_beside_a_sample_all_of_the_enterprise_s_own_events_are_weighed(seed):
+    _, events = crowd(seed)
+    past = history(events)
+    asked = context(past, facts(enterprise=1), sizes(0.0))
+    loyal = kernel(enterprise=30.0, age=0.3, own_age=0.2, amount_distance=0.5)
+    expected, _ = obvious(asked, events, (loyal,), 3)
+    np.testing.assert_allclose(sampled(past, asked, (loyal,)).taken, expected, rtol=1e-4)
+
+
+@given(seeds, seeds)
+def test_a_sample_does_not_depend_on_what_came_later(seed, other):
+    _, events = crowd(seed)
+    later = [(1 - event[0], *event[1:]) for event in crowd(other)[1]]
+    asked = facts(region_1=1, enterprise=2), sizes(0.3)
+    found = [sampled(past, context(past, *asked)).taken for past in (history(events), history([*events, *later]))]
+    assert found[0].tobytes() == found[1].tobytes()
+
+
+def test_a_memory_with_a_sample_sent_to_another_process_recalls_the_same_bytes():
+    past = history(crowd(1)[1])
+    memory, asked = Memory(past, (kernel(),), 60), context(past, facts(region_1=1), sizes())
+    sent = pickle.loads(pickle.dumps(memory))
+    assert sent.recall(asked).taken.tobytes() == memory.recall(asked).taken.tobytes()
+
+
 # what never counts
 
 

@@ -22,7 +22,7 @@ SPOT: Final = len(DISTANCES)  # latitude and longitude follow the distances in `
 
 @dataclass(frozen=True)
 class Shared:
-    """What events share in some columns of codes: `codes` [n, columns] and `spot` [n, 2], each combination once."""
+    """What events share in some columns of codes: `codes` [columns, n] and `spot` [n, 2], each combination once."""
 
     columns: Sequence[int]
     codes: Codes
@@ -170,7 +170,7 @@ def grouped(history: History, at: Codes) -> tuple[list[Shared], Codes]:
     groups, members = [], []
     for columns in (PLACE, TRADE, PROFILE):
         first, member = _combinations([all_codes[:, c] for c in columns] + (spots if columns is PLACE else []))
-        groups.append(Shared(columns, all_codes[first][:, columns], spot[first]))
+        groups.append(Shared(columns, np.ascontiguousarray(all_codes[first][:, columns].T), spot[first]))
         members.append(member)
     return groups, np.array(members, dtype=np.int32).reshape(3, len(at))
 

@@ -56,7 +56,8 @@ COUNTS: Final = (
 )
 DAYS: Final = ("own_last", "last", "first")
 NEVER: Final = -(10**6)
-MOST: Final = 100_000  # events taken, and as many only seen, that a need is held against
+WHOLE: Final = (50_000, 100_000)  # events taken, and only seen, up to which a need is held against all of them
+DRAWN: Final = 20_000  # how many of more events a need is held against: what its time goes with
 KEPT: Final = 512  # counts by context that are kept; one is some 30 bytes a product
 
 _C: Final = {name: i for i, name in enumerate(COUNTS)}
@@ -108,22 +109,24 @@ class Asked:
 class Memory:
     """A history and its kernels, made ready once; `recall` may be called from several threads.
 
-    Counts and the enterprise's own past are of all events. Of more than `most` events taken, or only seen, a sample
-    stands for all under the kernels, so that a need's time is bounded however long the history.
+    Counts and the enterprise's own past are of all events. Of more than `whole` events taken, and only seen, some
+    `drawn` stand for all under the kernels, so that a need's time is bounded however long the history.
     """
 
-    def __init__(self, history: History, kernels: Sequence[Kernel], most: int = MOST) -> None:
-        self.history, self.kernels, self.most = history, tuple(kernels), most
+    def __init__(
+        self, history: History, kernels: Sequence[Kernel], whole: tuple[int, int] = WHOLE, drawn: int = DRAWN
+    ) -> None:
+        self.history, self.kernels, self._limits = history, tuple(kernels), (whole, drawn)
         self._taken, self._seen = (Events.of(history, np.flatnonzero(part)) for part in (history.taken, ~history.taken))
-        few = max(len(self._taken.at), len(self._seen.at)) <= most
-        self._whole = _sampled(history, (self._taken, self._seen), (0, len(history)), most) if few else None
+        few = len(self._taken.at) <= whole[0] and len(self._seen.at) <= whole[1]
+        self._all = _standing(history, (self._taken, self._seen), (0, len(history)), *self._limits) if few else None
         self._counted = lru_cache(KEPT)(self._count)
         self._overall = lru_cache(2)(self._overview)
         self._between = lru_cache(2)(self._standing)
 
-    def __reduce__(self) -> tuple[type["Memory"], tuple[History, tuple[Kernel, ...], int]]:
+    def __reduce__(self) -> tuple[type["Memory"], tuple[History, tuple[Kernel, ...], tuple[int, int], int]]:
         """Another process makes it ready anew."""
-        return Memory, (self.history, self.kernels, self.most)
+        return Memory, (self.history, self.kernels, *self._limits)
 
     def recall(self, context: Context) -> Recall:
         """What is held for a need: of the events that `context` may know, at most `WINDOW_YEARS` old."""
@@ -175,9 +178,9 @@ class Memory:
 
         A sample is drawn from these alone: what came later has no say in it.
         """
-        if self._whole is None:
-            return _sampled(self.history, (self._taken, self._seen), (start, until), self.most)
-        groups, taken, seen = self._whole
+        if self._all is None:
+            return _standing(self.history, (self._taken, self._seen), (start, until), *self._limits)
+        groups, taken, seen = self._all
         return groups, taken.between(start, until), seen.between(start, until)
 
     def _count(self, start: int, until: int, today: int, columns: tuple[int, ...], codes: tuple[int, ...]) -> Numbers:
@@ -198,18 +201,21 @@ class Memory:
         return found
 
 
-def _sampled(
-    history: History, parts: tuple[Events, Events], span: tuple[int, int], most: int
+def _standing(
+    history: History, parts: tuple[Events, Events], span: tuple[int, int], whole: tuple[int, int], drawn: int
 ) -> tuple[list[Shared], Sample, Sample]:
     """What stands for the events of each part in a span of places, and what all that stands for any shares."""
     places = [part.at[slice(*part.span(*span))] for part in parts]
-    drawn = [chosen(history.product[at], most) for at in places]
-    kept = [at[which] for at, (which, _) in zip(places, drawn, strict=True)]
+    draws = [
+        chosen(history.product[at], drawn if len(at) > limit else len(at))
+        for at, limit in zip(places, whole, strict=True)
+    ]
+    kept = [at[which] for at, (which, _) in zip(places, draws, strict=True)]
     every = np.sort(np.concatenate(kept))
     groups, shared = grouped(history, every)
     taken, seen = (
         Sample.of(history, at, weight, len(at) == len(of), shared[:, np.searchsorted(every, at)])
-        for of, at, (_, weight) in zip(places, kept, drawn, strict=True)
+        for of, at, (_, weight) in zip(places, kept, draws, strict=True)
     )
     return groups, taken, seen
 
@@ -260,11 +266,11 @@ def _trail(
 @njit(cache=True, nogil=True)
 def _shares(codes: Any, mine: Any, theta: Any) -> Any:
     """What the codes that both know and share add to the log weight, for each combination."""
-    found = np.zeros(len(codes))
-    for i in range(len(codes)):
-        for c in range(len(mine)):
-            if mine[c] >= 0 and mine[c] == codes[i, c]:
-                found[i] += theta[c]
+    found = np.zeros(codes.shape[1])
+    for c in range(len(mine)):
+        if mine[c] >= 0:
+            for i in range(len(found)):
+                found[i] += theta[c] if codes[c, i] == mine[c] else 0.0
     return found
 
 

@@ -198,7 +198,7 @@ REGIONAL = kernel(region_1=1.0)
 
 
 def sampled(past, asked, kernels=(REGIONAL,), most=60):
-    return Memory(past, kernels, most).recall(asked)
+    return Memory(past, kernels, (most, most), most).recall(asked)
 
 
 @given(seeds)
@@ -245,7 +245,7 @@ def test_a_sample_does_not_depend_on_what_came_later(seed, other):
 
 def test_a_memory_with_a_sample_sent_to_another_process_recalls_the_same_bytes():
     past = history(crowd(1)[1])
-    memory, asked = Memory(past, (kernel(),), 60), context(past, facts(region_1=1), sizes())
+    memory, asked = Memory(past, (kernel(),), (60, 60), 60), context(past, facts(region_1=1), sizes())
     sent = pickle.loads(pickle.dumps(memory))
     assert sent.recall(asked).taken.tobytes() == memory.recall(asked).taken.tobytes()
 

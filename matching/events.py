@@ -175,6 +175,25 @@ def grouped(history: History, at: Codes) -> tuple[list[Shared], Codes]:
     return groups, np.array(members, dtype=np.int32).reshape(3, len(at))
 
 
+def standing(
+    history: History, parts: tuple[Events, Events], span: tuple[int, int], whole: tuple[int, int], drawn: int
+) -> tuple[list[Shared], Sample, Sample]:
+    """What stands for the events of each part in a span of places, and what all that stands for any shares."""
+    places = [part.at[slice(*part.span(*span))] for part in parts]
+    draws = [
+        chosen(history.product[at], drawn if len(at) > limit else len(at))
+        for at, limit in zip(places, whole, strict=True)
+    ]
+    kept = [at[which] for at, (which, _) in zip(places, draws, strict=True)]
+    every = np.sort(np.concatenate(kept))
+    groups, shared = grouped(history, every)
+    taken, seen = (
+        Sample.of(history, at, weight, len(at) == len(of), shared[:, np.searchsorted(every, at)])
+        for of, at, (_, weight) in zip(places, kept, draws, strict=True)
+    )
+    return groups, taken, seen
+
+
 def _combinations(keys: Sequence[NDArray[Any]]) -> tuple[NDArray[np.intp], Codes]:
     """One row that has each combination of keys, and each row's combination."""
     member = np.zeros(len(keys[0]), dtype=np.int64)

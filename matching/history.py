@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,24 @@ DISTANCES: Final = ("amount", "term", "revenue", "employees", "age", "debt_ratio
 NUMBERS: Final = (*DISTANCES, "latitude", "longitude")
 MISSING: Final = -1
 EPOCH: Final = date(1970, 1, 1)
+_NEED: Final = ("need_id", "enterprise_id", "posted_at", "amount", "term_months", "purpose")
+_FIRM: Final = (
+    "enterprise_id",
+    "as_of",
+    "region",
+    "industry",
+    "size",
+    "ownership",
+    "tax_grade",
+    "cluster",
+    "founded",
+    "revenue",
+    "employees",
+    "assets",
+    "liabilities",
+    "latitude",
+    "longitude",
+)
 TAKEN: Final = (Stage.GRANTED, Stage.DRAWN)
 
 Codes = NDArray[np.int32]
@@ -97,20 +115,21 @@ class History:
     @classmethod
     def of(cls, tables: Tables) -> Self:
         """All outcomes of checked tables as events."""
-        events = _events(tables)
-        texts, numbers = _columns(events)
-        vocabulary, codes = zip(*(_encode(texts[name]) for name in CODES), strict=True)
         products = tables.products.drop_duplicates("product_id").sort_values("product_id")
+        names = products["product_id"].to_numpy(dtype=np.str_)
+        asked = _asked(tables)
+        events = _events(tables.outcomes, asked["need_id"].to_numpy(dtype=np.str_), names)
+        texts, numbers = _columns(asked)
+        vocabulary, codes = zip(*(_encode(texts[name]) for name in CODES), strict=True)
         institutions, institution_of = _encode(products["institution_id"])
         types, type_of = _encode(products["kind"] + ":" + products["type"])
-        names = products["product_id"].to_numpy(dtype=np.str_)
         return cls(
-            day=_days(events["day"]),
-            product=np.searchsorted(names, events["product_id"].to_numpy(dtype=np.str_)).astype(np.int32),
-            taken=events["taken"].to_numpy(dtype=bool),
-            position=events["position"].fillna(0).to_numpy(dtype=np.int32),
-            codes=np.ascontiguousarray(np.stack(codes, axis=1)),
-            numbers=np.ascontiguousarray(np.stack([numbers[name] for name in NUMBERS], axis=1)),
+            day=events.day,
+            product=events.product,
+            taken=events.taken,
+            position=events.position,
+            codes=np.stack(codes, axis=1)[events.need],
+            numbers=np.stack([numbers[name] for name in NUMBERS], axis=1)[events.need],
             products=names,
             institution_of=institution_of,
             type_of=type_of,
@@ -195,37 +214,53 @@ def _scaled(raw: Numbers) -> Numbers:
     return scaled
 
 
-def _events(tables: Tables) -> pd.DataFrame:
-    """One row a (need, product) pair and role, in time order, with the need's and enterprise's facts beside it."""
-    outcomes = tables.outcomes
-    taken = outcomes["stage"].isin(TAKEN)
-    pairs = outcomes.assign(taken=taken).sort_values("at", kind="stable")
-    first = pairs.drop_duplicates(["need_id", "product_id", "taken"])
-    first = first[["need_id", "product_id", "taken", "at", "position"]]
-    seen = first[~first["taken"]]
-    events = pd.concat([first[first["taken"]], seen]).rename(columns={"at": "day"})
-    events = events.merge(tables.needs, on="need_id").merge(tables.products[["product_id"]].drop_duplicates())
-    events = _with_enterprise(events, tables.enterprises)
-    return events.sort_values(["day", "need_id", "product_id", "taken"], kind="stable").reset_index(drop=True)
+class _Events(NamedTuple):
+    """One entry a (need, product) pair and role, in time order; `need` and `product` count into sorted ids."""
+
+    day: Codes
+    need: Codes
+    product: Codes
+    taken: NDArray[np.bool_]
+    position: Codes
 
 
-def _with_enterprise(events: pd.DataFrame, enterprises: pd.DataFrame) -> pd.DataFrame:
-    """Beside each event, its enterprise's facts as last known when the need was posted."""
-    left = events.sort_values("posted_at", kind="stable")
-    right = enterprises.sort_values("as_of", kind="stable")
-    return pd.merge_asof(left, right, left_on="posted_at", right_on="as_of", by="enterprise_id")
+def _events(outcomes: pd.DataFrame, needs: NDArray[np.str_], products: NDArray[np.str_]) -> _Events:
+    """The first outcome of each role of each pair; on one day by need, product and role."""
+    need, product = (
+        pd.Index(known).get_indexer(pd.Index(outcomes[name]))
+        for known, name in ((needs, "need_id"), (products, "product_id"))
+    )
+    taken, day = outcomes["stage"].isin(TAKEN).to_numpy(dtype=bool), _days(outcomes["at"])
+    order = np.argsort(day, kind="stable")
+    order = order[(need[order] >= 0) & (product[order] >= 0)]
+    pair = (need[order] * len(products) + product[order]) * 2 + taken[order]
+    first = order[~pd.Series(pair).duplicated().to_numpy()]
+    first = first[np.lexsort((taken[first], product[first], need[first], day[first]))]
+    position = outcomes["position"].iloc[first].fillna(0).to_numpy(dtype=np.int32)
+    return _Events(day[first], need[first].astype(np.int32), product[first].astype(np.int32), taken[first], position)
 
 
-def _columns(events: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, Numbers]]:
-    texts = {name: events[name].fillna("") for name in CODES if name in events}
-    texts |= _levels(events["region"], "region", REGION_LEVELS)
-    texts |= _levels("/" + events["industry"], "industry", INDUSTRY_LEVELS)
-    texts["enterprise"] = events["enterprise_id"]
-    raw = events[["amount", "term_months", "revenue", "employees"]].to_numpy(dtype=np.float64, na_value=np.nan)
-    years = ((events["posted_at"] - events["founded"]).dt.days / 365.25).to_numpy(dtype=np.float64, na_value=np.nan)
-    debts, assets = (events[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("liabilities", "assets"))
+def _asked(tables: Tables) -> pd.DataFrame:
+    """The needs that anything came of, by id, each with its enterprise's facts as last known when it was posted."""
+    needs = tables.needs.loc[tables.needs["need_id"].isin(tables.outcomes["need_id"]), list(_NEED)]
+    left = needs.sort_values("posted_at", kind="stable")
+    right = tables.enterprises[list(_FIRM)].sort_values("as_of", kind="stable")
+    found = pd.merge_asof(left, right, left_on="posted_at", right_on="as_of", by="enterprise_id")
+    ids = found["need_id"].to_numpy(dtype=np.str_)
+    return found.iloc[np.argsort(ids, kind="stable")].reset_index(drop=True)
+
+
+def _columns(needs: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, Numbers]]:
+    """The needs' texts by `CODES` and numbers by `NUMBERS`."""
+    texts = {name: needs[name].fillna("") for name in CODES if name in needs}
+    texts |= _levels(needs["region"], "region", REGION_LEVELS)
+    texts |= _levels("/" + needs["industry"], "industry", INDUSTRY_LEVELS)
+    texts["enterprise"] = needs["enterprise_id"]
+    raw = needs[["amount", "term_months", "revenue", "employees"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    years = ((needs["posted_at"] - needs["founded"]).dt.days / 365.25).to_numpy(dtype=np.float64, na_value=np.nan)
+    debts, assets = (needs[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("liabilities", "assets"))
     debt = debts / np.where(assets == 0, np.nan, assets)
-    place = events[["latitude", "longitude"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    place = needs[["latitude", "longitude"]].to_numpy(dtype=np.float64, na_value=np.nan)
     scaled = _scaled(np.column_stack([raw, years, debt, place]))
     return texts, {name: scaled[:, i] for i, name in enumerate(NUMBERS)}
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from matching.events import SPOT, Events, Lots, Sample, Shared, Weights, chosen, grouped
+from matching.events import SPOT, Events, Lots, Sample, Shared, Weights, standing
 from matching.history import CODES, Codes, Context, History, Numbers
 from matching.memory import (
     AGES,
@@ -119,7 +119,7 @@ class Memory:
         self.history, self.kernels, self._limits = history, tuple(kernels), (whole, drawn)
         self._taken, self._seen = (Events.of(history, np.flatnonzero(part)) for part in (history.taken, ~history.taken))
         few = len(self._taken.at) <= whole[0] and len(self._seen.at) <= whole[1]
-        self._all = _standing(history, (self._taken, self._seen), (0, len(history)), *self._limits) if few else None
+        self._all = standing(history, (self._taken, self._seen), (0, len(history)), *self._limits) if few else None
         self._counted = lru_cache(KEPT)(self._count)
         self._overall = lru_cache(2)(self._overview)
         self._between = lru_cache(2)(self._standing)
@@ -179,7 +179,7 @@ class Memory:
         A sample is drawn from these alone: what came later has no say in it.
         """
         if self._all is None:
-            return _standing(self.history, (self._taken, self._seen), (start, until), *self._limits)
+            return standing(self.history, (self._taken, self._seen), (start, until), *self._limits)
         groups, taken, seen = self._all
         return groups, taken.between(start, until), seen.between(start, until)
 
@@ -199,25 +199,6 @@ class Memory:
             taken.product[span], taken.day[span], taken.amount[span], today, len(self.history.products) + 1
         )
         return found
-
-
-def _standing(
-    history: History, parts: tuple[Events, Events], span: tuple[int, int], whole: tuple[int, int], drawn: int
-) -> tuple[list[Shared], Sample, Sample]:
-    """What stands for the events of each part in a span of places, and what all that stands for any shares."""
-    places = [part.at[slice(*part.span(*span))] for part in parts]
-    draws = [
-        chosen(history.product[at], drawn if len(at) > limit else len(at))
-        for at, limit in zip(places, whole, strict=True)
-    ]
-    kept = [at[which] for at, (which, _) in zip(places, draws, strict=True)]
-    every = np.sort(np.concatenate(kept))
-    groups, shared = grouped(history, every)
-    taken, seen = (
-        Sample.of(history, at, weight, len(at) == len(of), shared[:, np.searchsorted(every, at)])
-        for of, at, (_, weight) in zip(places, kept, draws, strict=True)
-    )
-    return groups, taken, seen
 
 
 def _own(events: Events, span: tuple[int, int], context: Context) -> NDArray[np.intp]:

@@ -138,9 +138,10 @@ def queries(
 
     With `fill`, those of other industries make up what manufacturing lacks of `most`; needs `without` are left out.
     """
-    grades = _grades(world.tables.outcomes)
-    taken = [need_id for need_id, found in grades.items() if _any_taken(found) and need_id not in without]
+    outcomes = world.tables.outcomes
+    taken = set(outcomes.loc[outcomes["stage"].isin(TAKEN), "need_id"]).difference(without)
     pairs = posted(world, taken, since, until, all_industries, most, fill)
+    grades = _grades(outcomes[outcomes["need_id"].isin([need.need_id for need, _ in pairs])])
     return [query(world, need, firm, grades[need.need_id]) for need, firm in pairs]
 
 
@@ -156,26 +157,41 @@ def posted(
     """Those of the needs posted from `since` to before `until`, and their enterprises; as in `queries`."""
     needs = world.tables.needs.sort_values(["posted_at", "need_id"], kind="stable")
     needs = needs[needs["need_id"].isin(need_ids) & _between(needs["posted_at"], since, until)]
-    pairs = list(with_enterprises(world.tables, needs))
+    return list(with_enterprises(world.tables, needs.iloc[_latest(world.tables, needs, all_industries, most, fill)]))
+
+
+def _latest(tables: Tables, needs: pd.DataFrame, all_industries: bool, most: int, fill: bool) -> Rows:
+    """Which of the needs are among the `most` latest of their industries; as in `queries`."""
+    every = np.arange(len(needs))
     if all_industries:
-        return pairs[-most:]
-    made = [i for i, (_, firm) in enumerate(pairs) if is_manufacturing(firm.industry)][-most:]
-    lacking = most - len(made) if fill else 0
-    others = sorted(set(range(len(pairs))) - set(made))[-lacking:] if lacking > 0 else []
-    return [pairs[i] for i in sorted([*made, *others])]
+        return every[-most:]
+    facts = _facts_of(tables, needs).to_numpy(dtype=np.float64)
+    known = ~np.isnan(facts)
+    made = np.zeros(len(needs), dtype=bool)
+    industries = tables.enterprises["industry"].iloc[facts[known].astype(int)].fillna("")
+    made[known] = [is_manufacturing(industry) for industry in industries.tolist()]
+    chosen = np.flatnonzero(made)[-most:]
+    lacking = most - len(chosen) if fill else 0
+    others = np.setdiff1d(every, chosen)[-lacking:] if lacking > 0 else every[:0]
+    return np.union1d(chosen, others)
+
+
+def _facts_of(tables: Tables, needs: pd.DataFrame, as_of: date | None = None) -> pd.Series:
+    """For each need the row of its enterprise's facts as last known when it was posted, or on `as_of`; NaN for none."""
+    facts = tables.enterprises[["enterprise_id", "as_of"]].assign(row=range(len(tables.enterprises)))
+    day = needs["posted_at"] if as_of is None else pd.Timestamp(as_of).as_unit("ns")
+    keys = needs[["need_id", "enterprise_id"]].assign(day=day).sort_values("day", kind="stable")
+    found = pd.merge_asof(
+        keys, facts.sort_values("as_of", kind="stable"), left_on="day", right_on="as_of", by="enterprise_id"
+    ).set_index("need_id")["row"]
+    return found.reindex(needs["need_id"])
 
 
 def with_enterprises(
     tables: Tables, needs: pd.DataFrame, as_of: date | None = None
 ) -> Iterable[tuple[Need, Enterprise]]:
     """Each need and its enterprise's facts as last known when it was posted, or on `as_of` where that is given."""
-    facts = tables.enterprises.assign(row=range(len(tables.enterprises))).sort_values("as_of", kind="stable")
-    day = needs["posted_at"] if as_of is None else pd.Timestamp(as_of).as_unit("ns")
-    keys = needs[["need_id", "enterprise_id"]].assign(day=day).sort_values("day", kind="stable")
-    found = pd.merge_asof(
-        keys, facts[["enterprise_id", "as_of", "row"]], left_on="day", right_on="as_of", by="enterprise_id"
-    ).set_index("need_id")["row"]
-    rows = found.reindex(needs["need_id"])
+    rows = _facts_of(tables, needs, as_of)
     known = iter(gate.entities("enterprises", tables.enterprises.iloc[rows.dropna().astype(int)]))
     for need, row in zip(gate.entities("needs", needs), rows, strict=True):
         assert isinstance(need, Need)
@@ -240,10 +256,6 @@ def _grades(outcomes: pd.DataFrame) -> dict[str, dict[str, tuple[int, bool]]]:
         best, shown = found.setdefault(need_id, {}).get(product_id, (0, False))
         found[need_id][product_id] = (max(best, GRADES.get(stage, 0)), shown or stage == Stage.SHOWN)
     return found
-
-
-def _any_taken(grades: Mapping[str, tuple[int, bool]]) -> bool:
-    return any(grade >= GRADES[TAKEN[0]] for grade, _ in grades.values())
 
 
 def _between(moments: pd.Series, since: date | None, until: date | None) -> pd.Series:

@@ -89,8 +89,9 @@ def recalled(outcomes: int) -> None:
     again = [_timed(memory, context) for context in contexts[:-1]]
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"{outcomes:>12,} outcomes: {np.median(again):.2f} ms a need (at most {TARGET:g} at 100,000); where its contexts "
-        f"are new {np.median(times):.2f} ms, at most {max(times):.1f} ms; ready in {ready:.1f} s, {largest:.2f} GiB",
+        f"{outcomes:>12,} outcomes: {np.median(again):.2f} ms a need (at most {TARGET:g} at 100,000); where its "
+        f"contexts are new {np.median(times):.2f} ms, at most {max(times):.1f} ms; ready in {ready:.1f} s, "
+        f"{largest:.2f} GiB",
         flush=True,
     )
 

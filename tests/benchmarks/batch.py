@@ -37,13 +37,13 @@ TARGET, DASK_TARGET = 10, 0.8
 CORES = 2
 
 
-def market(needs: int, sold: int = PRODUCTS) -> Tables:
+def market(needs: int, offered: int = PRODUCTS) -> Tables:
     """Products without limits, two years of needs that were shown twenty of them and took one, and open needs."""
     rng = np.random.default_rng(0)
     institutions = [make.institution(institution_id=f"I{i}") for i in range(40)]
     products = [
         make.product(product_id=f"P{i:04}", institution_id=f"I{i % 40}", type=TYPES[i % 4], spread_bp=float(i % 200))
-        for i in range(sold)
+        for i in range(offered)
     ]
     firms = [_firm(i, rng) for i in range(max(needs, PAST))]
     asked = [(i, date(2023, 1, 1) + timedelta(days=i % 700)) for i in range(PAST)]
@@ -51,7 +51,7 @@ def market(needs: int, sold: int = PRODUCTS) -> Tables:
     needs_ += [_open(i, rng) for i in range(needs)]
     outcomes = []
     for i, day in asked:
-        for place, p in enumerate(rng.choice(sold, SHOWN, replace=False), start=1):
+        for place, p in enumerate(rng.choice(offered, min(SHOWN, offered), replace=False), start=1):
             seen = {"need_id": f"N{i}", "product_id": f"P{p:04}"}
             outcomes.append(make.outcome(**seen, stage="shown", at=day, position=place))
             outcomes += [make.outcome(**seen, at=day + timedelta(days=9))] if place == 1 else []
@@ -79,7 +79,7 @@ def _open(i: int, rng: np.random.Generator) -> Need:
 def ranker(tables: Tables) -> Ranker:
     """Three hundred trees of 31 leaves, a memory of all outcomes, and appetites for every product and institution."""
     history, rng = History.of(tables), np.random.default_rng(1)
-    kernels = tuple(Kernel(level, np.full(len(PARAMETERS), 0.1)) for level in HEADS)
+    kernels = tuple(Kernel(level, np.full(len(PARAMETERS), 0.1 + i / 100)) for i, level in enumerate(HEADS))
     keys = Keys.of([history.context(make.enterprise(), make.need(), make.DAY)], history)
     names = {"product": history.products, "institution": history.institutions, "type": history.types}
     slopes = {level: {str(n): rng.normal(size=len(keys) + len(PLACED)) for n in names[level]} for level in LEVELS}

@@ -1,6 +1,7 @@
 """Scoring against `Booster.predict`, one thread each, in one run: `python -m tests.benchmarks.scoring`."""
 
 from collections.abc import Callable
+from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +18,7 @@ TARGETS = {1000: 12, 200: 10}
 COMMON = [i for i, feature in enumerate(SPECIFICATION) if feature.side is Side.ENTERPRISE]
 
 
+@cache
 def booster(trees: int = TREES, leaves: int = LEAVES, seed: int = 0) -> lgb.Booster:
     """A LambdaRank forest of this size on made-up features."""
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""A training set from made-up outcomes: `python -m tests.benchmarks.training_set [--outcomes N]`, five million by default.
+"""A training set from made-up outcomes: `python -m tests.benchmarks.training_set [--outcomes N]`, by default 5,000,000.
 
 Ten outcomes a need: nine products shown, one of them granted; 300 products of 40 institutions, eight years. Timed are
 the history, the queries and the groups, all that `train` does before it fits; made-up kernels stand in for fitted ones.

@@ -1,0 +1,107 @@
+"""How times grow: `python -m tests.benchmarks.growth [--to FILE] [--enterprises N]` draws docs/growth.svg.
+
+Scoring of one need on one thread as products grow; a whole batch on two processes, from the tables to the file, as
+products and as enterprises grow. `Booster.predict` scores as many rows beside, without features, rules or files.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from matching import tables as gate
+from matching.forest import Forest
+from tests.benchmarks.batch import CORES, market, predicted, ranker
+from tests.benchmarks.scoring import best_ms, booster, candidates
+from training.batch import Local, rank_all
+from training.charts import BLUE, GREY, INK, MUTED, PAPER
+
+PRODUCTS = (10, 100, 1000, 10_000)
+ENTERPRISES, FIXED = (1, 10, 100, 1000, 10_000), 1000
+OURS, THEIRS = "this library", "Booster.predict"
+SIDES = {"scoring": "one need, products", "products": f"batch of {FIXED:,} enterprises, products"}
+SIDES |= {"enterprises": f"batch against {FIXED:,} products, enterprises"}
+Point = tuple[str, str, int, float]
+
+
+def scoring() -> list[Point]:
+    """Seconds to score one need's candidates on one thread."""
+    stock, found = booster(), list[Point]()
+    forest = Forest.of(stock)
+    for n in PRODUCTS:
+        rows = candidates(n, np.random.default_rng(n))
+        found.append(("scoring", OURS, n, best_ms(lambda rows=rows: forest.score(rows)) / 1000))
+        found.append(
+            ("scoring", THEIRS, n, best_ms(lambda rows=rows: stock.predict(rows, num_threads=1)) / 1000),
+        )
+    return found
+
+
+def batches(most: int) -> list[Point]:
+    """Seconds of whole batches, and of scoring as many rows on two threads."""
+    pairs, found = predicted(), list[Point]()
+    sizes = [("products", FIXED, n) for n in PRODUCTS] + [("enterprises", n, FIXED) for n in ENTERPRISES if n <= most]
+    for side, needs, products in sizes:
+        x = products if side == "products" else needs
+        found.append((side, OURS, x, batch(needs, products)))
+        found.append((side, THEIRS, x, needs * products / pairs))
+    return found
+
+
+def batch(needs: int, products: int) -> float:
+    """Seconds from reading the tables to the joined file."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        tables = market(needs, products)
+        gate.write(tables, folder)
+        bundle = ranker(tables).save(folder / "models")
+        del tables
+        start = perf_counter()
+        rank_all(folder, bundle, folder / "list.parquet", engine=Local(CORES), part_needs=max(needs // 8, 1))
+        return perf_counter() - start
+
+
+def chart(points: list[Point]) -> alt.HConcatChart:
+    """A panel a side, both axes in logs."""
+    frame = pd.DataFrame(points, columns=["side", "system", "size", "seconds"])
+    return alt.hconcat(*(_panel(frame[frame["side"] == side], title) for side, title in SIDES.items())).properties(
+        background=PAPER, config={"font": "Arial, Helvetica, Liberation Sans, sans-serif", "aria": False}
+    )
+
+
+def _panel(frame: pd.DataFrame, title: str) -> alt.Chart:
+    ticks = sorted(frame["size"].unique().tolist())
+    ink = {"labelColor": INK, "titleColor": MUTED, "titleFontWeight": "normal"}
+    return (
+        alt.Chart(frame)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("size:Q", title=title, scale=alt.Scale(type="log"), axis=alt.Axis(values=ticks, format=",", **ink)),
+            y=alt.Y("seconds:Q", title="seconds", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g", **ink)),
+            color=alt.Color(
+                "system:N", title=None, scale=alt.Scale(domain=[OURS, THEIRS], range=[BLUE, GREY]),
+                legend=alt.Legend(orient="top", labelColor=INK),
+            ),
+        )
+        .properties(width=220, height=200)
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Prints the figures and draws them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--to", type=Path, default=Path("docs/growth.svg"))
+    parser.add_argument("--enterprises", type=int, default=ENTERPRISES[-1], help="the largest batch")
+    said = parser.parse_args()
+    points = scoring() + batches(said.enterprises)
+    for side, system, size, seconds in points:
+        print(f"{SIDES[side]:<42} {size:>7,} {system:<16} {seconds:10.4f} s", flush=True)
+    chart(points).save(said.to)
+
+
+if __name__ == "__main__":
+    main()

@@ -33,7 +33,7 @@ def ask_until_it_is_gone(service):
     try:
         while True:
             answers.append(service.recommend())
-    except OSError:
+    except (OSError, http.client.HTTPException):  # refused, reset, or cut off within an answer
         return answers
 
 

@@ -64,7 +64,8 @@ class Scene:
         named = {"case_id", "need_id", "enterprise_id", "recommendation_id"} & set(re.findall(r"{(\w+)", template))
         if named and answer.status_code not in refusals(template, key):
             return f"{method} {template}: {answer.status_code}"
-        told = [word for word in (self.item.case_id, self.item.need_id) if word in answer.text and word not in template]
+        text = answer.text.replace(self.session.csrf, "")  # a random token may spell a short id
+        told = [word for word in (self.item.case_id, self.item.need_id) if word in text and word not in template]
         asked = self.path(template)
         told = [word for word in told if word not in asked]
         return f"{method} {template} tells of {told}" if told else None

@@ -194,7 +194,7 @@ def fit(
 
     Rows are shuffled within groups first: LightGBM breaks ties by row order, so an ordered group would leak its labels.
     """
-    order = _shuffled(groups, seed)
+    order = shuffled(groups, seed)
     data = lgb.Dataset(
         features[order],
         labels[order],
@@ -301,7 +301,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _shuffled(groups: Codes, seed: int) -> NDArray[np.intp]:
+def shuffled(groups: Codes, seed: int) -> NDArray[np.intp]:
     """Row numbers with each group's rows in a seeded random order, the groups where they were."""
     noise = np.random.default_rng(seed).random(int(groups.sum()))
     owner = np.repeat(np.arange(len(groups)), groups)

@@ -332,7 +332,7 @@ def test_a_batch_that_is_killed_goes_on_where_it_stopped(crowd, bundle, tmp_path
 def test_a_dask_cluster_gives_the_same_bytes_as_this_machine(crowd, bundle, tmp_path):
     distributed = pytest.importorskip("distributed")
     said = {"part_needs": 16, "options": Options(explain=True, fix=True, stack=True)}
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         rank_all(crowd, bundle, tmp_path / "dask", engine=Cluster(cluster.scheduler_address), **said)
     rank_all(crowd, bundle, tmp_path / "local", engine=Local(1), **said)
     assert len(files(tmp_path / "dask")) == 4

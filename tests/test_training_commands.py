@@ -14,6 +14,7 @@ from matching.bundles import champion
 from tests.releases import ROWS, release
 from training import __main__ as commands
 from training import ablation
+from training.cluster import connected
 from training.train import train
 
 ID = re.compile(r"\d{8}-[0-9a-f]{12}")
@@ -136,8 +137,17 @@ def test_rank_says_why_what_to_fix_and_what_all_costs_only_where_it_is_asked(run
 
 @pytest.mark.parametrize("words", [["--engine", "dask"], ["--scheduler", "tcp://127.0.0.1:9"]])
 def test_a_cluster_has_a_scheduler_and_this_machine_none(run, data, models, tmp_path, words):
-    result = run("rank", data, "--models", models, "--out", tmp_path / "top.csv", *words)
-    refused(result, "--scheduler: is given with --engine dask, and only then")
+    for command in (
+        ["rank", data, "--models", models, "--out", tmp_path / "top.csv"],
+        ["train", data, "--models", models],
+    ):
+        refused(run(*command, *words), "--scheduler: is given with --engine dask, and only then")
+
+
+def test_training_says_when_no_scheduler_answers(run, data, models, monkeypatch):
+    monkeypatch.setattr(commands, "connected", partial(connected, seconds=1))
+    result = run("train", data, "--models", models, "--engine", "dask", "--scheduler", "tcp://127.0.0.1:9")
+    refused(result, "--scheduler: answers at tcp://127.0.0.1:9")
 
 
 def test_promote_makes_a_champion(run, models, loyal_ranker):

@@ -6,37 +6,35 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from matching import tables as gate
 from matching.bundles import bundle, champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
-from matching.ranker import CARD, Ranker
+from matching.ranker import CARD, Ranker, fit
 from training import ablation, batch, market, record, sources
 from training.benchmark import benchmark
 from training.benchmark.table import show
-from training.evaluate import METRICS, evaluate, write_json
-from training.fairness import constrained, said
+from training.cluster import ClusterFit, connected
+from training.evaluate import evaluate, write_json
+from training.fairness import constrained
 from training.promote import promote
-from training.train import train
+from training.terminal import notes, print_report, print_sizes, steps
+from training.train import Fitter, train
 
 
 class Engines(StrEnum):
-    """Which engine ranks."""
+    """What works: the cores of this machine or a Dask cluster."""
 
     LOCAL = "local"
     DASK = "dask"
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-notes = Console(stderr=True)
 
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of tables.")]
 Models = Annotated[Path, typer.Option(metavar="MODELS", help="The folder of bundles.")]
@@ -48,6 +46,8 @@ Filter = Annotated[
 Everyone = Annotated[bool, typer.Option("--all-industries", help="Not only manufacturing enterprises.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 Truth = Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")]
+Engine = Annotated[Engines, typer.Option(help="All cores of this machine, or a Dask cluster.")]
+Scheduler = Annotated[str | None, typer.Option(metavar="URL", help="The cluster's, tcp://HOST:8786.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="By default the champion, else the latest.")]
 
 
@@ -59,10 +59,10 @@ def simulate_command(
     position_bias: Annotated[float, typer.Option(min=0, help="0: every position is looked at.")] = 1.0,
 ) -> None:
     """Write the simulated market's tables, and its truth apart."""
-    with _progress() as progress:
+    with steps() as progress:
         made = market.simulate(seed, enterprises, position_bias, lambda done, months: progress("market", done / months))
     market.write(made, out)
-    _print_sizes(made.tables, out)
+    print_sizes(made.tables, out)
 
 
 @app.command("import")
@@ -88,7 +88,7 @@ def import_command(
     if features is not None:
         features.to_parquet(out / record.LOGGED, index=False)
     notes.print(str(summary))
-    _print_sizes(tables, out)
+    print_sizes(tables, out)
 
 
 @app.command("train")
@@ -99,12 +99,15 @@ def train_command(
     where: Filter = None,
     all_industries: Everyone = False,
     seed: Seed = 0,
+    engine: Engine = Engines.LOCAL,
+    scheduler: Scheduler = None,
 ) -> None:
     """Train a ranker on rows before a date; the last line printed is the model's id."""
     end = _date("--until", until) if until else None
+    address = _cluster("train", engine, scheduler)
     tables = gate.read(data, end)
-    with _progress() as progress:
-        ranker = train(tables, models, end, _where(where), all_industries, seed, progress=progress)
+    with steps() as progress, _fitter(address) as fitter:
+        ranker = train(tables, models, end, _where(where), all_industries, seed, fitter=fitter, progress=progress)
     about = ranker.manifest
     notes.print(
         f"{about['queries']} needs from {about['since']} to before {about['until']}, {about['events']} outcomes"
@@ -139,7 +142,7 @@ def evaluate_command(
     tables = gate.read(data)
     chances = _truth(truth) if truth else None
     start, end = _date("--from", since), _date("--to", to) if to else None
-    with _progress() as progress:
+    with steps() as progress:
         found = evaluate(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
     if exposure_cap or exposure_floor:
         found = constrained(found, Exposure(cap=exposure_cap, floor=exposure_floor, small_share=small_share))
@@ -150,7 +153,7 @@ def evaluate_command(
         from training.report import write_html  # the charts' library takes a second to load: only who draws waits
 
         write_html(found, page)
-    _print_report(found.report)
+    print_report(found.report)
 
 
 @app.command("ablate")
@@ -172,7 +175,7 @@ def ablate_command(
     split = _date("--until", until) if until else None
     tables = gate.read(data)
     chances = _truth(truth) if truth else None
-    with _progress() as progress:
+    with steps() as progress:
         found = ablation.ablate(
             tables, start, end, split, _where(where), all_industries, alone, chances, seed, seeds, progress=progress
         )
@@ -199,7 +202,7 @@ def benchmark_command(
     ranker = _ranker(models, model) if models else None
     start, end = _date("--from", since), _date("--to", to) if to else None
     tables = gate.read(data)
-    with _progress() as progress:
+    with steps() as progress:
         found = benchmark(tables, start, end, _where(where), all_industries, ranker, seed, progress=progress)
     if json_file:
         write_json(found, json_file)
@@ -217,25 +220,38 @@ def rank_command(
     explain: Annotated[bool, typer.Option("--explain", help="Say why each match stands where it does.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Say what would make failing products eligible.")] = False,
     stack: Annotated[bool, typer.Option("--stack", help="Say what fits on a match, and what all costs.")] = False,
-    engine: Annotated[Engines, typer.Option(help="All cores of this machine, or a Dask cluster.")] = Engines.LOCAL,
-    scheduler: Annotated[str | None, typer.Option(metavar="URL", help="The cluster's, tcp://HOST:8786.")] = None,
+    engine: Engine = Engines.LOCAL,
+    scheduler: Scheduler = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Of the local engine; by default one a core.")] = None,
     part: Annotated[int, typer.Option(min=1, help="How many needs a process holds at once.")] = batch.PART_NEEDS,
 ) -> None:
     """Rank the products for every open need; interrupted, the same command goes on where it stopped."""
     batch.check_name(out)
+    address = _cluster("rank", engine, scheduler)
+    workers = batch.Cluster(address) if address else batch.Local(processes)
     chosen = _bundle(models, model)
     day = _date("--as-of", as_of) if as_of else None
     options = batch.Options(top_k, explain, fix, stack)
-    with _progress() as progress:
-        done = batch.rank_all(data, chosen, out, day, options, _engine(engine, scheduler, processes), part, progress)
+    with steps() as progress:
+        done = batch.rank_all(data, chosen, out, day, options, workers, part, progress)
     print(f"{done.matches} matches for {done.matched} of {done.needs} open needs in {out}")
 
 
-def _engine(engine: Engines, scheduler: str | None, processes: int | None) -> batch.Engine:
+def _cluster(command: str, engine: Engines, scheduler: str | None) -> str | None:
+    """The address of the cluster that is to work, if one is."""
     if (scheduler is None) == (engine is Engines.DASK):
-        raise InputError("rank", [Fault("--scheduler", "is given with --engine dask, and only then")])
-    return batch.Cluster(scheduler) if scheduler else batch.Local(processes)
+        raise InputError(command, [Fault("--scheduler", "is given with --engine dask, and only then")])
+    return scheduler
+
+
+@contextmanager
+def _fitter(address: str | None) -> Iterator[Fitter]:
+    """What fits the forest. A cluster that does not answer says so before the long work, not after it."""
+    if address is None:
+        yield fit
+    else:
+        with connected(address) as client:
+            yield ClusterFit(client)
 
 
 @app.command("promote")
@@ -287,55 +303,6 @@ def _date(option: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise InputError(option, [Fault(option, f"is a date (YYYY-MM-DD), not {text!r}")]) from None
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """A bar a step on a terminal; without one, a line a step."""
-    columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=notes, disable=not notes.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(step: str, share: float) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=1.0)
-                if not notes.is_terminal:
-                    notes.print(f"{step} …")
-            bars.update(tasks[step], completed=share)
-
-        yield show
-
-
-def _print_sizes(tables: gate.Tables, out: Path) -> None:
-    sizes = ", ".join(f"{len(frame)} {name}" for name, frame in tables)
-    print(f"{out}: {sizes}")
-
-
-def _print_report(found: dict[str, Any]) -> None:
-    print(
-        f"{found['queries']} needs of {found['enterprises']} enterprises, {found['candidates']:.0f} candidates on "
-        f"average, {found['reachable']:.3f} reachable; gain: {found['gain']}"
-    )
-    for part in ("all", "cold"):
-        table = Table("system", *METRICS, title=f"{part} enterprises, 95% interval")
-        for name, slices in found["systems"].items():
-            if part in slices:
-                cells = (slices[part][metric] for metric in METRICS)
-                table.add_row(name, *(f"{c['value']:.3f} [{c['low']:.3f}, {c['high']:.3f}]" for c in cells))
-        Console(width=120).print(table)
-    for kind, part in found["calibration"].items():
-        print(f"chance of a grant, {kind}: {_chance(part)}")
-    if "exposure" in found:
-        print(said(found["exposure"]))
-
-
-def _chance(part: dict[str, Any]) -> str:
-    if "why" in part:
-        return f"not stated: {part['why']}"
-    text = f"ECE {part['ece']:.3f} of {part['applications']} applications ({part['noise']:.3f} were each chance right)"
-    if "true_ece" in part:
-        text += f"; against the true chance ECE {part['true_ece']:.3f}, mean error {part['true_mae']:.3f}"
-    return text
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import lightgbm as lgb
 import numpy as np
 from joblib import Parallel, delayed
 
@@ -35,6 +36,7 @@ WARM_UP_DAYS: Final = 365  # a query in the first year of the data has next to n
 ROUNDS: Final = 120
 
 Progress = Callable[[str, float], None]
+Fitter = Callable[[Numbers, Codes, Codes, Numbers, int, int, Sequence[Any]], lgb.Booster]
 
 
 def silent(_step: str, _share: float) -> None:
@@ -50,8 +52,12 @@ def train(
     seed: int = 0,
     rounds: int = ROUNDS,
     progress: Progress = silent,
+    fitter: Fitter = fit,
 ) -> Ranker:
-    """A ranker fitted on what `tables` knew before `until` (all of it by default), saved under `models`."""
+    """A ranker fitted on what `tables` knew before `until` (all of it by default), saved under `models`.
+
+    The `fitter` fits the forest, here or elsewhere.
+    """
     where = where or {}
     end = until or _day_after(tables)
     progress("history", 0.0)
@@ -63,7 +69,7 @@ def train(
     leaning, calibration = _appetites(world, builder, end, all_industries, progress)
     groups = build_groups(builder, asked, seed, progress)
     features, labels, sizes, weights = stacked(groups)
-    booster = fit(features, labels, sizes, weights, seed, rounds, [_reporting(progress, rounds)])
+    booster = fitter(features, labels, sizes, weights, seed, rounds, [_reporting(progress, rounds)])
     about = {
         "until": str(end),
         "since": str(asked[0].as_of),

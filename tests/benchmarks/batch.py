@@ -120,7 +120,7 @@ def main() -> None:
         del tables
         theirs = predicted()
         local = batched(folder, bundle, needs, "local", Local(CORES))
-        with LocalCluster(n_workers=CORES, threads_per_worker=1, dashboard_address=None) as cluster:
+        with LocalCluster(n_workers=CORES, threads_per_worker=1, dashboard_address=":0") as cluster:
             dask = batched(folder, bundle, needs, "dask", Cluster(cluster.scheduler_address))
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(

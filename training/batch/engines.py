@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 
-from matching.errors import Fault, InputError
+from training.cluster import SECONDS, connected
 
 T = TypeVar("T")
 
@@ -38,19 +38,12 @@ class Cluster:
     """
 
     scheduler: str
-    seconds: int = 30
+    seconds: int = SECONDS
 
     def run(self, work: Callable[[int], T], parts: Sequence[int]) -> Iterator[T]:
-        """The results, as they are done. Raises `InputError` where the extra is missing or no scheduler answers."""
-        try:
-            from distributed import Client, as_completed  # an extra: only who has a cluster needs it
-        except ImportError:
-            rule = "has its library: pip install 'bank-enterprise-matching[cluster]'"
-            raise InputError("rank", [Fault("--engine dask", rule)]) from None
-        try:
-            client = Client(self.scheduler, timeout=self.seconds)
-        except (OSError, ValueError) as error:
-            raise InputError("rank", [Fault("--scheduler", f"answers at {self.scheduler}: {error}")]) from None
-        with client:
+        """The results, as they are done. Raises `InputError` as `connected` does."""
+        with connected(self.scheduler, self.seconds) as client:
+            from distributed import as_completed
+
             for future in as_completed(client.map(work, parts, pure=False)):
                 yield future.result()

@@ -1,0 +1,97 @@
+"""A Dask cluster: connecting to its scheduler, and LightGBM's own Dask ranker fitting the forest on its workers."""
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import lightgbm as lgb
+import numpy as np
+
+from matching.errors import Fault, InputError
+from matching.features import FEATURES
+from matching.history import Codes, Numbers
+from matching.ranker import PARAMS, shuffled
+
+SECONDS: Final = 30
+# What a fit notes down of how it ran. None of it is the model's: a bundle names no host and no port.
+_OF_THE_RUN: Final = re.compile(r"^\[(machines|local_listen_port|num_threads|eval_at): .*\]$", re.MULTILINE)
+_ALONE: Final = {"machines": "", "local_listen_port": "12400", "num_threads": "0", "eval_at": ""}
+
+
+@contextmanager
+def connected(scheduler: str, seconds: int = SECONDS) -> Iterator[Any]:
+    """A client of the cluster. Raises `InputError` where the extra is missing or no scheduler answers in time."""
+    try:
+        from distributed import Client  # an extra: only who has a cluster needs it
+    except ImportError:
+        rule = "has its library: pip install 'bank-enterprise-matching[cluster]'"
+        raise InputError("cluster", [Fault("--engine dask", rule)]) from None
+    try:
+        client = Client(scheduler, timeout=seconds)
+    except (OSError, ValueError) as error:
+        raise InputError("cluster", [Fault("--scheduler", f"answers at {scheduler}: {error}")]) from None
+    with client:
+        yield client
+
+
+@dataclass(frozen=True)
+class ClusterFit:
+    """`matching.ranker.fit` on a cluster: every worker holds a share of the groups, and they grow one forest.
+
+    With one worker it is the forest of `fit`. With more, each cuts its share of the features into bins by its own rows,
+    so that the forest depends a little on who held what.
+    """
+
+    client: Any
+
+    def __call__(
+        self,
+        features: Numbers,
+        labels: Codes,
+        groups: Codes,
+        weights: Numbers,
+        seed: int = 0,
+        rounds: int = 120,
+        _callbacks: Sequence[Any] = (),  # they would be called on the workers, where nobody looks
+    ) -> lgb.Booster:
+        """The forest."""
+        order = shuffled(groups, seed)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")  # nobody gave it
+            ranker = lgb.DaskLGBMRanker(client=self.client, n_estimators=rounds, random_state=seed, **PARAMS)
+            x, y, sizes, w = spread(self.client, (features[order], labels[order], groups, weights[order]), groups)
+            ranker.fit(x, y, group=sizes, sample_weight=w, feature_name=list(FEATURES))
+            return _anywhere(ranker.booster_)
+
+
+def spread(client: Any, columns: Sequence[np.ndarray], groups: Codes) -> list[Any]:
+    """Columns of a value a row, or of one a group, as Dask arrays: whole groups, about as many rows on each worker."""
+    import dask.array as da
+    from dask import delayed
+
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    ends = np.cumsum(groups)
+    cuts = np.searchsorted(ends, np.arange(1, len(workers)) * ends[-1] / len(workers), side="left") + 1
+    owned = [part for part in np.split(np.arange(len(groups)), cuts) if len(part)]
+    spreads = []
+    for column in columns:
+        by_group = len(column) == len(groups)
+        parts = [column[part] if by_group else column[_rows(ends, groups, part)] for part in owned]
+        held = [client.scatter(part, workers=[worker]) for part, worker in zip(parts, workers, strict=False)]
+        pieces = [da.from_delayed(delayed(one), part.shape, part.dtype) for one, part in zip(held, parts, strict=True)]
+        spreads.append(da.concatenate(pieces))
+    return spreads
+
+
+def _rows(ends: Codes, groups: Codes, part: Codes) -> slice:
+    """The rows of groups that follow each other."""
+    return slice(int(ends[part[0]] - groups[part[0]]), int(ends[part[-1]]))
+
+
+def _anywhere(booster: lgb.Booster) -> lgb.Booster:
+    """The same forest without a word of the machines that it was grown on."""
+    text = _OF_THE_RUN.sub(lambda found: f"[{found[1]}: {_ALONE[found[1]]}]", booster.model_to_string())
+    return lgb.Booster(model_str=text)

@@ -1,0 +1,67 @@
+"""What the commands show: progress and remarks on standard error, results on standard output."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from matching import tables as gate
+from training.evaluate import METRICS
+from training.fairness import said
+
+notes = Console(stderr=True)
+
+
+@contextmanager
+def steps() -> Iterator[Any]:
+    """A bar a step on a terminal; without one, a line a step."""
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=notes, disable=not notes.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(step: str, share: float) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=1.0)
+                if not notes.is_terminal:
+                    notes.print(f"{step} …")
+            bars.update(tasks[step], completed=share)
+
+        yield show
+
+
+def print_sizes(tables: gate.Tables, out: Path) -> None:
+    """How many rows each table has."""
+    sizes = ", ".join(f"{len(frame)} {name}" for name, frame in tables)
+    print(f"{out}: {sizes}")
+
+
+def print_report(found: dict[str, Any]) -> None:
+    """Every system with its intervals, the chance against what came of it, and what a constraint costs."""
+    print(
+        f"{found['queries']} needs of {found['enterprises']} enterprises, {found['candidates']:.0f} candidates on "
+        f"average, {found['reachable']:.3f} reachable; gain: {found['gain']}"
+    )
+    for part in ("all", "cold"):
+        table = Table("system", *METRICS, title=f"{part} enterprises, 95% interval")
+        for name, slices in found["systems"].items():
+            if part in slices:
+                cells = (slices[part][metric] for metric in METRICS)
+                table.add_row(name, *(f"{c['value']:.3f} [{c['low']:.3f}, {c['high']:.3f}]" for c in cells))
+        Console(width=120).print(table)
+    for kind, part in found["calibration"].items():
+        print(f"chance of a grant, {kind}: {_chance(part)}")
+    if "exposure" in found:
+        print(said(found["exposure"]))
+
+
+def _chance(part: dict[str, Any]) -> str:
+    if "why" in part:
+        return f"not stated: {part['why']}"
+    text = f"ECE {part['ece']:.3f} of {part['applications']} applications ({part['noise']:.3f} were each chance right)"
+    if "true_ece" in part:
+        text += f"; against the true chance ECE {part['true_ece']:.3f}, mean error {part['true_mae']:.3f}"
+    return text

@@ -91,7 +91,7 @@ def _granted(session: Session, wanted: list[ColumnElement[bool]]) -> int:
 
 def _waiting(session: Session, actor: Actor, institution_id: str | None, now: datetime) -> tuple[int, int]:
     named = [CaseRow.institution_id == institution_id] if institution_id else []
-    waiting = [*visible(actor, CaseRow.institution_id), *named, CaseRow.closed_at.is_(None)]
+    waiting = [*visible(actor, CaseRow.institution_id), *named, CaseRow.due_at.isnot(None)]
     counts = (
         session.scalar(select(func.count()).select_from(CaseRow).where(*waiting, *more)) or 0
         for more in ([], [CaseRow.due_at < now])

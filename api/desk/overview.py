@@ -46,7 +46,7 @@ def overview(session: Session, actor: Actor, first: date, now: datetime) -> list
 
 def _waiting(session: Session, actor: Actor, now: datetime) -> Waiting:
     overdue = func.sum(case((CaseRow.due_at < now, 1), else_=0))
-    query = select(CaseRow.institution_id, func.count(), overdue).where(CaseRow.closed_at.is_(None))
+    query = select(CaseRow.institution_id, func.count(), overdue).where(CaseRow.due_at.isnot(None))
     rows = session.execute(query.where(*visible(actor, CaseRow.institution_id)).group_by(CaseRow.institution_id))
     return {institution_id: (count, int(late)) for institution_id, count, late in rows}
 

@@ -63,6 +63,12 @@ class Filters:
     search: str = ""
     institution_id: str | None = None
 
+    @property
+    def narrow(self) -> bool:
+        """Whether rows may be passed over: their institution and their part of the queue are found by the index."""
+        rest = (self.stage, self.kind, self.size, self.region, self.search or None, self.least, self.most)
+        return any(value is not None for value in rest)
+
 
 @dataclass(frozen=True)
 class _Order:
@@ -97,14 +103,14 @@ def page(
     sort, size = _sort(filters, sort), min(max(size, 1), MOST)
     wanted = _wanted(actor, filters, plain(now))
     place = unpack(cursor, sort) if cursor else None
-    rows = _rows(session, wanted, sort, size + 1, place, bool(filters.search))
+    rows = _rows(session, wanted, sort, size + 1, place, filters.narrow)
     back = place is not None and place.back
     more, rows = len(rows) > size, rows[:size]
     rows = rows[::-1] if back else rows
     first, last = (_cursor(rows[0], sort, True), _cursor(rows[-1], sort, False)) if rows else (None, None)
     return QueuePage(
         items=tuple(shown(session, rows, now)),
-        total=session.scalar(_count(wanted, filters)) or 0,
+        total=session.scalar(select(func.count()).select_from(CaseRow).where(*wanted)) or 0,
         after=last if back or more else None,
         before=first if (more if back else place is not None) else None,
     )
@@ -114,7 +120,7 @@ def export(session: Session, actor: Actor, now: datetime, filters: Filters, sort
     """All lines of a queue, in its order, read piece by piece."""
     sort, place = _sort(filters, sort), None
     wanted = _wanted(actor, filters, plain(now))
-    while rows := _rows(session, wanted, sort, EXPORTED_AT_ONCE, place, bool(filters.search)):
+    while rows := _rows(session, wanted, sort, EXPORTED_AT_ONCE, place, filters.narrow):
         yield from shown(session, rows, now)
         place = Place(False, getattr(rows[-1], _ORDERS[sort].column.key), rows[-1].case_id)
 
@@ -129,7 +135,7 @@ def shown(session: Session, rows: Sequence[CaseRow], now: datetime) -> list[Case
 
 def query_of(actor: Actor, now: datetime, filters: Filters, sort: Sort, size: int, place: Place | None = None) -> Any:
     """The statement behind a page; a benchmark and a test ask the database how it would answer it."""
-    return _select(_wanted(actor, filters, plain(now)), _sort(filters, sort), size, place, bool(filters.search))
+    return _select(_wanted(actor, filters, plain(now)), _sort(filters, sort), size, place, filters.narrow)
 
 
 def _sort(filters: Filters, sort: Sort) -> Sort:
@@ -137,27 +143,27 @@ def _sort(filters: Filters, sort: Sort) -> Sort:
 
 
 def _rows(
-    session: Session, wanted: list[ColumnElement[bool]], sort: Sort, size: int, place: Place | None, searched: bool
+    session: Session, wanted: list[ColumnElement[bool]], sort: Sort, size: int, place: Place | None, narrow: bool
 ) -> list[CaseRow]:
-    return list(session.scalars(_select(wanted, sort, size, place, searched)))
+    return list(session.scalars(_select(wanted, sort, size, place, narrow)))
 
 
 def _select(
-    wanted: list[ColumnElement[bool]], sort: Sort, size: int, place: Place | None, searched: bool
+    wanted: list[ColumnElement[bool]], sort: Sort, size: int, place: Place | None, narrow: bool
 ) -> Select[tuple[CaseRow]]:
     order = _ORDERS[sort]
     beyond = [] if place is None else [order.beyond(place)]
     by = order.by(place is not None and place.back)
-    if not searched:
+    if not narrow:
         return select(CaseRow).where(*wanted, *beyond).order_by(*by).limit(size)
-    # PostgreSQL filters in the index alone where no other column is asked for.
+    # Both databases filter in the index alone where no other column is asked for.
     found = select(CaseRow.case_id).where(*wanted, *beyond).order_by(*by).limit(size)
     return select(CaseRow).where(CaseRow.case_id.in_(found)).order_by(*by)
 
 
 def _wanted(actor: Actor, filters: Filters, now: datetime) -> list[ColumnElement[bool]]:
     wanted = visible(actor, CaseRow.institution_id)
-    wanted.append(CaseRow.closed_at.isnot(None) if filters.show is Show.ENDED else CaseRow.closed_at.is_(None))
+    wanted.append(CaseRow.closed_at.isnot(None) if filters.show is Show.ENDED else CaseRow.due_at.isnot(None))
     if filters.show is Show.OVERDUE:
         wanted.append(CaseRow.due_at < now)
     equal = {
@@ -175,12 +181,6 @@ def _wanted(actor: Actor, filters: Filters, now: datetime) -> list[ColumnElement
     if term := filters.search.strip().casefold():
         wanted.append(holds(CaseRow.search, term) > 0)
     return wanted
-
-
-def _count(wanted: list[ColumnElement[bool]], filters: Filters) -> Select[tuple[int]]:
-    # An open case has its time: said so, SQLite searches along the index that holds what is searched by.
-    timed = [CaseRow.due_at.isnot(None)] if filters.search and filters.show is not Show.ENDED else []
-    return select(func.count()).select_from(CaseRow).where(*wanted, *timed)
 
 
 def _cursor(row: CaseRow, sort: Sort, back: bool) -> str:

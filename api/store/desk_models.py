@@ -18,7 +18,9 @@ NAME = String(64)
 LABEL = String(200)
 OPEN = text("closed_at IS NULL")
 COUNTED = ("step", "from_stage", "to_stage", "late", "took")  # of an event, in a month
-SORTED = (("due_at", "case_id", "search"), ("amount", "case_id"), ("chance", "case_id"), ("opened_at", "case_id"))
+WAITING = {f"{database}_where": text("due_at IS NOT NULL") for database in ("sqlite", "postgresql")}
+NARROWED = ("kind", "stage", "size", "region", "amount", "search")  # by which a queue is narrowed
+SORTED = (("due_at", "case_id", *NARROWED), ("amount", "case_id"), ("chance", "case_id"), ("opened_at", "case_id"))
 
 
 class AccountRow(Base):
@@ -93,21 +95,21 @@ class CaseRow(Base):
     """A match at an institution's desk; `version` counts its changes, `due_at` is null once it has ended.
 
     What the queue shows, sorts, filters and searches by stands here once more. `chance` is -1 where none is stated;
-    `search` is the enterprise's and the need's ids and the name, case-folded; the queue's own order has it in its
-    indices, so that a search reads no row in vain.
+    `search` is the enterprise's and the need's ids and the name, case-folded. The queue's own order has all that it is
+    narrowed by in its indices, so that no row is read in vain.
     """
 
     __tablename__ = "cases"
     __table_args__ = (
         Index("ix_cases_need_open", "need_id", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
         Index("ix_cases_need_institution", "need_id", "institution_id", unique=True),
-        *(Index(f"ix_cases_{by[0]}", *by, sqlite_where=OPEN, postgresql_where=OPEN) for by in SORTED),
+        *(Index(f"ix_cases_{by[0]}", *by, **WAITING) for by in SORTED),
         *(
-            Index(f"ix_cases_institution_{by[0]}", "institution_id", *by, sqlite_where=OPEN, postgresql_where=OPEN)
+            Index(f"ix_cases_institution_{by[0]}", "institution_id", *by, **WAITING)
             for by in SORTED
         ),
-        Index("ix_cases_changed_at", "changed_at", "case_id"),
-        Index("ix_cases_institution_changed_at", "institution_id", "changed_at", "case_id"),
+        Index("ix_cases_changed_at", "changed_at", "case_id", "closed_at"),
+        Index("ix_cases_institution_changed_at", "institution_id", "changed_at", "case_id", "closed_at"),
     )  # fmt: skip
 
     case_id: Mapped[str] = mapped_column(TOKEN, primary_key=True)

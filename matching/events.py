@@ -20,6 +20,15 @@ PLACE, TRADE, PROFILE = (
 SPOT: Final = len(DISTANCES)  # latitude and longitude follow the distances in `NUMBERS`
 
 
+def places(rising: Codes, start: int, until: int) -> tuple[int, int]:
+    """Where those of the rising numbers lie that are from `start` to before `until`.
+
+    Asked in their own type: numpy would turn all of them, however many, into the type of what is asked.
+    """
+    first, last = np.searchsorted(rising, np.array([start, until], dtype=rising.dtype)).tolist()
+    return first, last
+
+
 @dataclass(frozen=True)
 class Shared:
     """What events share in some columns of codes: `codes` [columns, n] and `spot` [n, 2], each combination once."""
@@ -67,8 +76,7 @@ class Events:
 
     def span(self, start: int, until: int) -> tuple[int, int]:
         """Which of them lie from place `start` to before `until` of the history."""
-        first, last = np.searchsorted(self.at, [start, until]).tolist()
-        return first, last
+        return places(self.at, start, until)
 
     def holding(self, span: tuple[int, int], columns: Sequence[int], codes: Sequence[int]) -> NDArray[np.intp]:
         """Those in a span that hold `codes` in `columns`, in time order; all of it where there are no columns."""
@@ -77,7 +85,7 @@ class Events:
         order, first = self._where(columns[0])
         code = codes[0] + 1
         held = order[first[code] : first[code + 1]] if 0 <= code < len(first) - 1 else order[:0]
-        held = held[slice(*np.searchsorted(held, span))]
+        held = held[slice(*places(held, *span))]
         for column, code in zip(columns[1:], codes[1:], strict=True):
             held = held[self.codes[self.at[held], column] == code]
         return held.astype(np.intp)
@@ -126,7 +134,7 @@ class Sample:
 
     def between(self, start: int, until: int) -> "Sample":
         """Those from place `start` to before `until` of the history."""
-        span = slice(*np.searchsorted(self.at, [start, until]))
+        span = slice(*places(self.at, start, until))
         lot = self.lot[span]
         first, last = (int(lot[0]), int(lot[-1]) + 1) if len(lot) else (0, 0)
         lots = self.lots.between(first, last)

@@ -140,7 +140,7 @@ class History:
 
     def until(self, day: int) -> int:
         """How many events came before `day`."""
-        return int(np.searchsorted(self.day, day, side="left"))
+        return int(np.searchsorted(self.day, self.day.dtype.type(day)))  # of another type, all days would be converted
 
     def context(self, enterprise: Enterprise, need: Need, as_of: date) -> Context:
         """The need in this history's codes, as of the first day of its month."""

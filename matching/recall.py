@@ -58,7 +58,7 @@ DAYS: Final = ("own_last", "last", "first")
 NEVER: Final = -(10**6)
 WHOLE: Final = (50_000, 100_000)  # events taken, and only seen, up to which a need is held against all of them
 DRAWN: Final = 20_000  # how many of more events a need is held against: what its time goes with
-KEPT: Final = 512  # counts by context that are kept; one is some 30 bytes a product
+KEPT: Final = 2048  # counts by context that are kept; one is some 30 bytes a product
 
 _C: Final = {name: i for i, name in enumerate(COUNTS)}
 _THETA: Final = {name: i for i, name in enumerate(PARAMETERS)}
@@ -215,16 +215,19 @@ def _weights(lots: Lots, mine: NDArray[np.intp], asked: Asked, theta: Numbers) -
         tables[0] += slope * phi
     place, trade, profile = (table.astype(np.float32) for table in tables)
     slopes = theta[len(CODES) : len(CODES) + SPOT].astype(np.float32)
-    faded, numbers = _faded(theta, "").astype(np.float32), context.numbers[:SPOT].astype(np.float32)
+    kernel = theta.tobytes()
+    faded, numbers = _faded(kernel, "").astype(np.float32), context.numbers[:SPOT].astype(np.float32)
     logs = _logs(lots.shared, place, trade, profile, lots.day, context.day, faded, lots.numbers, numbers, slopes)
     if len(mine):
-        logs[mine] += theta[_THETA["enterprise"]] + _faded(theta, "own_")[context.day - lots.day[mine]]
+        logs[mine] += theta[_THETA["enterprise"]] + _faded(kernel, "own_")[context.day - lots.day[mine]]
     weights: Weights = np.exp(logs, out=logs)
     return weights
 
 
-def _faded(theta: Numbers, whose: str) -> Numbers:
-    """By age in days, what it adds to the log weight."""
+@lru_cache(16)
+def _faded(kernel: bytes, whose: str) -> Numbers:
+    """By age in days, what it adds to the log weight; the same for every need."""
+    theta = np.frombuffer(kernel)
     return np.asarray(
         AGES[:, 0] * theta[_THETA[f"{whose}age"]] + AGES[:, 1] * theta[_THETA[f"{whose}log_age"]], dtype=np.float64
     )

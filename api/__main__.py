@@ -32,12 +32,11 @@ def default(context: typer.Context, host: Host = None, port: Port = None) -> Non
 @app.command()
 def serve(host: Host = None, port: Port = None) -> None:
     """Bring the store up to date and serve until interrupted."""
-    import uvicorn  # here, so that the other commands do without the web
+    from api import listening  # here, so that the other commands do without the web
 
     settings = Settings.from_environment()
-    uvicorn.run(
+    listening.serve(
         "api.app:from_environment",
-        factory=True,
         workers=settings.workers,
         host=host or settings.host,
         port=settings.port if port is None else port,

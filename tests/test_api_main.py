@@ -51,9 +51,9 @@ def test_migrate_brings_a_new_store_up_to_date(run, deploy, tmp_path):
 @pytest.mark.parametrize(("arguments", "port"), [([], 8000), (["serve"], 8000), (["--port", "7"], 7)])
 def test_serving_is_what_happens_without_a_command(run, deploy, monkeypatch, arguments, port):
     served = []
-    monkeypatch.setattr("uvicorn.run", lambda app, **options: served.append((app, options)))
+    monkeypatch.setattr("api.listening.serve", lambda app, **options: served.append((app, options)))
     run(deploy(), *arguments)
-    web = {"host": "127.0.0.1", "port": port, "log_level": "info", "workers": 1, "factory": True}
+    web = {"host": "127.0.0.1", "port": port, "log_level": "info", "workers": 1}
     assert served == [("api.app:from_environment", web)]
 
 

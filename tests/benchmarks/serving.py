@@ -36,6 +36,7 @@ from tests.benchmarks.scoring import candidates
 SIZES = (200, 1000)
 ASKED = 200
 PATIENCE = 120
+SETTLING = 5  # seconds: one worker is ready before the others, and would get all connections
 SAVE = (
     "import sys, lightgbm, mlflow.lightgbm as flavour;"
     "flavour.save_model(lightgbm.Booster(model_file=sys.argv[1]), sys.argv[2])"
@@ -167,6 +168,7 @@ def _free_port() -> int:
 def loaded(server: Server, connections: int, seconds: float) -> Load:
     """Starts a server, loads it, stops it."""
     with running(server) as address:
+        sleep(SETTLING)
         generator = [sys.executable, "-m", "tests.benchmarks.load", address + server.path, server.bodies]
         done = subprocess.run([*generator, str(connections), str(seconds)], capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,0 +1,56 @@
+"""Uvicorn as this service runs it: one process, or several that share a port evenly; no answer is held back."""
+
+import socket
+import sys
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+DEALT = sys.platform == "linux"  # the system deals connections among the sockets of one port
+
+
+class Port(socket.socket):
+    """A port to listen on. What is written to its connections is sent at once; a worker gets a socket of its own.
+
+    asyncio sees to the first only where it opened the socket itself: without it an answer in two writes waits some
+    40 ms for the client to acknowledge the first. And of one socket for all, the worker that wakes first takes whatever
+    connections wait, so that one may have them all.
+    """
+
+    @classmethod
+    def opened(cls, family: int, address: tuple[Any, ...]) -> "Port":
+        """Bound to the address, beside the others that are."""
+        found = cls(family)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if DEALT:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        found.bind(address)
+        return found
+
+    def __reduce__(self) -> Any:
+        return Port.opened, (self.family, self.getsockname())
+
+
+class Listening(uvicorn.Config):
+    """Uvicorn's settings, with a `Port` for its workers."""
+
+    def bind_socket(self) -> socket.socket:
+        """The port; it is free, or the message says that it is not."""
+        tried = super().bind_socket()
+        if not DEALT:
+            tried.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return tried
+        family, address = tried.family, tried.getsockname()
+        tried.close()
+        return Port.opened(family, address)
+
+
+def serve(app: str, workers: int, **options: Any) -> None:
+    """Serves the application that the factory `app` makes, until interrupted."""
+    if workers > 1:
+        config = Listening(app, factory=True, workers=workers, **options)
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+    else:
+        uvicorn.run(app, factory=True, **options)

@@ -1,0 +1,67 @@
+"""The service's port: what it writes leaves at once, and several processes get their shares of the connections."""
+
+import select
+import socket
+from multiprocessing.reduction import ForkingPickler
+
+import pytest
+
+from api.listening import DEALT, Listening, Port
+
+dealt = pytest.mark.skipif(not DEALT, reason="this system does not deal connections among sockets")
+
+
+def free(**options):
+    return Listening("api.app:from_environment", factory=True, workers=2, host="127.0.0.1", port=0, **options)
+
+
+def accepted(listeners, clients):
+    """How many connections each listener has accepted, of so many that are made."""
+    made, counts = [], [0] * len(listeners)
+    for _ in range(clients):
+        made.append(socket.create_connection(listeners[0].getsockname()))
+        ready, _, _ = select.select(listeners, [], [], 10)
+        for listener in ready:
+            made.append(listener.accept()[0])
+            counts[listeners.index(listener)] += 1
+    for one in made:
+        one.close()
+    return counts
+
+
+def test_an_accepted_connection_sends_at_once():
+    with free().bind_socket() as port:
+        port.listen()
+        with socket.create_connection(port.getsockname()) as client, port.accept()[0] as connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+            assert client.getpeername() == connection.getsockname()
+
+
+@dealt
+def test_each_worker_gets_a_socket_of_its_own_and_some_of_the_connections():
+    with free().bind_socket() as port:
+        workers = [ForkingPickler.loads(ForkingPickler.dumps(port)) for _ in range(2)]
+        assert {worker.getsockname() for worker in workers} == {port.getsockname()}
+        assert len({worker.fileno() for worker in workers} | {port.fileno()}) == 3
+        for worker in workers:
+            worker.listen()
+        counts = accepted(workers, 64)
+        for worker in workers:
+            worker.close()
+    assert sum(counts) == 64
+    assert min(counts) > 0  # by chance one in 2**63
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # Uvicorn leaves its socket open as it exits
+def test_a_port_that_another_service_listens_on_is_refused(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(SystemExit):
+        Listening("api.app:from_environment", host="127.0.0.1", port=other.getsockname()[1]).bind_socket()
+
+
+@dealt
+def test_a_port_says_where_it_listens():
+    with Port.opened(socket.AF_INET, ("127.0.0.1", 0)) as port:
+        assert port.getsockname()[0] == "127.0.0.1"
+        assert port.getsockname()[1] > 0

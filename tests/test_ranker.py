@@ -23,8 +23,8 @@ from matching.ranker import (
     KERNELS,
     MANIFEST,
     Ranker,
-    _shuffled,
     fit,
+    shuffled,
 )
 from tests import bundles
 from tests.test_appetite import fit as fit_appetites
@@ -302,8 +302,8 @@ def test_the_place_of_a_row_in_its_group_teaches_nothing():
     assert np.ptp(forest.predict(features)) == 0
 
 
-def test_rows_are_shuffled_within_their_groups_only():
-    order = _shuffled(np.array([3, 50, 1]), seed=0)
+def test_rows_areshuffled_within_their_groups_only():
+    order = shuffled(np.array([3, 50, 1]), seed=0)
     assert sorted(order[:3]) == [0, 1, 2]
     assert sorted(order[3:53]) == list(range(3, 53))
     assert order[3:53].tolist() != list(range(3, 53))

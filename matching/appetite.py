@@ -171,7 +171,7 @@ class Bound:
         keys, values = of.keys.slots(context, self.tables)
         held = np.concatenate([np.tile(values, (len(features), 1)), places(features)], axis=1)
         where = np.concatenate([keys, np.arange(len(of.keys), len(of.keys) + len(PLACED))])
-        blocks = [slopes[codes][:, where] * held for slopes, codes in zip(self.slopes, levels, strict=True)]
+        blocks = [slopes[codes[:, None], where] * held for slopes, codes in zip(self.slopes, levels, strict=True)]
         found[:, len(FEATURES) :] = np.concatenate(blocks, axis=1)
         return found
 

@@ -33,6 +33,7 @@ LEAST: Final = 1e-6  # a smaller weight is rounding
 _SAID: Final = {**SAID, **LEANINGS}
 _FACTS: Final = sorted({said.needs for said in _SAID.values()} - {""})
 _TOPICS: Final = sorted({said.topic for said in _SAID.values()}, key=lambda topic: topic.code)
+_NEEDS: Final = [_SAID[name].needs if name in _SAID else None for name in PARTS]  # None: said in no reason
 _TOPIC_OF: Final = np.array([_TOPICS.index(_SAID[name].topic) if name in _SAID else -1 for name in PARTS])
 _MEMBERS: Final = [np.flatnonzero(t == _TOPIC_OF).tolist() for t in range(len(_TOPICS))]
 _Beside = tuple[tuple[str, str], tuple[str, str]]  # what a feature's value is set beside, and what a slope's is
@@ -84,21 +85,19 @@ def _told(
 ) -> list[tuple[Reason, ...]]:
     """The reasons of the candidates in `places` against those in `references`."""
     rows, others = ranking.features[places], ranking.features[references]
-    ours, theirs = (_odds(matcher, ranking, asked, chosen) for chosen in (places, references))
-    added = matcher.ranker.contributions(rows, others, list(zip(ours, theirs, strict=True)))
-    slopes = [parts[:, len(FEATURES) :].mean(axis=0) for parts in theirs] or [np.zeros(len(PARTS) - len(FEATURES))]
-    values = _values(rows, ours)
+    odds = [np.split(parts, [len(places)]) for parts in _odds(matcher, ranking, asked, [*places, *references])]
+    added = matcher.ranker.contributions(rows, others, [(ours, theirs) for ours, theirs in odds])
+    slopes = [theirs[:, len(FEATURES) :].mean(axis=0) for _, theirs in odds] or [np.zeros(len(PARTS) - len(FEATURES))]
+    values = _values(rows, [ours for ours, _ in odds])
     teller = _Teller(np.concatenate([_median(others), *slopes]), _unstated(*asked, ranking.as_of), beside)
     return list(map(teller.reasons, added, values))
 
 
-def _odds(
-    matcher: Matcher, ranking: Ranking, asked: tuple[Enterprise, Need], places: Sequence[int] | Rows
-) -> list[Numbers]:
+def _odds(matcher: Matcher, ranking: Ranking, asked: tuple[Enterprise, Need], places: Sequence[int]) -> list[Numbers]:
     """The parts of each appetite's log-odds, of these candidates."""
-    context, rows = matcher.ranker.history.context(*asked, ranking.as_of), ranking.rows[places]
+    context, rows = matcher.ranker.history.context(*asked, ranking.as_of), ranking.rows[list(places)]
     codes = [getattr(matcher.builder.roster, level)[rows] for level in LEVELS]
-    return [bound.parts(context, ranking.features[places], codes) for bound in matcher.appetites]
+    return [bound.parts(context, ranking.features[list(places)], codes) for bound in matcher.appetites]
 
 
 def _values(features: Numbers, odds: Sequence[Numbers]) -> Numbers:
@@ -169,5 +168,5 @@ def _median(rows: Numbers) -> Numbers:
 
 def _unstated(enterprise: Enterprise, need: Need, as_of: date) -> NDArray[np.bool_]:
     """The parts that no reason may rest on: of facts not known, or the same for all candidates."""
-    lacking = {name for name in _FACTS if derived(name, enterprise, need, as_of) is None}
-    return np.array([name not in _SAID or _SAID[name].needs in lacking for name in PARTS])
+    lacking = {None, *(name for name in _FACTS if derived(name, enterprise, need, as_of) is None)}
+    return np.array([needs in lacking for needs in _NEEDS])

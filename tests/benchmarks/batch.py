@@ -5,7 +5,6 @@ outcomes a product. The whole batch is timed, from reading the tables to the joi
 """
 
 import argparse
-import resource
 import tempfile
 from dataclasses import replace
 from datetime import date, timedelta
@@ -107,6 +106,12 @@ def batched(folder: Path, bundle: Path, needs: int, name: str, engine: Any) -> f
     return needs * PRODUCTS / (perf_counter() - start)
 
 
+def peak(_: int) -> float:
+    """The most memory that this process ever held, GiB; since it is itself, not the one that it was split from."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 2**20
+
+
 def main() -> None:
     """Prints pairs a second and the two ratios."""
     parser = argparse.ArgumentParser()
@@ -120,9 +125,11 @@ def main() -> None:
         del tables
         theirs = predicted()
         local = batched(folder, bundle, needs, "local", Local(CORES))
+        largest = max(Local(CORES).run(peak, range(4 * CORES)))
         with LocalCluster(n_workers=CORES, threads_per_worker=1, dashboard_address=":0") as cluster:
-            dask = batched(folder, bundle, needs, "dask", Cluster(cluster.scheduler_address))
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+            engine = Cluster(cluster.scheduler_address)
+            dask = batched(folder, bundle, needs, "dask", engine)
+            largest = max(largest, *engine.run(peak, range(4 * CORES)))
     print(
         f"{needs:,} needs of {PRODUCTS:,} candidates: Booster.predict on {CORES} threads {theirs:,.0f} pairs/s, "
         f"the batch on {CORES} processes {local:,.0f} pairs/s: {local / theirs:.2f} x (at least {TARGET}); "

@@ -20,7 +20,7 @@ from matching import tables as gate
 from matching.appetite import PLACED, Appetite, Keys
 from matching.domain import Enterprise, Need
 from matching.features import APPETITES
-from matching.history import History
+from matching.history import History, Numbers
 from matching.levels import HEADS, LEVELS
 from matching.memory import PARAMETERS, Kernel
 from matching.ranker import Ranker, manifest
@@ -81,13 +81,18 @@ def ranker(tables: Tables) -> Ranker:
     kernels = tuple(Kernel(level, np.full(len(PARAMETERS), 0.1 + i / 100)) for i, level in enumerate(HEADS))
     keys = Keys.of([history.context(make.enterprise(), make.need(), make.DAY)], history)
     names = {"product": history.products, "institution": history.institutions, "type": history.types}
-    slopes = {level: {str(n): rng.normal(size=len(keys) + len(PLACED)) for n in names[level]} for level in LEVELS}
+    slopes = {level: {str(n): _slopes(len(keys) + len(PLACED), rng) for n in names[level]} for level in LEVELS}
     leaning: tuple[Appetite, ...] = tuple(replace(one, keys=keys, slopes=slopes) for one in bundles.leaning())
     assert len(leaning) == len(APPETITES)
     plain, stock = bundles.ranker(), booster()
     about = {"until": "2025-01-01", "seed": 0}
     described = manifest(stock, plain.choice, history, kernels, candidates(9, rng), about, plain.calibration, leaning)
     return Ranker(stock, plain.choice, history, kernels, described, plain.calibration, leaning)
+
+
+def _slopes(size: int, rng: np.random.Generator) -> Numbers:
+    """A slope is 0 where a product never met the district or trade: forty needs meet a seventh of them."""
+    return rng.normal(size=size) * (rng.random(size) < 1 / 7)
 
 
 def predicted(rows: int = 100_000) -> float:

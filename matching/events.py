@@ -105,7 +105,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Sample:
-    """Events that stand for all taken, or for all only seen, in time order: all of them where they are few enough.
+    """Events that stand for all taken, in time order: all of them where they are few enough.
 
     `at` [n] are their places in the history, `lot` [n] counts into `lots`, and each stands for `weight` [n] events.
     `whole` tells that each stands for itself.
@@ -184,22 +184,13 @@ def grouped(history: History, at: Codes) -> tuple[list[Shared], Codes]:
 
 
 def standing(
-    history: History, parts: tuple[Events, Events], span: tuple[int, int], whole: tuple[int, int], drawn: int
-) -> tuple[list[Shared], Sample, Sample]:
-    """What stands for the events of each part in a span of places, and what all that stands for any shares."""
-    places = [part.at[slice(*part.span(*span))] for part in parts]
-    draws = [
-        chosen(history.product[at], drawn if len(at) > limit else len(at))
-        for at, limit in zip(places, whole, strict=True)
-    ]
-    kept = [at[which] for at, (which, _) in zip(places, draws, strict=True)]
-    every = np.sort(np.concatenate(kept))
-    groups, shared = grouped(history, every)
-    taken, seen = (
-        Sample.of(history, at, weight, len(at) == len(of), shared[:, np.searchsorted(every, at)])
-        for of, at, (_, weight) in zip(places, kept, draws, strict=True)
-    )
-    return groups, taken, seen
+    history: History, events: Events, span: tuple[int, int], whole: int, drawn: int
+) -> tuple[list[Shared], Sample]:
+    """What stands for the events in a span of places, all of them up to `whole`, and what they share."""
+    at = events.at[slice(*events.span(*span))]
+    kept, weight = chosen(history.product[at], drawn if len(at) > whole else len(at))
+    groups, shared = grouped(history, at[kept])
+    return groups, Sample.of(history, at[kept], weight, len(kept) == len(at), shared)
 
 
 def _combinations(keys: Sequence[NDArray[Any]]) -> tuple[NDArray[np.intp], Codes]:

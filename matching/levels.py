@@ -46,11 +46,6 @@ LEVEL_FEATURES: Final = (
     ("back_off_gap", Side.PAIR, "back_off"),
     *((f"memory_{head}", Side.PAIR, "memory") for head in HEADS),
     *((f"memory_{head}_gap", Side.PAIR, "memory") for head in HEADS),
-    ("taken_rate", Side.PRODUCT, "rate"),
-    ("region_rate", Side.PAIR, "rate"),
-    ("industry_rate", Side.PAIR, "rate"),
-    ("size_rate", Side.PAIR, "rate"),
-    ("memory_rate", Side.PAIR, "rate"),
     ("own_seen", Side.PAIR, "own"),
 )
 _PULL: Final = 4.0  # how many outcomes a context must hold to count as much as the wider context
@@ -58,18 +53,12 @@ _AMOUNT: Final = DISTANCES.index("amount")
 _C: Final[Any] = namedtuple("_C", COUNTS)(*range(len(COUNTS)))
 _D: Final[Any] = namedtuple("_D", DAYS)(*range(len(DAYS)))
 _F: Final[Any] = namedtuple("_F", [name for name, _, _ in LEVEL_FEATURES])(*range(len(LEVEL_FEATURES)))
-_RATES: Final = (  # the feature, and which counts of events taken and of events only seen it compares
-    (_F.taken_rate, _C.all_slow, _C.seen),
-    (_F.region_rate, _C.region_1, _C.seen_region),
-    (_F.industry_rate, _C.industry_2, _C.seen_industry),
-    (_F.size_rate, _C.size, _C.seen_size),
-)
 
 
 def fill(features: Numbers, level: str, history: History, recalled: Recall, context: Context, codes: Codes) -> None:
     """Write `LEVEL_FEATURES` of one of `LEVELS` into features [n, LEVEL_FEATURES], for candidates of `codes` there."""
     held = _rolled(level, history, recalled)
-    _fill(features, codes, held.counts, held.days, held.taken, held.seen, context.day, context.numbers[_AMOUNT])
+    _fill(features, codes, held.counts, held.days, held.masses, context.day, context.numbers[_AMOUNT])
 
 
 def _rolled(level: str, history: History, recalled: Recall) -> Recall:
@@ -78,8 +67,8 @@ def _rolled(level: str, history: History, recalled: Recall) -> Recall:
         return recalled
     group = {"institution": history.institution_of, "type": history.type_of}[level]
     size = {"institution": history.institutions, "type": history.types}[level].size
-    counts, taken, seen = (_sums(part, group, size) for part in (recalled.counts, recalled.taken, recalled.seen))
-    return Recall(counts, _latest(recalled.days, group, size), taken, seen)
+    counts, masses = (_sums(part, group, size) for part in (recalled.counts, recalled.masses))
+    return Recall(counts, _latest(recalled.days, group, size), masses)
 
 
 @njit(cache=True, nogil=True)
@@ -116,12 +105,11 @@ def totals(rows: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _fill(features: Any, codes: Any, counts: Any, days: Any, taken: Any, seen: Any, today: int, amount: float) -> None:
+def _fill(features: Any, codes: Any, counts: Any, days: Any, masses: Any, today: int, amount: float) -> None:
     """What has the same code has the same features; the code one past the last has no past."""
-    total, masses = totals(counts), totals(taken)
+    total, whole = totals(counts), totals(masses)
     had = np.count_nonzero(counts[_C.all_slow])
     latest = days[_D.own_last].max()
-    means, pulls = _rate_means(counts, total, taken, seen)
     filled = np.full(counts.shape[1], -1)
     for i in range(len(codes)):
         c = codes[i]
@@ -133,14 +121,10 @@ def _fill(features: Any, codes: Any, counts: Any, days: Any, taken: Any, seen: A
         _shares(row, count, total, had)
         _own(row, count, total, days[:, c], latest, today)
         _amounts(row, count, total, amount)
-        for h in range(len(taken)):
-            row[_F.memory_product + h] = np.log(taken[h, c] / max(masses[h], 1e-300) + UNSEEN)
-        for r in range(len(_RATES)):
-            feature, of_taken, of_seen = _RATES[r]
-            row[feature] = (count[of_taken] + pulls[r] * means[r]) / (count[of_taken] + count[of_seen] + pulls[r])
-        row[_F.memory_rate] = (taken[0, c] + pulls[-1] * means[-1]) / (taken[0, c] + seen[0, c] + pulls[-1])
+        for h in range(len(masses)):
+            row[_F.memory_product + h] = np.log(masses[h, c] / max(whole[h], 1e-300) + UNSEEN)
     _gap(features, _F.back_off, _F.back_off_gap)
-    for h in range(len(taken)):
+    for h in range(len(masses)):
         _gap(features, _F.memory_product + h, _F.memory_product_gap + h)
 
 
@@ -185,7 +169,7 @@ def _ladder(row: Any, lift: int, count: Any, total: Any, context: int, steps: in
 def _own(row: Any, count: Any, total: Any, days: Any, latest: float, today: int) -> None:
     row[_F.own_share] = count[_C.own_mid] / (total[_C.own_mid] + 0.1)
     row[_F.own_count] = count[_C.own]
-    row[_F.own_seen] = count[_C.seen_own]
+    row[_F.own_seen] = count[_C.own_seen]
     row[_F.own_years] = _years(days[_D.own_last], today)
     row[_F.idle_years] = _years(days[_D.last], today)
     row[_F.life_years] = _years(days[_D.first], today)
@@ -210,27 +194,6 @@ def _amounts(row: Any, count: Any, total: Any, amount: float) -> None:
     everywhere = 0.5 * (amount - mean) ** 2 / spread + 0.5 * np.log(spread)
     row[_F.amount_distance] = distance
     row[_F.amount_likelihood] = everywhere - 0.5 * distance**2 - np.log(width)
-
-
-@njit(cache=True, nogil=True)
-def _rate_means(counts: Any, total: Any, taken: Any, seen: Any) -> Any:
-    """For each rate, its mean and how many events pull a candidate's to it; NaN where nothing was only seen."""
-    means, pulls = np.full(len(_RATES) + 1, np.nan), np.full(len(_RATES) + 1, np.nan)
-    for r in range(len(_RATES)):
-        _, of_taken, of_seen = _RATES[r]
-        met = np.count_nonzero(counts[of_taken] + counts[of_seen])
-        _rate_mean(means, pulls, r, total[of_taken], total[of_seen], met)
-    if len(taken):
-        masses = totals(taken[:1])[0], totals(seen)[0]
-        _rate_mean(means, pulls, len(_RATES), masses[0], masses[1], np.count_nonzero(taken[0] + seen[0]))
-    return means, pulls
-
-
-@njit(cache=True, nogil=True)
-def _rate_mean(means: Any, pulls: Any, rate: int, taken: float, seen: float, met: Any) -> None:
-    if seen:
-        means[rate] = taken / (taken + seen)
-        pulls[rate] = 5.0 * (taken + seen) / max(met, 1) / 100
 
 
 @njit(cache=True, nogil=True)

@@ -48,32 +48,28 @@ COUNTS: Final = (
     "amount_0",
     "amount_1",
     "amount_2",
-    "seen",
-    "seen_region",
-    "seen_industry",
-    "seen_size",
-    "seen_own",
+    "own_seen",
 )
 DAYS: Final = ("own_last", "last", "first")
 NEVER: Final = -(10**6)
-WHOLE: Final = (50_000, 100_000)  # events taken, and only seen, up to which a need is held against all of them
+WHOLE: Final = 50_000  # events taken up to which a need is held against all of them
 DRAWN: Final = 20_000  # how many of more events a need is held against: what its time goes with
 KEPT: Final = 2048  # counts by context that are kept; one is some 30 bytes a product
 
 _C: Final = {name: i for i, name in enumerate(COUNTS)}
 _THETA: Final = {name: i for i, name in enumerate(PARAMETERS)}
 _KM: Final = [_THETA[name] for name in ("log_km", "km", "no_km")]
-_TALLIES: Final = (  # a context's columns, and where its fast, mid and slow counts of events taken and seen ones go
-    ((), "all_fast", "all_mid", "all_slow", "seen"),
-    (("region_1",), "region_fast", "region_mid", "region_1", "seen_region"),
-    (("region_2",), None, None, "region_2", None),
-    (("region_3",), None, None, "region_3", None),
-    (("region_4",), None, None, "region_4", None),
-    (("industry_2",), None, None, "industry_2", "seen_industry"),
-    (("industry_3",), None, None, "industry_3", None),
-    (("industry_4",), None, None, "industry_4", None),
-    (("size",), None, None, "size", "seen_size"),
-    (("region_1", "industry_2"), None, None, "region_industry", None),
+_TALLIES: Final = (  # a context's columns, and where its fast, mid and slow counts go
+    ((), "all_fast", "all_mid", "all_slow"),
+    (("region_1",), "region_fast", "region_mid", "region_1"),
+    (("region_2",), None, None, "region_2"),
+    (("region_3",), None, None, "region_3"),
+    (("region_4",), None, None, "region_4"),
+    (("industry_2",), None, None, "industry_2"),
+    (("industry_3",), None, None, "industry_3"),
+    (("industry_4",), None, None, "industry_4"),
+    (("size",), None, None, "size"),
+    (("region_1", "industry_2"), None, None, "region_industry"),
 )
 _CONTEXTS: Final = tuple(
     (tuple(CODES.index(name) for name in names), tuple((i, _C[to]) for i, to in enumerate(places) if to))
@@ -86,15 +82,13 @@ _FADES: Final = np.exp(-YEARS[:, None] / np.array([0.3, 1.2, 4.0]))  # a quarter
 class Recall:
     """What the memory holds for one need, by product and, in a last column, for what has no past: nothing.
 
-    `counts` is [COUNTS, products + 1], `days` [DAYS, products + 1]. `taken` [kernels, products + 1] are the kernel
-    masses of events taken; `seen` [1, products + 1] is that of events only seen, under the first kernel: they are many,
-    and one tells how often what was seen was taken.
+    `counts` is [COUNTS, products + 1], `days` [DAYS, products + 1], `masses` [kernels, products + 1]. All are of events
+    taken, but for how often the enterprise itself only saw a product.
     """
 
     counts: Numbers
     days: Numbers
-    taken: Numbers
-    seen: Numbers
+    masses: Numbers
 
 
 @dataclass(frozen=True)
@@ -109,22 +103,20 @@ class Asked:
 class Memory:
     """A history and its kernels, made ready once; `recall` may be called from several threads.
 
-    Counts and the enterprise's own past are of all events. Of more than `whole` events taken, and only seen, some
-    `drawn` stand for all under the kernels, so that a need's time is bounded however long the history.
+    Counts and the enterprise's own past are of all events. Of more than `whole` events taken some `drawn` stand for all
+    under the kernels, so that a need's time is bounded however long the history.
     """
 
-    def __init__(
-        self, history: History, kernels: Sequence[Kernel], whole: tuple[int, int] = WHOLE, drawn: int = DRAWN
-    ) -> None:
+    def __init__(self, history: History, kernels: Sequence[Kernel], whole: int = WHOLE, drawn: int = DRAWN) -> None:
         self.history, self.kernels, self._limits = history, tuple(kernels), (whole, drawn)
         self._taken, self._seen = (Events.of(history, np.flatnonzero(part)) for part in (history.taken, ~history.taken))
-        few = len(self._taken.at) <= whole[0] and len(self._seen.at) <= whole[1]
-        self._all = standing(history, (self._taken, self._seen), (0, len(history)), *self._limits) if few else None
+        few = len(self._taken.at) <= whole
+        self._all = standing(history, self._taken, (0, len(history)), *self._limits) if few else None
         self._counted = lru_cache(KEPT)(self._count)
         self._overall = lru_cache(2)(self._overview)
         self._between = lru_cache(2)(self._standing)
 
-    def __reduce__(self) -> tuple[type["Memory"], tuple[History, tuple[Kernel, ...], tuple[int, int], int]]:
+    def __reduce__(self) -> tuple[type["Memory"], tuple[History, tuple[Kernel, ...], int, int]]:
         """Another process makes it ready anew."""
         return Memory, (self.history, self.kernels, *self._limits)
 
@@ -143,21 +135,20 @@ class Memory:
         counts[_C["amount_0"] : _C["amount_2"] + 1] = amounts
         own = [_own(part, span, context) for part in (self._taken, self._seen)]
         _trail(counts, days, self._taken, own[0], self._seen, own[1], context.day)
-        groups, taken, seen = self._between(*span)
+        groups, sample = self._between(*span)
         asked = Asked(context, groups, _nearness(groups[0].spot, context.numbers[SPOT:]))
-        masses = self._masses(taken, self._taken.at[own[0]], asked, self.kernels)
-        return Recall(counts, days, masses, self._masses(seen, self._seen.at[own[1]], asked, self.kernels[:1]))
+        return Recall(counts, days, self._masses(sample, self._taken.at[own[0]], asked))
 
-    def _masses(self, events: Sample, own: Codes, asked: Asked, kernels: Sequence[Kernel]) -> Numbers:
+    def _masses(self, events: Sample, own: Codes, asked: Asked) -> Numbers:
         """The mass that each kernel gives each product [kernels, products]; a kernel twice is weighed once."""
         size, found = len(self.history.products) + 1, dict[bytes, Numbers]()
         mine = np.flatnonzero((events.lots.enterprise == asked.context.codes[0]) & (asked.context.codes[0] >= 0))
-        for kernel in kernels:
+        for kernel in self.kernels:
             name = kernel.weights.tobytes()
             if name not in found:
                 weights = _weights(events.lots, mine, asked, kernel.weights)
                 found[name] = self._mass(events, weights, mine, own, asked.context, kernel.weights)
-        return np.array([found[kernel.weights.tobytes()] for kernel in kernels]).reshape(len(kernels), size)
+        return np.array([found[kernel.weights.tobytes()] for kernel in self.kernels]).reshape(len(self.kernels), size)
 
     def _mass(
         self, events: Sample, weights: Weights, mine: NDArray[np.intp], own: Codes, context: Context, theta: Numbers
@@ -173,24 +164,22 @@ class Memory:
         _add_own(found, own, theta, *asked, past.codes, past.numbers, past.day, past.product)
         return found
 
-    def _standing(self, start: int, until: int) -> tuple[list[Shared], Sample, Sample]:
-        """What stands for the events from place `start` to before `until`: what they share, those taken, those seen.
+    def _standing(self, start: int, until: int) -> tuple[list[Shared], Sample]:
+        """What stands for the events taken from place `start` to before `until`, and what they share.
 
         A sample is drawn from these alone: what came later has no say in it.
         """
         if self._all is None:
-            return standing(self.history, (self._taken, self._seen), (start, until), *self._limits)
-        groups, taken, seen = self._all
-        return groups, taken.between(start, until), seen.between(start, until)
+            return standing(self.history, self._taken, (start, until), *self._limits)
+        groups, sample = self._all
+        return groups, sample.between(start, until)
 
     def _count(self, start: int, until: int, today: int, columns: tuple[int, ...], codes: tuple[int, ...]) -> Numbers:
-        """The events that hold `codes` in `columns` by product: fast, mid and slow ones taken, slow ones only seen."""
-        size = len(self.history.products) + 1
-        counts = [
-            _tally(part.product, part.day, part.holding(part.span(start, until), columns, codes), today, size)
-            for part in (self._taken, self._seen)
-        ]
-        return np.concatenate([counts[0], counts[1][-1:]])
+        """The events that hold `codes` in `columns` by product, as they fade fast, in between and slowly."""
+        taken, size = self._taken, len(self.history.products) + 1
+        held = taken.holding(taken.span(start, until), columns, codes)
+        found: Numbers = _tally(taken.product, taken.day, held, today, size)
+        return found
 
     def _overview(self, start: int, until: int, today: int) -> tuple[Numbers, Numbers]:
         """By product: moments of the log amount [3, products], the last and the first day [2, products]."""
@@ -244,7 +233,7 @@ def _trail(
         counts[_C["own"], product] += 1
         days[0, product] = day
     for at in own_seen:
-        counts[_C["seen_own"], seen.product[at]] += 1
+        counts[_C["own_seen"], seen.product[at]] += 1
 
 
 @njit(cache=True, nogil=True)

@@ -91,7 +91,6 @@ _THEMES: Final = {
     "own": ("企业与{}的往来", "The enterprise's own past with {}"),
     "amount": ("{}的常见金额", "The amounts usual with {}"),
     "alike": ("{}在相似企业中的表现", "The standing of {} among similar enterprises"),
-    "rate": ("{}被看到后的成交率", "Takers among those who saw {}"),
 }
 _PLACES: Final = (
     ("省市", "province", "总体", "everywhere"),
@@ -213,29 +212,6 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         )
         for head in LEVELS
     },
-    "taken_rate": ("rate", "看到后的成交率", "share of those who saw it that took it", _share, ""),
-    "region_rate": (
-        "rate",
-        "本地企业看到后的成交率",
-        "share of those in the enterprise's province who saw it that took it",
-        _share,
-        "region",
-    ),
-    "industry_rate": (
-        "rate",
-        "同行业企业看到后的成交率",
-        "share of those in the enterprise's industry who saw it that took it",
-        _share,
-        "industry",
-    ),
-    "size_rate": (
-        "rate",
-        "同规模企业看到后的成交率",
-        "share of those of the same size who saw it that took it",
-        _share,
-        "size",
-    ),
-    "memory_rate": ("rate", "相似企业看到后的成交率", "share of similar ones who saw it that took it", _share, ""),
 }
 _LIMITS: Final = Topic("limits", "金额与产品额度", "The amount and the product's limits")
 _TERM: Final = Topic("term", "期限", "The term")

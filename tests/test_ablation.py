@@ -61,8 +61,8 @@ def test_the_whole_model_is_the_one_that_train_fits(found, simulated, trained):
 
 
 def test_a_family_without_values_costs_exactly_nothing(loyal_found):
-    """Nothing is ever refused there, so the rates are all missing."""
-    assert loss(loyal_found, without("rate")) == {"value": 0.0, "low": 0.0, "high": 0.0}
+    """Nothing is ever refused there, so no appetite is learned."""
+    assert loss(loyal_found, without("appetite")) == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_a_family_of_the_need_alone_tells_no_candidates_apart(loyal_found):
@@ -131,9 +131,9 @@ def test_the_table_starts_with_the_whole_model_and_the_family_that_costs_most(lo
     costs = [loss(loyal_found, without(row[0]))["value"] for row in table[2:]]
     assert costs == sorted(costs, reverse=True)
     assert {row[0] for row in table[2:]} == set(FAMILIES)
-    rate = next(row for row in table if row[0] == "rate")
-    assert rate[1] == str(loyal_found["families"]["rate"])
-    assert rate[3] == "+0.000 [+0.000, +0.000]"
+    appetite = next(row for row in table if row[0] == "appetite")
+    assert appetite[1] == str(loyal_found["families"]["appetite"])
+    assert appetite[3] == "+0.000 [+0.000, +0.000]"
 
 
 def test_the_columns_of_families_alone_are_shown_where_there_are_any(found, loyal_found):
@@ -188,7 +188,7 @@ def test_the_models_of_several_seeds_give_their_mean_score_of_what_is_kept():
 def test_each_variant_is_fitted_once_a_seed(loyal, found):
     told = ablate(loyal, bundles.UNTIL, date(2025, 1, 6), seeds=2, rounds=1)
     assert (told["seeds"], found["seeds"]) == (2, 1)
-    assert loss(told, without("rate")) == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert loss(told, without("appetite")) == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_what_is_not_kept_is_constant_even_where_it_was_missing():

@@ -17,7 +17,7 @@ from tests import factories as make
 from training.dataset import queries
 
 DAY = date(2025, 12, 15)
-MAY_MISS = {"popularity", "own", "rate", "terms", "need"}  # a past, what was seen, or facts that are not there
+MAY_MISS = {"popularity", "own", "terms", "need"}  # a past or facts that are not there
 
 
 def kernels():

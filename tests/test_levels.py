@@ -16,12 +16,6 @@ from tests.test_recall import context, deal, drawn, facts, history, sizes
 
 NAMES = [name for name, _, _ in LEVEL_FEATURES]
 PULL = 4.0
-RATES = {
-    "taken_rate": ("all_slow", "seen"),
-    "region_rate": ("region_1", "seen_region"),
-    "industry_rate": ("industry_2", "seen_industry"),
-    "size_rate": ("size", "seen_size"),
-}
 
 
 def built(past, recalled, asked, level, codes):
@@ -40,8 +34,7 @@ def rolled(past, recalled, level):
         counts = {name: recalled.counts[i, members].sum() for i, name in enumerate(COUNTS)}
         met = {n: [d for d in recalled.days[i, members] if d != NEVER] for i, n in enumerate(DAYS)}
         days = {n: (min(d) if n == "first" else max(d)) if d else NEVER for n, d in met.items()}
-        masses = {"mass": recalled.taken[:, members].sum(axis=1), "mass_seen": recalled.seen[:, members].sum(axis=1)}
-        found.append(counts | days | masses)
+        found.append(counts | days | {"mass": recalled.masses[:, members].sum(axis=1)})
     return found
 
 
@@ -80,14 +73,11 @@ def one(part, parts, total, asked):
     row["region_industry_lift"] = log(shrunk("region_industry", year)) - log(year)
     row["back_off"] = ends["region"] + ends["industry"] - log(mid) + row["size_lift"]
     row["own_share"] = part["own_mid"] / (total["own_mid"] + 0.1)
-    row["own_count"], row["own_seen"] = part["own"], part["seen_own"]
+    row["own_count"], row["own_seen"] = part["own"], part["own_seen"]
     for name, day in (("own_years", "own_last"), ("idle_years", "last"), ("life_years", "first")):
         row[name] = np.nan if part[day] == NEVER else (asked.day - part[day]) / YEAR
     row["own_last"] = float(part["own_last"] != NEVER and part["own_last"] == max(p["own_last"] for p in parts))
     row |= amounts(part, total, asked.numbers[NUMBERS.index("amount")])
-    for name, (taken, seen) in RATES.items():
-        row[name] = rate(part[taken], part[seen], [(p[taken], p[seen]) for p in parts])
-    row["memory_rate"] = rate(part["mass"][0], part["mass_seen"][0], [(p["mass"][0], p["mass_seen"][0]) for p in parts])
     for h, head in enumerate(HEADS):
         row[f"memory_{head}"] = log(part["mass"][h] / max(total["mass"][h], 1e-300) + UNSEEN)
     return row
@@ -103,14 +93,6 @@ def amounts(part, total, amount):
     distance = (amount - centre) / width
     likelihood = 0.5 * (amount - mean) ** 2 / spread + 0.5 * log(spread) - 0.5 * distance**2 - log(width)
     return {"amount_distance": distance, "amount_likelihood": likelihood}
-
-
-def rate(taken, seen, everyone):
-    all_taken, all_seen = (sum(pair[i] for pair in everyone) for i in range(2))
-    if not all_seen:
-        return np.nan
-    pull = 5 * (all_taken + all_seen) / max(sum(sum(pair) > 0 for pair in everyone), 1) / 100
-    return (taken + pull * all_taken / (all_taken + all_seen)) / (taken + seen + pull)
 
 
 def market(seed):
@@ -152,4 +134,3 @@ def test_the_own_last_product_is_marked_and_its_age_told():
     assert found["own_years"][[0, 2]].tolist() == [730 / YEAR, 365 / YEAR]
     assert isnan(found["own_years"][1])
     assert found["memory_product"].tolist() == pytest.approx([log(0.5 + UNSEEN), log(UNSEEN), log(0.5 + UNSEEN)])
-    assert all(isnan(value) for value in found["taken_rate"])

@@ -99,12 +99,12 @@ def fade(event, years):
 
 
 def obvious(asked, events, kernels, products):
-    """Kernel masses of what was taken and what only seen, [kernels, products] each."""
-    masses = {True: np.zeros((len(kernels), products + 1)), False: np.zeros((len(kernels), products + 1))}
-    for event in events:
+    """Kernel masses of what was taken [kernels, products]."""
+    masses = np.zeros((len(kernels), products + 1))
+    for event in (event for event in events if event[2]):
         for k, one in enumerate(kernels):
-            masses[event[2]][k, event[1]] += weight(asked, event, dict(zip(PARAMETERS, one.weights, strict=True)))
-    return masses[True], masses[False]
+            masses[k, event[1]] += weight(asked, event, dict(zip(PARAMETERS, one.weights, strict=True)))
+    return masses
 
 
 seeds = st.integers(0, 2**32 - 1)
@@ -129,9 +129,7 @@ def test_what_is_recalled_is_what_a_slow_and_obvious_memory_recalls(seed):
     past = history(events)
     asked = context(past, code, number)
     found = recall(past, asked, kernels)
-    taken, seen = obvious(asked, events, kernels, 3)
-    np.testing.assert_allclose(found.taken, taken, rtol=2e-5, atol=1e-300)
-    np.testing.assert_allclose(found.seen, seen[:1], rtol=2e-5, atol=1e-300)
+    np.testing.assert_allclose(found.masses, obvious(asked, events, kernels, 3), rtol=2e-5, atol=1e-300)
 
 
 SLOW = {
@@ -145,11 +143,7 @@ SLOW = {
     "own_mid": ("enterprise", True, lambda event: fade(event, 1.2)),
     "region_fast": ("region_1", True, lambda event: fade(event, 0.3)),
     "region_mid": ("region_1", True, lambda event: fade(event, 1.2)),
-    "seen": (None, False, lambda event: fade(event, 4.0)),
-    "seen_region": ("region_1", False, lambda event: fade(event, 4.0)),
-    "seen_industry": ("industry_2", False, lambda event: fade(event, 4.0)),
-    "seen_size": ("size", False, lambda event: fade(event, 4.0)),
-    "seen_own": ("enterprise", False, lambda event: 1.0),
+    "own_seen": ("enterprise", False, lambda event: 1.0),
 }
 
 
@@ -198,7 +192,7 @@ REGIONAL = kernel(region_1=1.0)
 
 
 def sampled(past, asked, kernels=(REGIONAL,), most=60):
-    return Memory(past, kernels, (most, most), most).recall(asked)
+    return Memory(past, kernels, most, most).recall(asked)
 
 
 @given(seeds)
@@ -216,12 +210,11 @@ def test_a_sample_stands_for_as_many_events_as_there_are_and_for_all_of_the_rare
     _, events = crowd(seed)
     past = history(events)
     found = sampled(past, context(past, facts(), sizes()), (kernel(),))
-    for mass, taken in ((found.taken[0], True), (found.seen[0], False)):
-        count = np.bincount([event[1] for event in events if event[2] == taken], minlength=4)
-        np.testing.assert_allclose(mass, count, rtol=1e-6)
+    count = np.bincount([event[1] for event in events if event[2]], minlength=4)
+    np.testing.assert_allclose(found.masses[0], count, rtol=1e-6)
     alike = sampled(past, context(past, facts(region_1=1), sizes()))
     rare = sum(np.e if e[3][CODES.index("region_1")] == 1 else 1.0 for e in events if e[1] == 2 and e[2])
-    assert alike.taken[0, 2] == pytest.approx(rare, rel=1e-6)
+    assert alike.masses[0, 2] == pytest.approx(rare, rel=1e-6)
 
 
 @given(seeds)
@@ -230,8 +223,8 @@ def test_beside_a_sample_all_of_the_enterprise_s_own_events_are_weighed(seed):
     past = history(events)
     asked = context(past, facts(enterprise=1), sizes(0.0))
     loyal = kernel(enterprise=30.0, age=0.3, own_age=0.2, amount_distance=0.5)
-    expected, _ = obvious(asked, events, (loyal,), 3)
-    np.testing.assert_allclose(sampled(past, asked, (loyal,)).taken, expected, rtol=1e-4)
+    expected = obvious(asked, events, (loyal,), 3)
+    np.testing.assert_allclose(sampled(past, asked, (loyal,)).masses, expected, rtol=1e-4)
 
 
 @given(seeds, seeds)
@@ -239,15 +232,15 @@ def test_a_sample_does_not_depend_on_what_came_later(seed, other):
     _, events = crowd(seed)
     later = [(1 - event[0], *event[1:]) for event in crowd(other)[1]]
     asked = facts(region_1=1, enterprise=2), sizes(0.3)
-    found = [sampled(past, context(past, *asked)).taken for past in (history(events), history([*events, *later]))]
+    found = [sampled(past, context(past, *asked)).masses for past in (history(events), history([*events, *later]))]
     assert found[0].tobytes() == found[1].tobytes()
 
 
 def test_a_memory_with_a_sample_sent_to_another_process_recalls_the_same_bytes():
     past = history(crowd(1)[1])
-    memory, asked = Memory(past, (kernel(),), (60, 60), 60), context(past, facts(region_1=1), sizes())
+    memory, asked = Memory(past, (kernel(),), 60, 60), context(past, facts(region_1=1), sizes())
     sent = pickle.loads(pickle.dumps(memory))
-    assert sent.recall(asked).taken.tobytes() == memory.recall(asked).taken.tobytes()
+    assert sent.recall(asked).masses.tobytes() == memory.recall(asked).masses.tobytes()
 
 
 # what never counts
@@ -255,20 +248,20 @@ def test_a_memory_with_a_sample_sent_to_another_process_recalls_the_same_bytes()
 
 def total(past, asked):
     found = recall(past, asked, (kernel(age=0.1),))
-    return [found.counts.sum(), found.taken.sum(), found.seen.sum()]
+    return [found.counts.sum(), found.masses.sum()]
 
 
 @pytest.mark.parametrize("taken", [True, False])
 def test_events_from_the_cutoff_on_never_count(taken):
     past = history([deal(0, taken=taken, enterprise=1), deal(-1, taken=taken), deal(-40, taken=taken)])
-    assert total(past, context(past, facts(enterprise=1), sizes())) == [0, 0, 0]
+    assert total(past, context(past, facts(enterprise=1), sizes())) == [0, 0]
 
 
 @pytest.mark.parametrize("taken", [True, False])
 def test_events_older_than_the_window_never_count_and_one_as_old_does(taken):
-    old, within = history([deal(WINDOW + 1, taken=taken)]), history([deal(WINDOW, taken=taken)])
-    assert total(old, context(old, facts(), sizes())) == [0, 0, 0]
-    assert total(within, context(within, facts(), sizes()))[0] > 0
+    old, within = (history([deal(age, taken=taken, enterprise=1)]) for age in (WINDOW + 1, WINDOW))
+    assert total(old, context(old, facts(enterprise=1), sizes())) == [0, 0]
+    assert total(within, context(within, facts(enterprise=1), sizes()))[0] > 0
 
 
 @given(seeds, seeds)
@@ -279,20 +272,20 @@ def test_what_is_recalled_does_not_depend_on_what_came_later(seed, other):
     before, after = (
         recall(of, context(of, code, number), (kernel(enterprise=1.0, age=0.2),)) for of in (past, planted)
     )
-    for name in ("counts", "days", "taken", "seen"):
+    for name in ("counts", "days", "masses"):
         assert getattr(before, name).tobytes() == getattr(after, name).tobytes()
 
 
 def test_unknown_is_like_nothing_not_even_unknown():
     past = history([deal(9)])
     likes = kernel(**dict.fromkeys(CODES, 5.0))
-    assert recall(past, context(past, facts(), sizes()), (likes,)).taken[0, 0] == pytest.approx(1.0)
+    assert recall(past, context(past, facts(), sizes()), (likes,)).masses[0, 0] == pytest.approx(1.0)
 
 
 def test_a_distance_beyond_the_farthest_says_no_more():
     past = history([deal(9, amount=1.0)])
     masses = [
-        recall(past, context(past, facts(), sizes(amount)), (kernel(amount_distance=1.0),)).taken[0, 0]
+        recall(past, context(past, facts(), sizes(amount)), (kernel(amount_distance=1.0),)).masses[0, 0]
         for amount in (4.0, 99.0)
     ]
     assert masses == pytest.approx([np.exp(-FAR)] * 2)
@@ -303,7 +296,7 @@ def test_a_near_event_says_more_than_a_far_one_and_beyond_the_farthest_none_says
     masses = []
     for degrees in (0.0, 1.0, 10.0, 20.0):
         past = history([(9, 0, True, facts(), [np.nan] * len(DISTANCES) + [30.0 + degrees, 106.0])])
-        masses.append(recall(past, context(past, facts(), here), (kernel(km=1.0),)).taken[0, 0])
+        masses.append(recall(past, context(past, facts(), here), (kernel(km=1.0),)).masses[0, 0])
     assert masses == pytest.approx([1.0, np.exp(-111.2 / 50), np.exp(-FAR_KM / 50), np.exp(-FAR_KM / 50)])
 
 
@@ -314,7 +307,7 @@ def test_a_need_asked_again_after_others_recalls_the_same_bytes():
     first = memory.recall(context(past, code, number))
     memory.recall(context(past, rng.integers(-1, 3, len(CODES)), number, TODAY - 40))
     again = memory.recall(context(past, code, number))
-    for name in ("counts", "days", "taken", "seen"):
+    for name in ("counts", "days", "masses"):
         assert getattr(first, name).tobytes() == getattr(again, name).tobytes()
 
 
@@ -324,11 +317,11 @@ def test_a_memory_sent_to_another_process_recalls_the_same_bytes():
     memory = Memory(past, (Kernel("product", rng.uniform(-2, 2, len(PARAMETERS))),))
     sent = pickle.loads(pickle.dumps(memory))
     found, other = (of.recall(context(past, code, number)) for of in (memory, sent))
-    assert found.taken.tobytes() == other.taken.tobytes()
+    assert found.masses.tobytes() == other.masses.tobytes()
 
 
 def test_a_history_without_events_recalls_nothing():
     past = history([])
     found = recall(past, context(past, facts(enterprise=1), sizes(1.0)), (kernel(age=0.1),))
-    assert [found.counts.sum(), found.taken.sum(), found.seen.sum()] == [0, 0, 0]
+    assert [found.counts.sum(), found.masses.sum()] == [0, 0]
     assert set(found.days.flatten().tolist()) == {NEVER}

@@ -55,15 +55,13 @@ class Plain:
         self.levels = {level: self._level(level) for level in ("product", "institution", "type")}
 
     def _level(self, level: str) -> dict[str, Any]:
-        taken, seen = self.past[self.past["taken"]], self.past[~self.past["taken"]]
+        taken = self.past[self.past["taken"]]
         found: dict[str, Any] = {"days": taken.groupby(level)["day"].agg(["min", "max"]).to_dict("index")}
         found["all"] = {name: taken.groupby(level)[name].sum().to_dict() for name in FADES}
-        found["seen"] = seen.groupby(level)["slow"].sum().to_dict()
         found["amount"] = taken.groupby(level)["amount"].agg(["mean", "std"]).to_dict("index")
         for columns in CONTEXTS:
             keys = [*columns, level]
             found[columns] = taken.groupby(keys)[["mid", "slow"]].sum().to_dict("index")
-            found["seen", columns] = seen.groupby(keys)["slow"].sum().to_dict()
             found["total", columns] = taken.groupby(list(columns))["slow"].sum().to_dict()
         return found
 
@@ -107,17 +105,12 @@ class Plain:
             known = held[columns].get(key)
             total = held["total", columns].get(key[:-1] if len(columns) > 1 else key[0], 0.0)
             share = ((known["slow"] if known else 0.0) + 4.0 * (slow + 0.5) / 1000) / (total + 4.0)
-            seen = held["seen", columns].get(key, 0.0)
             label = "_".join((level, *columns))
             row[f"{label}_lift"] = log(share / (slow + 0.5))
-            row[f"{label}_rate"] = ((known["slow"] if known else 0.0) + 0.05) / (
-                (known["slow"] if known else 0.0) + seen + 1
-            )
             back_off += row[f"{label}_lift"]
         row[f"{level}_back_off"] = back_off
         usual = held["amount"].get(name, {"mean": amount, "std": 1.0})
         row[f"{level}_amount_distance"] = (amount - usual["mean"]) / sqrt((usual["std"] or 1.0) ** 2 + 0.05)
-        row[f"{level}_taken_rate"] = (slow + 0.05) / (slow + held["seen"].get(name, 0.0) + 1)
         for like in ALIKE:
             row[f"{level}_{like}"] = log(shares[like, level].get(name, 0.0) + 1e-6)
 

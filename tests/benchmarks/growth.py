@@ -15,7 +15,7 @@ import pandas as pd
 
 from matching import tables as gate
 from matching.forest import Forest
-from tests.benchmarks.batch import CORES, market, predicted, ranker
+from tests.benchmarks.batch import CORES, market, part, predicted, ranker
 from tests.benchmarks.scoring import best_ms, booster, candidates
 from training.batch import Local, rank_all
 from training.charts import BLUE, GREY, INK, MUTED, PAPER
@@ -61,7 +61,7 @@ def batch(needs: int, products: int) -> float:
         bundle = ranker(tables).save(folder / "models")
         del tables
         start = perf_counter()
-        rank_all(folder, bundle, folder / "list.parquet", engine=Local(CORES), part_needs=max(needs // 8, 1))
+        rank_all(folder, bundle, folder / "list.parquet", engine=Local(CORES), part_needs=part(needs))
         return perf_counter() - start
 
 

@@ -5,7 +5,7 @@ of another enterprise, town and trade. Times are the processor's own, medians; b
 contexts are counted for the first time that month.
 
 With `--data DATA --bundle BUNDLE --from DATE` it tells what a sample costs a simulated market's ranking instead: true
-NDCG@10 with the whole memory, and with samples of so many outcomes taken, and as many only seen.
+NDCG@10 with the whole memory, and with samples of so many outcomes taken.
 """
 
 import argparse
@@ -110,7 +110,7 @@ def cost(data: Path, bundle: Path, since: date) -> None:
     events = {name: int(part.sum()) for name, part in (("taken", world.history.taken), ("seen", ~world.history.taken))}
     print(f"{len(needs)} needs; events taken {events['taken']:,}, only seen {events['seen']:,}")
     for most in SAMPLES:
-        with patch("matching.features.Memory", partial(Memory, whole=(most, most), drawn=most)):
+        with patch("matching.features.Memory", partial(Memory, whole=most, drawn=most)):
             scored = with_truth(world, score(world, replace(ranker, history=world.history), needs, []), truth)
         found = np.mean([measures(item.scores[MODEL], item.gains)["ndcg@10"] for item in scored])
         print(

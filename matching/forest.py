@@ -13,9 +13,9 @@ LightGBM's order: scores are equal to the last bit.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple, Protocol, Self
 
-import lightgbm as lgb
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -43,6 +43,36 @@ MOST: Final = int(np.iinfo(np.uint16).max)
 _log = logging.getLogger("matching")
 
 
+class Booster(Protocol):
+    """What is asked of LightGBM's booster."""
+
+    def model_to_string(self) -> str: ...
+
+    def predict(self, data: Any, *, num_threads: int = ...) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A booster as LightGBM's text. LightGBM, a second to import, is loaded only where it has to score itself."""
+
+    text: str
+
+    def model_to_string(self) -> str:
+        """The text."""
+        return self.text
+
+    def predict(self, data: Any, *, num_threads: int = 1) -> Any:
+        """LightGBM's own scores."""
+        return self._loaded.predict(data, num_threads=num_threads)
+
+    @cached_property
+    def _loaded(self) -> Booster:
+        import lightgbm
+
+        loaded: Booster = lightgbm.Booster(model_str=self.text)
+        return loaded
+
+
 class Scorer(Protocol):
     """What gives each row of float64 [n, columns] a score."""
 
@@ -54,7 +84,7 @@ class Scorer(Protocol):
 class Stock:
     """LightGBM's own scoring, on one thread."""
 
-    booster: lgb.Booster
+    booster: Booster
 
     def score(self, features: Numbers) -> Numbers:
         """float64 [n]."""
@@ -104,7 +134,7 @@ class Forest:
     nodes: Nodes
 
     @classmethod
-    def of(cls, booster: lgb.Booster) -> Self:
+    def of(cls, booster: Booster) -> Self:
         """The forest of a booster, up to its best iteration. Raises `UnfitError`."""
         width, trees = read_trees(booster.model_to_string())
         slots, slot, rank = _slots(trees)
@@ -142,7 +172,7 @@ class Forest:
         return np.ascontiguousarray(features, dtype=np.float64)
 
 
-def scorer(booster: lgb.Booster) -> Scorer:
+def scorer(booster: Booster) -> Scorer:
     """The forest of a booster; LightGBM itself, and a line in the log, where the forest has what this cannot do."""
     try:
         return Forest.of(booster)

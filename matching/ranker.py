@@ -14,9 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Self
 
-import lightgbm as lgb
 import numpy as np
-from numpy.typing import NDArray
 
 from matching.appetite import PARTS, SLOPES, Appetite, moved
 from matching.calibration import SILENT, Calibration
@@ -25,8 +23,8 @@ from matching.catalogue import Rows
 from matching.choice import COLUMNS, Choice
 from matching.errors import BundleError
 from matching.features import APPETITE_COLUMNS, FEATURES
-from matching.forest import Forest, Scorer, scorer
-from matching.history import Codes, History, Numbers
+from matching.forest import Booster, Forest, Scorer, Stored, scorer
+from matching.history import History, Numbers
 from matching.memory import PARAMETERS, Kernel
 from matching.shapley import Paths, contributions
 
@@ -44,21 +42,6 @@ NEEDED: Final = ("id", "missing_rates", "sha256")  # entries of the manifest, be
 LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
 
 APPETITE_WEIGHT: Final = 8.0  # of what was shown and refused, against who took what: tells far more where it is known
-PARAMS: Final[dict[str, Any]] = {
-    "objective": "lambdarank",
-    "lambdarank_truncation_level": 15,  # a little beyond the ten that are looked at
-    "learning_rate": 0.05,
-    "num_leaves": 8,  # small trees: the choice model has the main effects already
-    "min_data_in_leaf": 50,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    "lambda_l2": 5.0,
-    "max_bin": 127,
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbosity": -1,
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +54,7 @@ class Ranker:
     `manifest` is the bundle's: format, id, features in order, missing rates, training window, seed, versions.
     """
 
-    booster: lgb.Booster
+    booster: Booster
     choice: Choice
     history: History
     kernels: tuple[Kernel, ...]
@@ -173,42 +156,15 @@ class Ranker:
             if _sha256(folder / name) != manifest["sha256"].get(name):
                 raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")
         kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text()))
-        booster = lgb.Booster(model_file=str(folder / FOREST))
+        booster = Stored((folder / FOREST).read_text())
         choice = _choice(json.loads((folder / CHOICE).read_text()), folder)
         calibration = _calibration(json.loads((folder / CALIBRATION).read_text()), folder)
         appetites = _appetites(json.loads((folder / APPETITE).read_text()), folder)
         return cls(booster, choice, History.load(folder / HISTORY), kernels, manifest, calibration, appetites)
 
 
-def fit(
-    features: Numbers,
-    labels: Codes,
-    groups: Codes,
-    weights: Numbers,
-    seed: int = 0,
-    rounds: int = 120,
-    callbacks: Sequence[Any] = (),
-    params: Mapping[str, Any] | None = None,
-) -> lgb.Booster:
-    """A LambdaRank forest (Burges 2010) on rows [n, FEATURES] with graded `labels`, `groups` rows each, seeded.
-
-    Rows are shuffled within groups first: LightGBM breaks ties by row order, so an ordered group would leak its labels.
-    """
-    order = shuffled(groups, seed)
-    data = lgb.Dataset(
-        features[order],
-        labels[order],
-        group=groups,
-        weight=weights[order],
-        feature_name=list(FEATURES),
-        params={"max_bin": PARAMS["max_bin"], "verbosity": -1},
-    )
-    settings = {**PARAMS, "seed": seed, **(params or {})}
-    return lgb.train(settings, data, rounds, callbacks=list(callbacks))
-
-
 def manifest(
-    booster: lgb.Booster,
+    booster: Booster,
     choice: Choice,
     history: History,
     kernels: tuple[Kernel, ...],
@@ -234,7 +190,7 @@ def manifest(
 
 
 def _files(
-    booster: lgb.Booster,
+    booster: Booster,
     choice: Choice,
     kernels: tuple[Kernel, ...],
     calibration: Calibration,
@@ -299,10 +255,3 @@ def _over(parts: Numbers, references: Numbers) -> Numbers:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def shuffled(groups: Codes, seed: int) -> NDArray[np.intp]:
-    """Row numbers with each group's rows in a seeded random order, the groups where they were."""
-    noise = np.random.default_rng(seed).random(int(groups.sum()))
-    owner = np.repeat(np.arange(len(groups)), groups)
-    return np.lexsort((noise, owner))

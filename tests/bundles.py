@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from matching.appetite import COLUMNS, PLACED, Appetite, Keys
+from matching.boosting import fit
 from matching.bundles import POINTER
 from matching.calibration import Calibration
 from matching.catalogue import Catalogue
@@ -14,7 +15,7 @@ from matching.features import APPETITES, FEATURES, Builder
 from matching.history import History
 from matching.levels import HEADS, LEVELS
 from matching.memory import PARAMETERS, Kernel
-from matching.ranker import Ranker, fit, manifest
+from matching.ranker import Ranker, manifest
 from matching.tables import Tables, entities
 from tests import factories as make
 

@@ -1,6 +1,8 @@
 """The house: who may import whom, in which order, and who may look at the environment and the clock."""
 
 import ast
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -46,6 +48,7 @@ ORDER = [
     "trees",
     "forest",
     "shapley",
+    "boosting",
     "ranker",
     "exposure",
     "neutral",
@@ -176,3 +179,11 @@ def test_no_module_unpickles():
         assert {package(other) for other in imports(name)}.isdisjoint(
             {"pickle", "dill", "cloudpickle", "marshal", "shelve"}
         )
+
+
+def test_the_service_does_without_what_trains():
+    """LightGBM and what comes with it take a second to import."""
+    heavy = ("lightgbm", "sklearn", "joblib", "altair")
+    asked = f"import sys, api.app; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

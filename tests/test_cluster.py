@@ -6,9 +6,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from matching.boosting import fit
 from matching.errors import InputError
 from matching.features import FEATURES
-from matching.ranker import Ranker, fit
+from matching.ranker import Ranker
 from training.cluster import ClusterFit, connected, spread
 from training.metrics import ndcg
 from training.train import train

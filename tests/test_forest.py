@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.errors import InputError
-from matching.forest import ROWS, Forest, Stock, scorer
+from matching.forest import ROWS, Forest, Stock, Stored, scorer
 from tests import forests
 
 LEAVES = st.integers(2, 70)
@@ -136,6 +136,13 @@ def test_what_is_not_known_here_is_scored_by_lightgbm_and_the_log_says_so(caplog
     assert fallback == Stock(booster)
     assert fallback.score(features).tobytes() == booster.predict(features).tobytes()
     assert re.search("LightGBM itself scores the forest, more slowly: its objective 'poisson'", caplog.text)
+
+
+def test_a_forest_kept_as_text_is_scored_alike_here_and_by_lightgbm():
+    booster, features = forests.forest(categories=True), forests.rows(9, 5, seed=8)
+    stored = Stored(booster.model_to_string())
+    assert scorer(stored).score(features).tobytes() == booster.predict(features).tobytes()
+    assert Stock(stored).score(features).tobytes() == booster.predict(features).tobytes()
 
 
 def test_a_fit_forest_is_scored_here_and_nothing_is_logged(caplog):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from matching.boosting import fit, shuffled
 from matching.calibration import SILENT
 from matching.errors import BundleError
 from matching.features import APPETITE_COLUMNS, FEATURES
@@ -23,8 +24,6 @@ from matching.ranker import (
     KERNELS,
     MANIFEST,
     Ranker,
-    fit,
-    shuffled,
 )
 from tests import bundles
 from tests.test_appetite import fit as fit_appetites
@@ -302,7 +301,7 @@ def test_the_place_of_a_row_in_its_group_teaches_nothing():
     assert np.ptp(forest.predict(features)) == 0
 
 
-def test_rows_areshuffled_within_their_groups_only():
+def test_rows_are_shuffled_within_their_groups_only():
     order = shuffled(np.array([3, 50, 1]), seed=0)
     assert sorted(order[:3]) == [0, 1, 2]
     assert sorted(order[3:53]) == list(range(3, 53))

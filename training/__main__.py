@@ -12,10 +12,11 @@ import pandas as pd
 import typer
 
 from matching import tables as gate
+from matching.boosting import fit
 from matching.bundles import bundle, champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
-from matching.ranker import CARD, Ranker, fit
+from matching.ranker import CARD, Ranker
 from training import ablation, batch, market, record, sources
 from training.benchmark import benchmark
 from training.benchmark.table import show

@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from matching.appetite import Appetite
+from matching.boosting import fit
 from matching.choice import fit_choice
 from matching.errors import Fault, InputError
 from matching.features import SPECIFICATION, Builder
 from matching.history import Codes, Numbers
 from matching.memory import Kernel
-from matching.ranker import Ranker, fit
+from matching.ranker import Ranker
 from matching.shown import fit_appetites
 from matching.tables import Tables
 from training.appetites import record

@@ -10,10 +10,10 @@ from typing import Any, Final
 import lightgbm as lgb
 import numpy as np
 
+from matching.boosting import PARAMS, shuffled
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
 from matching.history import Codes, Numbers
-from matching.ranker import PARAMS, shuffled
 
 SECONDS: Final = 30
 # What a fit notes down of how it ran. None of it is the model's: a bundle names no host and no port.

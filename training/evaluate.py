@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
@@ -169,8 +170,8 @@ def _interval(
 
 
 def _importance(ranker: Ranker) -> dict[str, float]:
-    gains = ranker.booster.feature_importance("gain")
-    return dict(zip(ranker.booster.feature_name(), gains.tolist(), strict=True))
+    booster = lgb.Booster(model_str=ranker.booster.model_to_string())
+    return dict(zip(booster.feature_name(), booster.feature_importance("gain").tolist(), strict=True))
 
 
 def is_cold(world: World, query: Query) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from matching.appetite import Appetite
+from matching.boosting import fit
 from matching.calibration import SILENT, Calibration
 from matching.choice import fit_choice
 from matching.errors import Fault, InputError
@@ -19,7 +20,7 @@ from matching.history import Codes, Context, Numbers, cutoff
 from matching.kernels import fit_kernel
 from matching.levels import HEADS
 from matching.memory import YEAR, Kernel
-from matching.ranker import Ranker, fit, manifest
+from matching.ranker import Ranker, manifest
 from matching.reference import is_manufacturing
 from matching.shown import fit_appetites
 from matching.tables import Tables

@@ -23,7 +23,8 @@ FOLDER = "NAIVE_FOLDER"
 PICKLE, FOREST = "model.pkl", "forest.txt"
 FACTS = (
     *("region", "industry", "employees", "revenue", "growth", "profit", "assets", "liabilities", "rd_spend"),
-    *("patents", "equipment", "receivables", "tax_grade", "ownership", "size", "cluster"),
+    *("patents", "equipment", "receivables", "inventory", "payables", "cash_flow", "tax_grade", "ownership", "size"),
+    "cluster",
 )
 ASKED = ("amount", "term_months", "purpose")
 PRODUCT = (
@@ -31,10 +32,7 @@ PRODUCT = (
     *("spread_bp", "capacity", "valid_from", "valid_to"),
 )
 PAIR = tuple(f"{name}_{how}" for name in ("amount", "term") for how in ("low", "high", "room", "fits", "share"))
-CONTEXTS = (
-    *("region_1", "region_2", "region_3", "industry_1", "industry_2", "industry_3", "size", "purpose"),
-    *("tax_grade", "enterprise"),
-)
+CONTEXTS = ("region_1", "region_2", "region_3", "industry_2", "industry_3", "size", "purpose", "enterprise")
 LEVELS = ("product_id", "institution_id", "type")
 WINDOWS = ("year", "all", "share")
 COUNTS = tuple(f"{context}_{level}_{window}" for context in CONTEXTS for level in LEVELS for window in WINDOWS)
@@ -118,11 +116,10 @@ def _pair(need: dict[str, Any], product: dict[str, Any]) -> dict[str, Any]:
 
 def _contexts(firm: dict[str, Any], need: dict[str, Any]) -> dict[str, Any]:
     """What of the past counts for a need."""
-    found = {"size": firm.get("size"), "purpose": need.get("purpose"), "tax_grade": firm.get("tax_grade")}
-    found["enterprise"] = firm["enterprise_id"]
-    for name in ("region", "industry"):
+    found = {"size": firm.get("size"), "purpose": need.get("purpose"), "enterprise": firm["enterprise_id"]}
+    for name, levels in (("region", (1, 2, 3)), ("industry", (2, 3))):
         parts = (firm.get(name) or "").split("/")
-        found |= {f"{name}_{level}": "/".join(parts[:level]) for level in (1, 2, 3)}
+        found |= {f"{name}_{level}": "/".join(parts[:level]) for level in levels}
     return found
 
 

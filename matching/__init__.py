@@ -36,7 +36,6 @@ from matching.readiness import Standing, readiness
 from matching.reasons import explained, why
 from matching.rules import Rulebook, Verdicts
 from matching.sizing import Sizing, Suggestion, size_need, suggest
-from matching.tables import Tables
 
 __all__ = [
     "FEATURES",
@@ -72,7 +71,6 @@ __all__ = [
     "Stage",
     "Standing",
     "Suggestion",
-    "Tables",
     "Verdict",
     "Verdicts",
     "advise",

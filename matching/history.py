@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from matching.domain import Enterprise, Need, Stage
-from matching.tables import Tables
+from matching.domain import Enterprise, Need
 
 REGION_LEVELS: Final = 4
 INDUSTRY_LEVELS: Final = 4
@@ -36,25 +34,6 @@ DISTANCES: Final = ("amount", "term", "revenue", "employees", "age", "debt_ratio
 NUMBERS: Final = (*DISTANCES, "latitude", "longitude")
 MISSING: Final = -1
 EPOCH: Final = date(1970, 1, 1)
-_NEED: Final = ("need_id", "enterprise_id", "posted_at", "amount", "term_months", "purpose")
-_FIRM: Final = (
-    "enterprise_id",
-    "as_of",
-    "region",
-    "industry",
-    "size",
-    "ownership",
-    "tax_grade",
-    "cluster",
-    "founded",
-    "revenue",
-    "employees",
-    "assets",
-    "liabilities",
-    "latitude",
-    "longitude",
-)
-TAKEN: Final = (Stage.GRANTED, Stage.DRAWN)
 
 Codes = NDArray[np.int32]
 Numbers = NDArray[np.float64]
@@ -112,32 +91,6 @@ class History:
     def __len__(self) -> int:
         return len(self.day)
 
-    @classmethod
-    def of(cls, tables: Tables) -> Self:
-        """All outcomes of checked tables as events."""
-        products = tables.products.drop_duplicates("product_id").sort_values("product_id")
-        names = products["product_id"].to_numpy(dtype=np.str_)
-        asked = _asked(tables)
-        events = _events(tables.outcomes, asked["need_id"].to_numpy(dtype=np.str_), names)
-        texts, numbers = _columns(asked)
-        vocabulary, codes = zip(*(_encode(texts[name]) for name in CODES), strict=True)
-        institutions, institution_of = _encode(products["institution_id"])
-        types, type_of = _encode(products["kind"] + ":" + products["type"])
-        return cls(
-            day=events.day,
-            product=events.product,
-            taken=events.taken,
-            position=events.position,
-            codes=np.stack(codes, axis=1)[events.need],
-            numbers=np.stack([numbers[name] for name in NUMBERS], axis=1)[events.need],
-            products=names,
-            institution_of=institution_of,
-            type_of=type_of,
-            institutions=institutions,
-            types=types,
-            vocabulary=vocabulary,
-        )
-
     def until(self, day: int) -> int:
         """How many events came before `day`."""
         return int(np.searchsorted(self.day, self.day.dtype.type(day)))  # of another type, all days would be converted
@@ -184,7 +137,7 @@ def prefixes(path: str | None, levels: int) -> list[str]:
 
 
 def _facts(enterprise: Enterprise, need: Need) -> tuple[list[str], Numbers]:
-    """One need's texts by `CODES` and numbers by `NUMBERS`: the scalar twin of `_columns`."""
+    """One need's texts by `CODES` and numbers by `NUMBERS`: the scalar twin of `outcomes._columns`."""
     texts = [
         enterprise.enterprise_id,
         *prefixes(enterprise.region, REGION_LEVELS),
@@ -200,88 +153,15 @@ def _facts(enterprise: Enterprise, need: Need) -> tuple[list[str], Numbers]:
     numbers = [np.nan if value is None else float(value) for value in raw]
     debt = _ratio(enterprise.liabilities, enterprise.assets)
     place = [np.nan if value is None else value for value in (enterprise.latitude, enterprise.longitude)]
-    return texts, _scaled(np.array([[*numbers, years, debt, *place]]))[0]
+    return texts, scaled(np.array([[*numbers, years, debt, *place]]))[0]
 
 
 def _ratio(part: int | None, whole: int | None) -> float:
     return part / whole if part is not None and whole else np.nan
 
 
-def _scaled(raw: Numbers) -> Numbers:
+def scaled(raw: Numbers) -> Numbers:
     """Money, months, persons and years as log(1 + x), so that distances are ratios; the rest as they are."""
     scaled = raw.copy()
     scaled[:, :5] = np.log1p(np.maximum(raw[:, :5], 0))
     return scaled
-
-
-class _Events(NamedTuple):
-    """One entry a (need, product) pair and role, in time order; `need` and `product` count into sorted ids."""
-
-    day: Codes
-    need: Codes
-    product: Codes
-    taken: NDArray[np.bool_]
-    position: Codes
-
-
-def _events(outcomes: pd.DataFrame, needs: NDArray[np.str_], products: NDArray[np.str_]) -> _Events:
-    """The first outcome of each role of each pair; on one day by need, product and role."""
-    need, product = (
-        pd.Index(known).get_indexer(pd.Index(outcomes[name]))
-        for known, name in ((needs, "need_id"), (products, "product_id"))
-    )
-    taken, day = outcomes["stage"].isin(TAKEN).to_numpy(dtype=bool), _days(outcomes["at"])
-    order = np.argsort(day, kind="stable")
-    order = order[(need[order] >= 0) & (product[order] >= 0)]
-    pair = (need[order] * len(products) + product[order]) * 2 + taken[order]
-    first = order[~pd.Series(pair).duplicated().to_numpy()]
-    first = first[np.lexsort((taken[first], product[first], need[first], day[first]))]
-    position = outcomes["position"].iloc[first].fillna(0).to_numpy(dtype=np.int32)
-    return _Events(day[first], need[first].astype(np.int32), product[first].astype(np.int32), taken[first], position)
-
-
-def _asked(tables: Tables) -> pd.DataFrame:
-    """The needs that anything came of, by id, each with its enterprise's facts as last known when it was posted."""
-    needs = tables.needs.loc[tables.needs["need_id"].isin(tables.outcomes["need_id"]), list(_NEED)]
-    left = needs.sort_values("posted_at", kind="stable")
-    right = tables.enterprises[list(_FIRM)].sort_values("as_of", kind="stable")
-    found = pd.merge_asof(left, right, left_on="posted_at", right_on="as_of", by="enterprise_id")
-    ids = found["need_id"].to_numpy(dtype=np.str_)
-    return found.iloc[np.argsort(ids, kind="stable")].reset_index(drop=True)
-
-
-def _columns(needs: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, Numbers]]:
-    """The needs' texts by `CODES` and numbers by `NUMBERS`."""
-    texts = {name: needs[name].fillna("") for name in CODES if name in needs}
-    texts |= _levels(needs["region"], "region", REGION_LEVELS)
-    texts |= _levels("/" + needs["industry"], "industry", INDUSTRY_LEVELS)
-    texts["enterprise"] = needs["enterprise_id"]
-    raw = needs[["amount", "term_months", "revenue", "employees"]].to_numpy(dtype=np.float64, na_value=np.nan)
-    years = ((needs["posted_at"] - needs["founded"]).dt.days / 365.25).to_numpy(dtype=np.float64, na_value=np.nan)
-    debts, assets = (needs[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("liabilities", "assets"))
-    debt = debts / np.where(assets == 0, np.nan, assets)
-    place = needs[["latitude", "longitude"]].to_numpy(dtype=np.float64, na_value=np.nan)
-    scaled = _scaled(np.column_stack([raw, years, debt, place]))
-    return texts, {name: scaled[:, i] for i, name in enumerate(NUMBERS)}
-
-
-def _levels(paths: pd.Series, name: str, levels: int) -> dict[str, pd.Series]:
-    paths = paths.fillna("")
-    known = {path: prefixes(path, levels) for path in paths.unique()}
-    return {
-        f"{name}_{level + 1}": paths.map({path: parts[level] for path, parts in known.items()})
-        for level in range(levels)
-    }
-
-
-def _encode(texts: pd.Series) -> tuple[NDArray[np.str_], Codes]:
-    """Sorted distinct texts and each row's code; the empty text is -1."""
-    vocabulary, codes = np.unique(texts.to_numpy(dtype=np.str_), return_inverse=True)
-    codes = codes.astype(np.int32)
-    if len(vocabulary) and vocabulary[0] == "":
-        vocabulary, codes = vocabulary[1:], codes - 1
-    return vocabulary, codes.astype(np.int32)
-
-
-def _days(moments: pd.Series) -> Codes:
-    return moments.to_numpy(dtype="datetime64[D]").astype(np.int64).astype(np.int32)

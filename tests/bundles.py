@@ -15,6 +15,7 @@ from matching.features import APPETITES, FEATURES, Builder
 from matching.history import History
 from matching.levels import HEADS, LEVELS
 from matching.memory import PARAMETERS, Kernel
+from matching.outcomes import history_of
 from matching.ranker import Ranker, manifest
 from matching.tables import Tables, entities
 from tests import factories as make
@@ -71,7 +72,7 @@ def ranker(seed: int = 0, calibration: Calibration = STATING, appetites: tuple[A
     Its chances are made up: nothing was ever refused there.
     """
     tables = market()
-    history = History.of(tables)
+    history = history_of(tables)
     kernels = tuple(Kernel(level, np.zeros(len(PARAMETERS))) for level in HEADS)
     features, labels, groups = _groups(tables, history, kernels)
     params = {"min_data_in_leaf": 2, "num_leaves": 4}
@@ -84,7 +85,7 @@ def ranker(seed: int = 0, calibration: Calibration = STATING, appetites: tuple[A
 
 def leaning(seed: int = 0) -> tuple[Appetite, ...]:
     """Made-up appetites for `ranker`: every product, institution and type of `market()` leans somehow."""
-    rng, history = np.random.default_rng(seed), History.of(market())
+    rng, history = np.random.default_rng(seed), history_of(market())
     keys = Keys.of([history.context(make.enterprise(), make.need(), UNTIL)], history)
     names = {"product": history.products, "institution": history.institutions, "type": history.types}
     slopes = {level: {str(n): rng.normal(size=len(keys) + len(PLACED)) for n in names[level]} for level in LEVELS}

@@ -30,6 +30,7 @@ ORDER = [
     "readiness",
     "fixes",
     "history",
+    "outcomes",
     "memory",
     "kernels",
     "events",
@@ -182,8 +183,8 @@ def test_no_module_unpickles():
 
 
 def test_the_service_does_without_what_trains():
-    """LightGBM and what comes with it take a second to import."""
-    heavy = ("lightgbm", "sklearn", "joblib", "altair")
+    """LightGBM and pandas take a second each to import."""
+    heavy = ("altair", "joblib", "lightgbm", "pandas", "pandera", "sklearn")
     asked = f"import sys, api.app; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

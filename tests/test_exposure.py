@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from matching.catalogue import Catalogue
 from matching.errors import InputError
 from matching.exposure import Exposure, Places, constrained
-from matching.history import History
+from matching.outcomes import history_of
 from matching.roster import Roster
 from matching.tables import entities
 from tests import factories as make
@@ -141,7 +141,7 @@ def places(market):
     """The market's products, and P6 of an institution that the history never heard of."""
     products = [*entities("products", market.products), make.product(product_id="P6", institution_id="I9")]
     institutions = [*entities("institutions", market.institutions), make.institution(institution_id="I9")]
-    catalogue, history = Catalogue.of(products, institutions), History.of(market)
+    catalogue, history = Catalogue.of(products, institutions), history_of(market)
     return Places(catalogue, history, Roster.of(catalogue, history))
 
 

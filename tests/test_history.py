@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from matching.domain import MAX_MONEY, Purpose, Size, TaxGrade
 from matching.history import CODES, MISSING, NUMBERS, History, cutoff, day_of, prefixes
+from matching.outcomes import history_of
 from matching.tables import frame_of
 from tests import factories as make
 
@@ -30,7 +31,7 @@ def market():
 def of_outcomes(*outcomes, **frames):
     """The history of these outcomes."""
     rows = {name: frame_of(name, entities) for name, entities in {"outcomes": list(outcomes), **frames}.items()}
-    return History.of(replace(market(), **rows))
+    return history_of(replace(market(), **rows))
 
 
 def past(*days):
@@ -189,7 +190,7 @@ def test_a_need_reads_the_same_from_tables_and_by_itself(drawn):
     enterprises = [make.enterprise(enterprise_id=f"E{i}", as_of=START, **firm) for i, (firm, _) in enumerate(drawn)]
     needs = [make.need(need_id=f"N{i}", enterprise_id=f"E{i}", **wish) for i, (_, wish) in enumerate(drawn)]
     outcomes = [make.outcome(need_id=f"N{i}", at=need.posted_at) for i, need in enumerate(needs)]
-    history = History.of(make.tables(enterprises, needs=needs, outcomes=outcomes))
+    history = history_of(make.tables(enterprises, needs=needs, outcomes=outcomes))
     of_event = {str(history.vocabulary[0][codes[0]]): row for row, codes in enumerate(history.codes)}
     for enterprise, need in zip(enterprises, needs, strict=True):
         context = history.context(enterprise, need, JANUARY)

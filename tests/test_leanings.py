@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 from matching.appetite import SLOPES, moved
 from matching.features import APPETITES, FEATURES
-from matching.history import History
 from matching.leanings import LEANINGS
+from matching.outcomes import history_of
 from tests import bundles
 from tests import factories as make
 
@@ -85,13 +85,13 @@ def asked(bound, history, **facts):
 
 @pytest.mark.parametrize("stage", range(len(APPETITES)))
 def test_the_parts_and_the_intercept_sum_to_the_log_odds(stage):
-    history, appetite = History.of(bundles.market()), bundles.leaning()[stage]
+    history, appetite = history_of(bundles.market()), bundles.leaning()[stage]
     parts, chance = asked(appetite.bound(history), history)
     assert -np.logaddexp(0, -parts.sum(axis=1) - appetite.intercept) == pytest.approx(chance, abs=1e-12)
 
 
 def test_a_part_is_a_slope_on_a_fact_of_the_need_and_0_where_either_is_missing():
-    history, (appetite, _) = History.of(bundles.market()), bundles.leaning()
+    history, (appetite, _) = history_of(bundles.market()), bundles.leaning()
     place = {name: i for i, name in enumerate((*FEATURES, *SLOPES))}
     slopes = dict(zip(appetite.keys.names, appetite.slopes["institution"]["I1"], strict=True))
     known, unknown = (asked(appetite.bound(history), history, **facts)[0] for facts in ({}, {"industry": None}))

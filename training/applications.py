@@ -18,7 +18,8 @@ from matching.calibration import enough
 from matching.catalogue import Rows
 from matching.domain import DeclineReason, Enterprise, Need, Stage
 from matching.features import Builder
-from matching.history import TAKEN, Codes, Numbers
+from matching.history import Codes, Numbers
+from matching.outcomes import TAKEN
 from matching.shown import UNDECIDED
 from training.dataset import Query, World, posted, query
 

@@ -15,7 +15,7 @@ from matching.catalogue import Rows
 from matching.domain import Size, Stage
 from matching.errors import InputError
 from matching.features import SPECIFICATION
-from matching.history import TAKEN
+from matching.outcomes import TAKEN
 from training.dataset import Query, World
 from training.evaluate import CONSTRAINED, MODEL, ORACLE, Evaluation, Scored
 from training.metrics import Interval, bootstrap, mean_ranks, ndcg

@@ -20,7 +20,8 @@ from matching.catalogue import Catalogue, Rows
 from matching.domain import Enterprise, Need, Stage
 from matching.errors import Fault, InputError
 from matching.features import FEATURES, Builder
-from matching.history import TAKEN, Codes, Context, History, Numbers, cutoff, day_of
+from matching.history import Codes, Context, History, Numbers, cutoff, day_of
+from matching.outcomes import TAKEN, history_of
 from matching.reference import is_manufacturing
 from matching.roster import Roster
 from matching.rules import Rulebook
@@ -85,7 +86,7 @@ class World:
         """Everything made once from `tables`."""
         products = gate.entities("products", tables.products)
         institutions = gate.entities("institutions", tables.institutions)
-        return cls(tables, History.of(tables), Catalogue.of(products, institutions))  # type: ignore[arg-type]  # Entity
+        return cls(tables, history_of(tables), Catalogue.of(products, institutions))  # type: ignore[arg-type]  # Entity
 
     @cached_property
     def rulebook(self) -> Rulebook:

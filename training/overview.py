@@ -9,7 +9,7 @@ import pandas as pd
 from matching import reference
 from matching.domain import Coded, DeclineReason, Stage
 from matching.errors import InputError
-from matching.history import TAKEN
+from matching.outcomes import TAKEN
 from matching.tables import DATED, ENTITIES, Tables
 from training.breakdown import MOST_LABELS, OTHERS, UNKNOWN, division
 

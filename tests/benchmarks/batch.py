@@ -20,9 +20,10 @@ from matching import tables as gate
 from matching.appetite import PLACED, Appetite, Keys
 from matching.domain import Enterprise, Need
 from matching.features import APPETITES
-from matching.history import History, Numbers
+from matching.history import Numbers
 from matching.levels import HEADS, LEVELS
 from matching.memory import PARAMETERS, Kernel
+from matching.outcomes import history_of
 from matching.ranker import Ranker, manifest
 from matching.tables import Tables
 from tests import bundles
@@ -77,7 +78,7 @@ def _open(i: int, rng: np.random.Generator) -> Need:
 
 def ranker(tables: Tables) -> Ranker:
     """Three hundred trees of 31 leaves, a memory of all outcomes, and appetites for every product and institution."""
-    history, rng = History.of(tables), np.random.default_rng(1)
+    history, rng = history_of(tables), np.random.default_rng(1)
     kernels = tuple(Kernel(level, np.full(len(PARAMETERS), 0.1 + i / 100)) for i, level in enumerate(HEADS))
     keys = Keys.of([history.context(make.enterprise(), make.need(), make.DAY)], history)
     names = {"product": history.products, "institution": history.institutions, "type": history.types}

@@ -20,6 +20,7 @@ from matching.features import APPETITES, FEATURES, Builder
 from matching.history import CODES, History, cutoff, day_of
 from matching.levels import HEADS
 from matching.memory import PARAMETERS, YEAR, Kernel
+from matching.outcomes import history_of
 from matching.tables import Tables, entities
 from tests import factories as make
 from tests.benchmarks.batch import PRODUCTS, market
@@ -146,7 +147,7 @@ def _asked(enterprise: Enterprise, need: Need) -> dict[str, float]:
 
 def made(tables: Tables) -> tuple[Builder, list[tuple[Enterprise, Need]]]:
     """A builder of the market, and open needs with their enterprises."""
-    history = History.of(tables)
+    history = history_of(tables)
     catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
     kernels = tuple(Kernel(level, np.full(len(PARAMETERS), 0.1 + i / 100)) for i, level in enumerate(HEADS))
     firms = {firm.enterprise_id: firm for firm in entities("enterprises", tables.enterprises)}

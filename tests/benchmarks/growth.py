@@ -1,7 +1,8 @@
 """How times grow: `python -m tests.benchmarks.growth [--to FILE] [--enterprises N]` draws docs/growth.svg.
 
-Scoring of one need on one thread as products grow; a whole batch on two processes, from the tables to the file, as
-products and as enterprises grow. `Booster.predict` scores as many rows beside, without features, rules or files.
+Scoring of one need on one thread and a whole request over one connection as products grow; a whole batch on two
+processes, from the tables to the file, as products and as enterprises grow. Beside them `Booster.predict` scores as
+many rows, without features, rules or files, and the naive app answers, without rules, reasons or a record.
 """
 
 import argparse
@@ -17,13 +18,16 @@ from matching import tables as gate
 from matching.forest import Forest
 from tests.benchmarks.batch import CORES, market, part, predicted, ranker
 from tests.benchmarks.scoring import best_ms, booster, candidates
+from tests.benchmarks.serving import loaded, ours, prepare, rival
 from training.batch import Local, rank_all
-from training.charts import BLUE, GREY, INK, MUTED, PAPER
+from training.charts import AMBER, BLUE, GREY, INK, MUTED, PAPER
 
 PRODUCTS = (10, 100, 1000, 10_000)
 ENTERPRISES, FIXED = (1, 10, 100, 1000, 10_000), 1000
-OURS, THEIRS = "this library", "Booster.predict"
-SIDES = {"scoring": "one need, products", "products": f"batch of {FIXED:,} enterprises, products"}
+OURS, THEIRS, NAIVE = "this library", "Booster.predict", "the naive app"
+SECONDS = 10
+SIDES = {"scoring": "scoring of one need, products", "requests": "request with reasons, products"}
+SIDES |= {"products": f"batch of {FIXED:,} enterprises, products"}
 SIDES |= {"enterprises": f"batch against {FIXED:,} products, enterprises"}
 Point = tuple[str, str, int, float]
 
@@ -38,6 +42,18 @@ def scoring() -> list[Point]:
         found.append(
             ("scoring", THEIRS, n, best_ms(lambda rows=rows: stock.predict(rows, num_threads=1)) / 1000),
         )
+    return found
+
+
+def requests() -> list[Point]:
+    """Median seconds of a request over one connection."""
+    found = list[Point]()
+    for n in PRODUCTS:
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            prepare(folder, n)
+            for name, server in ((OURS, ours(folder, 1)), (NAIVE, rival(folder, 1, "create", NAIVE))):
+                found.append(("requests", name, n, loaded(server, 1, SECONDS).p50 / 1000))
     return found
 
 
@@ -65,10 +81,11 @@ def batch(needs: int, products: int) -> float:
         return perf_counter() - start
 
 
-def chart(points: list[Point]) -> alt.HConcatChart:
+def chart(points: list[Point]) -> alt.ConcatChart:
     """A panel a side, both axes in logs."""
     frame = pd.DataFrame(points, columns=["side", "system", "size", "seconds"])
-    return alt.hconcat(*(_panel(frame[frame["side"] == side], title) for side, title in SIDES.items())).properties(
+    panels = (_panel(frame[frame["side"] == side], title) for side, title in SIDES.items())
+    return alt.concat(*panels, columns=2).properties(
         background=PAPER, config={"font": "Arial, Helvetica, Liberation Sans, sans-serif", "aria": False}
     )
 
@@ -83,7 +100,7 @@ def _panel(frame: pd.DataFrame, title: str) -> alt.Chart:
             x=alt.X("size:Q", title=title, scale=alt.Scale(type="log"), axis=alt.Axis(values=ticks, format=",", **ink)),
             y=alt.Y("seconds:Q", title="seconds", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g", **ink)),
             color=alt.Color(
-                "system:N", title=None, scale=alt.Scale(domain=[OURS, THEIRS], range=[BLUE, GREY]),
+                "system:N", title=None, scale=alt.Scale(domain=[OURS, THEIRS, NAIVE], range=[BLUE, GREY, AMBER]),
                 legend=alt.Legend(orient="top", labelColor=INK),
             ),
         )
@@ -97,7 +114,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("docs/growth.svg"))
     parser.add_argument("--enterprises", type=int, default=ENTERPRISES[-1], help="the largest batch")
     said = parser.parse_args()
-    points = scoring() + batches(said.enterprises)
+    points = scoring() + requests() + batches(said.enterprises)
     for side, system, size, seconds in points:
         print(f"{SIDES[side]:<42} {size:>7,} {system:<16} {seconds:10.4f} s", flush=True)
     chart(points).save(said.to)

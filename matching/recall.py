@@ -198,15 +198,13 @@ def _own(events: Events, span: tuple[int, int], context: Context) -> NDArray[np.
 
 def _weights(lots: Lots, mine: NDArray[np.intp], asked: Asked, theta: Numbers) -> Weights:
     """The weight for the need of an event of each lot; `mine` are the enterprise's own."""
-    context = asked.context
-    tables = [_shares(group.codes, context.codes[group.columns], theta[group.columns]) for group in asked.groups]
-    for phi, slope in zip(asked.near, theta[_KM], strict=True):
-        tables[0] += slope * phi
-    place, trade, profile = (table.astype(np.float32) for table in tables)
-    slopes = theta[len(CODES) : len(CODES) + SPOT].astype(np.float32)
-    kernel = theta.tobytes()
-    faded, numbers = _faded(kernel, "").astype(np.float32), context.numbers[:SPOT].astype(np.float32)
-    logs = _logs(lots.shared, place, trade, profile, lots.day, context.day, faded, lots.numbers, numbers, slopes)
+    context, kernel = asked.context, theta.tobytes()
+    place, trade, profile = (
+        (group.codes, context.codes[group.columns], theta[group.columns]) for group in asked.groups
+    )
+    numbers, slopes = (part.astype(np.float32) for part in (context.numbers[:SPOT], theta[len(CODES) :][:SPOT]))
+    when = (lots.day, context.day, _faded(kernel, ""))
+    logs = _logs(lots.shared, (place, trade, profile), (asked.near, theta[_KM]), when, lots.numbers, numbers, slopes)
     if len(mine):
         logs[mine] += theta[_THETA["enterprise"]] + _faded(kernel, "own_")[context.day - lots.day[mine]]
     weights: Weights = np.exp(logs, out=logs)
@@ -261,15 +259,19 @@ def _nearness(spots: Any, here: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _logs(
-    shared: Any, place: Any, trade: Any, profile: Any, day: Any, today: int, faded: Any, numbers: Any, mine: Any,
-    theta: Any,
-) -> Any:  # fmt: skip
+def _logs(shared: Any, groups: Any, near: Any, when: Any, numbers: Any, mine: Any, theta: Any) -> Any:
     """The log weight of each lot but for what its being one's own adds; simple loops, which compile to vectors."""
+    place, trade, profile = _shares(*groups[0]), _shares(*groups[1]), _shares(*groups[2])
+    for k in range(len(near[1])):
+        for i in range(len(place)):
+            place[i] += near[1][k] * near[0][k, i]
+    place, trade, profile = place.astype(np.float32), trade.astype(np.float32), profile.astype(np.float32)
+    day, today, faded = when
     n, far = len(day), np.float32(FAR)
     found = np.empty(n, np.float32)
     for j in range(n):
-        found[j] = place[shared[0, j]] + trade[shared[1, j]] + profile[shared[2, j]] + faded[today - day[j]]
+        age = np.float32(faded[today - day[j]])
+        found[j] = place[shared[0, j]] + trade[shared[1, j]] + profile[shared[2, j]] + age
     for m in range(len(mine)):
         if mine[m] == mine[m] and theta[m] != 0:
             for j in range(n):

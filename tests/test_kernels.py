@@ -34,7 +34,7 @@ def test_enterprises_that_repeat_their_product_teach_that_their_own_past_counts(
     past, contexts, took, found = fitted
     assert found.weights[PARAMETERS.index("enterprise")] > 1
     for asked, product in zip(contexts, took, strict=True):
-        mass = recall(past, asked, (found,)).taken[0]
+        mass = recall(past, asked, (found,)).masses[0]
         assert mass[product] / mass.sum() > 0.9
 
 
@@ -53,7 +53,7 @@ def test_a_level_with_one_member_teaches_nothing(fitted):
     past, contexts, took, _ = fitted
     found = fit_kernel(past, "type", contexts, took)
     assert found.level == "type"
-    mass = recall(past, contexts[0], (found,)).taken[0]
+    mass = recall(past, contexts[0], (found,)).masses[0]
     assert np.isfinite(mass).all()
 
 
@@ -78,7 +78,7 @@ def measured(seed):
 def test_the_likelihood_is_that_of_the_shares_in_memory(seed):
     past, contexts, took, theta, likelihood = measured(seed)
     for asked, product, value in zip(contexts, took, likelihood(theta)[0], strict=True):
-        mass = recall(past, asked, (Kernel("product", theta),)).taken[0]
+        mass = recall(past, asked, (Kernel("product", theta),)).masses[0]
         assert value == pytest.approx(np.log(0.98 * mass[product] / mass.sum() + 0.02e-3), abs=0.05)
 
 

@@ -264,6 +264,32 @@ def test_a_key_of_another_step_is_refused_and_actors_have_keys_of_their_own(serv
     assert not decide(service, colleague, case.item.case_id, Step.CONTACT, 2, key="form-1").repeated
 
 
+@pytest.mark.parametrize(
+    ("step", "about", "change"),
+    [
+        (Step.ACCEPT, {}, {"text": "a word more"}),
+        (Step.DECLINE, {"reasons": ["debt"]}, {"reasons": ["tax"]}),
+        (Step.SUGGEST, {"reasons": ["faster"], "product_id": "P1"}, {"product_id": "P2"}),
+    ],
+)
+def test_a_key_that_comes_again_with_something_else_is_refused(service, case, own, step, about, change):
+    named = about | {"key": "form-1"}
+    assert not decide(service, own, case.item.case_id, step, 1, **named).repeated
+    assert decide(service, own, case.item.case_id, step, 1, **named).repeated
+    with pytest.raises(ConflictError, match="the key was used for another step"):
+        decide(service, own, case.item.case_id, step, 1, **named | change)
+
+
+def test_a_grant_that_comes_again_with_another_amount_is_refused(service, case, own):
+    walk(service, own, case.item.case_id, Step.ACCEPT, Step.CONTACT, Step.APPLY)
+    grant = {"amount": 5_000_000, "rate_bp": 385.0, "key": "grant-1"}
+    assert not decide(service, own, case.item.case_id, Step.GRANT, 4, **grant).repeated
+    assert decide(service, own, case.item.case_id, Step.GRANT, 4, **grant).repeated
+    for change in ({"amount": 6_000_000}, {"rate_bp": 390.0}, {"rate_bp": None}):
+        with pytest.raises(ConflictError, match="the key was used for another step"):
+            decide(service, own, case.item.case_id, Step.GRANT, 4, **grant | change)
+
+
 @pytest.mark.parametrize("statement", ["UPDATE case_events SET actor = 'x'", "DELETE FROM case_events"])
 def test_no_statement_changes_an_event(service, case, statement):
     with pytest.raises(DBAPIError, match="rows are only ever added"), service.store.writing() as session:

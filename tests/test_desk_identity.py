@@ -127,6 +127,8 @@ def test_an_account_that_is_not_there_cannot_be_changed(service, hands, change):
     [
         ("a b", Role.COMMISSION, PASSWORD, None, "name: has 1 to 64 characters, no blank"),
         ("", Role.COMMISSION, PASSWORD, None, "name: has 1 to 64 characters"),
+        ("System", Role.COMMISSION, PASSWORD, None, "name: is not 'system' and has no colon"),
+        ("key:platform", Role.COMMISSION, PASSWORD, None, "name: is not 'system' and has no colon"),
         ("a", Role.COMMISSION, "short", None, "password: has 10 to 200 characters"),
         ("a", Role.PLATFORM, PASSWORD, None, "role: is one of officer, commission, administrator"),
         ("a", Role.OFFICER, PASSWORD, None, "institution_id: is given for an officer, and for no one else"),
@@ -188,6 +190,14 @@ def test_a_key_that_is_not_quite_it_is_refused(service, hands, spoil):
 def test_a_key_that_makes_no_sense_is_refused(service, hands, label, scopes, institution_id, message):
     with pytest.raises(InputError, match=message):
         keys.add_key(service.store, hands.at, label, scopes, institution_id)
+
+
+def test_institutions_do_not_share_a_label_and_an_own_one_may_be_used_again(service, hands):
+    keys.add_key(service.store, hands.at, "bank", [Scope.READ], "I1")
+    assert keys.add_key(service.store, hands.at, "bank", [Scope.OUTCOMES], "I1")
+    for other in ("I2", None):
+        with pytest.raises(InputError, match="label: is not that of another institution's key, as 'bank' is"):
+            keys.add_key(service.store, hands.at, "bank", [Scope.READ], other)
 
 
 def test_keys_are_never_alike(service, hands):

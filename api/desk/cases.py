@@ -125,18 +125,26 @@ def locked(session: Session, actor: Actor, case_id: str) -> CaseRow:
 
 
 def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
-    """What a step with this key did before. Raises `ConflictError` where the key was another step's."""
+    """What a step with this key did before. Raises `ConflictError` where the key was another step's, or said more."""
     if taken.key is None:
         return None
     event = session.scalars(select(EventRow).where(EventRow.key == taken.key)).first()
     if event is None:
         return None
-    if (event.case_id, event.step) != (case.case_id, taken.step.value):
+    if event.case_id != case.case_id or not _same(event, taken):
         raise _used()
     following = select(CaseRow.case_id).where(CaseRow.need_id == case.need_id, CaseRow.opened_at == event.at)
     following = following.where(CaseRow.case_id != case.case_id)
     handed_on = taken.step in _ONWARD and session.scalars(following.limit(1)).first() is not None
     return Decided(case.case_id, CaseStage(case.stage), case.version, event.event_id, True, handed_on)
+
+
+def _same(event: EventRow, taken: Taken) -> bool:
+    """Whether an event is what is asked for: with another amount or reason it is another step."""
+    asked = (taken.step.value, list(dict.fromkeys(taken.reasons)), _kept(taken.text))
+    if (event.step, event.reason_codes, event.text) != asked:
+        return False
+    return bool(event.detail["to"] == taken.product_id if taken.step is Step.SUGGEST else event.detail == taken.detail)
 
 
 def take(service: Service, session: Session, actor: Actor, case: CaseRow, version: int | None, taken: Taken) -> Decided:
@@ -182,12 +190,17 @@ def _event(
         from_stage=case.stage,
         to_stage=to.value,
         reason_codes=reasons,
-        text=taken.text.replace("\0", ""),  # PostgreSQL holds no such character
+        text=_kept(taken.text),
         detail=detail,
         took=max(0, int((now - case.changed_at).total_seconds())),
         late=case.due_at is not None and case.due_at < now,
         key=taken.key,
     )
+
+
+def _kept(text: str) -> str:
+    """A text as the store holds it: PostgreSQL has no character 0."""
+    return text.replace("\0", "")
 
 
 def _move(service: Service, case: CaseRow, to: CaseStage, now: datetime) -> None:

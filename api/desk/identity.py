@@ -205,6 +205,8 @@ def _check_account(name: str, role: Role, password: str, institution_id: str | N
     faults = []
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable() or any(c.isspace() for c in name):
         faults.append(Fault("name", f"has 1 to {LONGEST_NAME} characters, no blank"))
+    if name == SYSTEM.name or ":" in name:
+        faults.append(Fault("name", f"is not {SYSTEM.name!r} and has no colon: events tell people from keys by it"))
     faults += _password_faults(password)
     if role not in (Role.OFFICER, Role.COMMISSION, Role.ADMINISTRATOR):
         faults.append(Fault("role", "is one of officer, commission, administrator"))

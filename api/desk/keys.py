@@ -52,6 +52,7 @@ def add_key(store: Store, now: datetime, label: str, scopes: Sequence[Scope], in
     )
     with store.writing() as session:
         check_institution(session, institution_id)
+        _check_label(session, row)
         session.add(row)
     return f"{PREFIX}_{key_id}_{secret}"
 
@@ -85,6 +86,13 @@ def actor_of(session: Session, text: str) -> Actor:
     if row is None or not good or row.revoked_at is not None:
         raise SignInError("the API key is unknown or was revoked")
     return Actor(f"key:{row.label}", Role.PLATFORM, row.institution_id, frozenset(map(Scope, row.scopes)))
+
+
+def _check_label(session: Session, row: KeyRow) -> None:
+    """A label stands in events, and names of steps are its own: institutions do not share one."""
+    others = KeyRow.institution_id.is_distinct_from(row.institution_id)
+    if session.scalars(select(KeyRow.key_id).where(KeyRow.label == row.label, others).limit(1)).first():
+        raise InputError("key", [Fault("label", f"is not that of another institution's key, as {row.label!r} is")])
 
 
 def _shown(row: KeyRow) -> KeyShown:

@@ -10,15 +10,16 @@ from api.desk import reading
 from api.desk.cases import decide, sweep
 from api.desk.identity import SYSTEM
 from api.desk.listing import list_need
+from api.desk.outcomes import report
 from api.desk.retention import forget
 from api.desk.stages import CaseStage, Step
-from api.messages import ListingRequest, RecommendationRequest
+from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
 from api.recommending import recommend
 from api.refusals import ConflictError, ForbiddenError
-from api.store.desk_models import CaseRow, EventRow, ListingRow
+from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
 from matching.errors import InputError, NotFoundError
-from tests.desks import ADMINISTRATOR, COMMISSION, listed, officer, walk
+from tests.desks import ADMINISTRATOR, COMMISSION, NOON, listed, officer, walk
 
 FIRM = {
     "enterprise_id": "E-new",
@@ -290,11 +291,21 @@ def test_a_grant_that_comes_again_with_another_amount_is_refused(service, case, 
             decide(service, own, case.item.case_id, Step.GRANT, 4, **grant | change)
 
 
-@pytest.mark.parametrize("statement", ["UPDATE case_events SET actor = 'x'", "DELETE FROM case_events"])
-def test_no_statement_changes_an_event(service, case, statement):
+CHANGES = {
+    "sqlite": ("UPDATE {} SET actor = 'x'", "DELETE FROM {}", "INSERT OR REPLACE INTO {0} SELECT * FROM {0}"),
+    "postgresql": ("UPDATE {} SET actor = 'x'", "DELETE FROM {}", "TRUNCATE {}"),
+}
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("row", [EventRow, OutcomeRow])
+def test_no_statement_changes_or_removes_an_event_or_an_outcome(service, case, number, row):
+    outcome = OutcomeRequest(need_id="N3", product_id="P0", stage="shown", at=NOON.date())
+    report(service, SYSTEM, outcome, "shown-1")
+    statement = CHANGES[service.store.engine.dialect.name][number].format(row.__tablename__)
     with pytest.raises(DBAPIError, match="rows are only ever added"), service.store.writing() as session:
         session.execute(text(statement))
-    assert count(service, EventRow) == 1
+    assert count(service, row) == 1
 
 
 def test_a_need_has_one_open_case_whatever_is_tried(service, case):

@@ -60,6 +60,7 @@ class PageRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             try:
+                _check_address(request)
                 return secured(await inner(request))
             except Exception as error:
                 return secured(refused(request, error))
@@ -76,6 +77,13 @@ def refused(request: Request, error: Exception) -> Response:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, MatchingError):
         _log.error("request %s: a page failed", request.state.request_id, exc_info=error)
     return _page(visit, status, error)
+
+
+def _check_address(request: Request) -> None:
+    """No store holds a text with a character 0, so no page is found by one. Raises `NotFoundError`."""
+    asked = (request.url.path, *request.path_params.values(), *request.query_params.values())
+    if any("\0" in text for text in asked):
+        raise NotFoundError("page", request.url.path)
 
 
 def _page(visit: Visit, status: int, error: Exception) -> Response:

@@ -1,0 +1,105 @@
+"""The pages and the API on both databases against what nobody types by accident: a refusal, never a failure."""
+
+from urllib.parse import quote
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.desk import reading
+from api.desk.identity import COOKIE, SYSTEM, Role, Scope, add_account, sign_in
+from api.desk.keys import add_key
+from api.settings import Settings
+from tests.desks import Hands, listed, models_of
+from tests.visitors import PASSWORD, Visitor
+
+ODD = ("a\0b", "%00", "\ufeff", "x" * 5000, "🦊" * 300, "\u202eevil", "' OR 1=1 --", "%", "\\", "=1+1")
+ADDRESSES = (
+    "/desk?q={0}&region={0}&institution={0}&stage={0}&show={0}&sort={0}&per={0}",
+    "/desk.csv?q={0}&region={0}&institution={0}",
+    "/desk?cursor={0}",
+    "/desk/month?month={0}&institution={0}",
+    "/desk/cases/{0}",
+    "/desk/{0}",
+    "/signin?next={0}&lang={0}",
+    "/v1/cases?search={0}&cursor={0}",
+    "/v1/cases/{0}",
+    "/v1/recommendations/{0}",
+    "/v1/enterprises/{0}",
+    "/v1/products/{0}",
+)
+FORMS = (
+    {"step": "{0}"},
+    {"step": "accept", "version": "{0}"},
+    {"step": "accept", "version": "9", "key": "{0}", "text": "{0}"},
+    {"step": "suggest", "version": "1", "product_id": "{0}", "reasons": "{0}"},
+    {"step": "decline", "version": "9", "reasons": "other", "text": "{0}", "key": "{0}"},
+    {"step": "grant", "version": "1", "amount": "{0}", "rate": "{0}"},
+)
+BODIES = (
+    ("/v1/needs", {"need_id": "{0}"}),
+    ("/v1/outcomes", {"key": "{0}", "need_id": "{0}", "product_id": "{0}", "stage": "shown", "at": "2025-01-10"}),
+    ("/v1/cases/{case_id}/steps", {"step": "decline", "version": 9, "reasons": ["{0}"], "text": "{0}", "key": "{0}"}),
+    ("/v1/readiness", {"enterprise_id": "{0}"}),
+)
+
+
+@pytest.fixture
+def client(market_database, tmp_path, bundle):
+    settings = Settings(database_url=market_database, models=models_of(tmp_path, bundle))
+    with TestClient(create_app(settings, now=Hands()), follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def item(client):
+    service = client.app.state.service
+    return reading.case(service, SYSTEM, listed(service).case_id).item
+
+
+@pytest.fixture
+def session(client, item):
+    service = client.app.state.service
+    add_account(service.store, service.now(), "zhao", Role.OFFICER, PASSWORD, item.institution_id)
+    return sign_in(service, "zhao", PASSWORD)
+
+
+@pytest.fixture
+def bearer(client):
+    service = client.app.state.service
+    return {"Authorization": f"Bearer {add_key(service.store, service.now(), 'platform', list(Scope))}"}
+
+
+def filled(pattern, word):
+    """The pattern, a text or what holds texts, with the word in each of its gaps."""
+    if isinstance(pattern, dict):
+        return {name: filled(value, word) for name, value in pattern.items()}
+    if isinstance(pattern, list):
+        return [filled(value, word) for value in pattern]
+    return pattern.replace("{0}", word) if isinstance(pattern, str) else pattern
+
+
+def test_no_address_breaks_a_page_or_a_resource(client, session, bearer):
+    client.cookies.set(COOKIE, session.token)
+    found = [client.get(filled(path, quote(word)), headers=bearer) for path in ADDRESSES for word in ODD]
+    assert [answer.url for answer in found if answer.status_code not in (200, 303, 404, 422)] == []
+
+
+def test_no_form_breaks_a_case_or_changes_it(client, session, item):
+    client.cookies.set(COOKIE, session.token)
+    sent = [{"csrf": session.csrf, **filled(form, word)} for form in FORMS for word in ODD]
+    found = [(client.post(f"/desk/cases/{item.case_id}", data=form).status_code, form) for form in sent]
+    assert [form for status, form in found if status not in (404, 409, 422)] == []
+    assert reading.case(client.app.state.service, SYSTEM, item.case_id).item == item
+
+
+def test_no_body_breaks_the_api(client, bearer, item):
+    sent = [(path.replace("{case_id}", item.case_id), filled(body, word)) for path, body in BODIES for word in ODD]
+    found = [(client.post(path, json=body, headers=bearer).status_code, body) for path, body in sent]
+    assert [body for status, body in found if status not in (404, 409, 422)] == []
+
+
+def test_no_name_breaks_the_way_in(client):
+    visitor = Visitor(client.app)
+    visitor.get("/signin")
+    assert {visitor.post("/signin", name=word, password=word).status_code for word in ODD} == {401}

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import settings as property_settings
 from starlette.testclient import TestClient
 
@@ -16,7 +17,7 @@ from api.settings import Settings
 from matching import tables
 from matching.ranker import Ranker
 from matching.tables import Tables
-from tests import bundles, databases, desks
+from tests import bundles, databases, desks, visitors
 from training import appetites
 from training.dataset import World
 from training.market import simulate
@@ -123,6 +124,45 @@ def service(market_database: str, tmp_path: Path, bundle: Path, hands: desks.Han
     made = desks.desk(market_database, desks.models_of(tmp_path, bundle), hands)
     yield made
     made.store.close()
+
+
+@pytest.fixture(scope="session")
+def prepared(deploy: Callable[..., Settings]) -> tuple[Settings, dict[str, str]]:
+    """A desk with an account of each role and a few cases, to copy; and a session's token for each account."""
+    settings = deploy()
+    return settings, visitors.prepare(settings, lambda: NOON)
+
+
+@pytest.fixture
+def app(prepared: tuple[Settings, dict[str, str]], hands: desks.Hands, tmp_path: Path) -> Iterator[FastAPI]:
+    """A service of its own over what was prepared once; no page needs the model."""
+    made = create_app(visitors.copied(prepared[0], tmp_path, models=tmp_path / "none"), now=hands)
+    yield made
+    made.state.service.store.close()
+
+
+@pytest.fixture
+def tokens(prepared: tuple[Settings, dict[str, str]]) -> dict[str, str]:
+    """A session's token for each account, to come in by without a password."""
+    return prepared[1]
+
+
+@pytest.fixture
+def officer(app: FastAPI, tokens: dict[str, str]) -> visitors.Visitor:
+    """The officer of `I1`."""
+    return visitors.Visitor(app, tokens["wang.wei"])
+
+
+@pytest.fixture
+def other(app: FastAPI, tokens: dict[str, str]) -> visitors.Visitor:
+    """The officer of `I2`."""
+    return visitors.Visitor(app, tokens["zhao.min"])
+
+
+@pytest.fixture
+def commission(app: FastAPI, tokens: dict[str, str]) -> visitors.Visitor:
+    """Somebody of the commission."""
+    return visitors.Visitor(app, tokens["office"])
 
 
 @pytest.fixture(scope="module")

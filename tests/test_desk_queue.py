@@ -11,7 +11,7 @@ from api.desk import queue, reading
 from api.desk.cursors import Place, pack, unpack
 from api.desk.identity import SYSTEM, plain
 from api.desk.month import month
-from api.desk.queue import Filters, Show, Sort, export, page
+from api.desk.queue import Filters, Show, Sort, cursor_at, export, following, page
 from api.desk.reading import institutions
 from api.desk.stages import CaseStage, Step
 from api.store.desk_models import CaseRow
@@ -151,6 +151,38 @@ def test_filters_keep_what_they_say(full, filters, kept):
     found = ask(full, **filters)
     assert found.items == tuple(item for item in every if kept(item))
     assert found.total == len(found.items)
+
+
+def after(service, item, sort=Sort.DUE, actor=COMMISSION, **filters):
+    """The case that comes after one, as its page finds it."""
+    narrowed = Filters(**filters)
+    with service.store.reading() as session:
+        cursor = cursor_at(item, narrowed, sort)
+        return following(session, actor, service.now(), narrowed, sort, item.case_id, cursor)
+
+
+@pytest.mark.parametrize("sort", list(Sort))
+def test_one_goes_from_case_to_case_in_the_queue_s_order_and_from_the_last_to_the_first(full, sort):
+    for actor, narrow in ((COMMISSION, {}), (officer("I2"), {"kind": Kind.LEASING})):
+        items = ask(full, actor, sort, **narrow).items
+        assert [after(full, item, sort, actor, **narrow) for item in items] == [*items[1:], items[0]]
+
+
+def test_nothing_comes_after_the_only_case_and_the_first_after_one_that_has_ended(full):
+    every = ask(full).items
+    (only,) = ask(full, search="N3").items
+    assert after(full, only, search="N3") is None
+    walk(full, SYSTEM, only.case_id, Step.WITHDRAW)
+    (ended,) = ask(full, show=Show.ENDED).items
+    assert after(full, ended) == next(item for item in every if item.case_id != only.case_id)
+
+
+@pytest.mark.parametrize("narrow", [{}, {"kind": Kind.LEASING}, {"search": "Q7"}])
+def test_the_overdue_are_counted_whichever_part_is_shown(full, narrow):
+    for show in Show:
+        with full.store.reading() as session:
+            late = queue.overdue(session, officer("I1"), full.now(), Filters(show=show, **narrow))
+        assert late == ask(full, officer("I1"), show=Show.OVERDUE, **narrow).total
 
 
 def test_an_export_holds_the_whole_queue_in_its_order(full, monkeypatch):

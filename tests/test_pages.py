@@ -1,74 +1,20 @@
 """The desk's pages as somebody without scripts meets them: the way in, who sees what, deciding, and what goes wrong."""
 
-import csv
 import inspect
 import re
 from datetime import timedelta
-from io import StringIO
 
 import pytest
 
-from api.app import create_app
 from api.desk import cases, choosing, cursors, reading, reasons
 from api.pages import visits
 from api.pages.languages import language
 from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
 from matching.errors import BundleError, Fault, InputError
-from tests.conftest import NOON
-from tests.visitors import NEEDS, PASSWORD, Visitor, copied, prepare
+from tests.visitors import NEEDS, PASSWORD, Visitor
 
 PRIVATE = ("/desk", "/desk.csv", "/desk/month", "/desk/accounts", "/desk/cases/x", "/desk/nothing")
-
-
-class Clock:
-    """Stands at noon until a test moves it."""
-
-    def __init__(self):
-        self.at = NOON
-
-    def __call__(self):
-        return self.at
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture(scope="module")
-def prepared(deploy):
-    settings = deploy()
-    return settings, prepare(settings, lambda: NOON)
-
-
-@pytest.fixture
-def app(prepared, clock, tmp_path):
-    """A service of its own over what was prepared once; no page needs the model."""
-    made = create_app(copied(prepared[0], tmp_path, models=tmp_path / "none"), now=clock)
-    yield made
-    made.state.service.store.close()
-
-
-@pytest.fixture
-def tokens(prepared):
-    """A session's token for each account, to come in by without a password."""
-    return prepared[1]
-
-
-@pytest.fixture
-def officer(app, tokens):
-    return Visitor(app, tokens["wang.wei"])
-
-
-@pytest.fixture
-def other(app, tokens):
-    return Visitor(app, tokens["zhao.min"])
-
-
-@pytest.fixture
-def commission(app, tokens):
-    return Visitor(app, tokens["office"])
 
 
 def refusals(visitor):
@@ -108,12 +54,12 @@ def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(app, name, passwo
     assert password == "" or password not in visitor.page
 
 
-def test_too_many_failures_lock_an_account_for_a_while(app, clock):
+def test_too_many_failures_lock_an_account_for_a_while(app, hands):
     visitor = Visitor(app)
     for _ in range(app.state.service.settings.lock_failures):
         visitor.sign_in("wang.wei", "wrong")
     assert visitor.sign_in("wang.wei").status_code == 401
-    clock.at += timedelta(minutes=app.state.service.settings.lock_minutes + 1)
+    hands.at += timedelta(minutes=app.state.service.settings.lock_minutes + 1)
     assert visitor.sign_in("wang.wei").status_code == 303
 
 
@@ -153,8 +99,8 @@ def test_signing_out_ends_the_session(officer):
     assert officer.get("/desk").headers["location"].startswith("/signin?next=%2Fdesk&expired=1")
 
 
-def test_a_session_ends_by_itself_and_says_so(officer, clock, app):
-    clock.at += timedelta(hours=app.state.service.settings.session_hours + 1)
+def test_a_session_ends_by_itself_and_says_so(officer, hands, app):
+    hands.at += timedelta(hours=app.state.service.settings.session_hours + 1)
     answer = officer.get("/desk?q=E1")
     assert answer.headers["location"] == "/signin?next=%2Fdesk%3Fq%3DE1&expired=1"
     officer.get(answer.headers["location"])
@@ -255,58 +201,6 @@ def test_the_commission_reads_and_decides_nothing(commission):
     assert "<form" not in commission.page.split("<main")[1]
     answer = commission.post(f"/desk/cases/{case_id}", csrf=session_csrf(commission), step="accept", version="1")
     assert answer.status_code == 403
-
-
-def test_a_filter_stays_in_the_address(commission):
-    commission.get("/desk?kind=leasing&sort=amount&per=50&q=E&lang=en")
-    for field in ('<option value="leasing" selected>', '<option value="amount" selected>', "<option selected>50"):
-        assert field in commission.page
-    assert "/desk.csv?kind=leasing&amp;sort=amount&amp;per=50&amp;q=E" in commission.page
-
-
-def test_nonsense_in_the_address_counts_as_not_asked(officer):
-    query = "show=all&stage=x&kind=gold&size=9&sort=luck&per=7&least=-1&most=1e9&lang=en"
-    assert officer.get(f"/desk?{query}").status_code == 200
-    assert officer.says("Due first")
-
-
-def test_a_cursor_that_is_none_is_a_page_that_says_so(officer):
-    assert officer.get("/desk?cursor=garbage").status_code == 422
-
-
-@pytest.mark.parametrize(
-    ("query", "text"),
-    [
-        ("q=nobody", "No case fits these filters"),
-        ("show=overdue", "Nothing is overdue"),
-        ("show=ended", "No case has ended yet"),
-    ],
-)
-def test_an_empty_queue_says_why(officer, query, text):
-    officer.get(f"/desk?{query}&lang=en")
-    assert officer.says(text)
-
-
-def test_overdue_cases_come_first_and_say_so(officer, clock):
-    first = officer.cases()[0]
-    officer.decide(first, "accept")
-    clock.at += timedelta(days=1, hours=2)
-    officer.sign_in("wang.wei")
-    assert officer.cases()[-1] == first
-    officer.get("/desk?show=overdue&lang=en")
-    assert officer.says("2 h overdue")
-    assert first not in officer.page
-
-
-def test_the_queue_as_csv_has_every_line_and_no_formula(commission, app):
-    answer = commission.get("/desk.csv?sort=amount")
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == 'attachment; filename="desk.csv"'
-    rows = list(csv.DictReader(StringIO(answer.text.removeprefix("\ufeff"))))
-    assert sorted(row["need_id"] for row in rows) == sorted(NEEDS)
-    amounts = [int(row["amount"]) for row in rows]
-    assert amounts == sorted(amounts, reverse=True)
-    assert not [cell for row in rows for cell in row.values() if cell and cell[0] in "=+-@"]
 
 
 def test_a_case_shows_all_that_is_decided_on(officer):
@@ -460,10 +354,10 @@ def test_a_form_of_another_site_is_refused(officer):
     assert officer.decide(case_id, "accept").status_code == 403
 
 
-def test_a_form_of_an_ended_session_keeps_what_was_written(officer, clock):
+def test_a_form_of_an_ended_session_keeps_what_was_written(officer, hands):
     case_id = officer.cases()[0]
     officer.get(f"/desk/cases/{case_id}")
-    clock.at += timedelta(days=1)
+    hands.at += timedelta(days=1)
     answer = officer.post(f"/desk/cases/{case_id}", step="decline", version="1", text="keep this <b>")
     assert answer.status_code == 401
     assert officer.says("keep this <b>")
@@ -529,8 +423,8 @@ def test_a_month_counts_what_happened_and_another_is_empty(officer, commission):
     assert commission.says("Nothing happened in this month")
 
 
-def test_the_commission_compares_institutions_and_an_officer_does_not(officer, commission, clock):
-    clock.at += timedelta(hours=9)
+def test_the_commission_compares_institutions_and_an_officer_does_not(officer, commission, hands):
+    hands.at += timedelta(hours=9)
     commission.get("/desk/month?lang=en")
     assert commission.says("By institution")
     assert '<a href="/desk/month?month=2025-01&amp;institution=I1">Bank One</a>' in commission.page

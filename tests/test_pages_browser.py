@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from api.app import create_app
 from tests.browsers import launched, served, window
 from tests.conftest import NOON
-from tests.visitors import PASSWORD, copied, prepare
+from tests.visitors import PASSWORD, copied
 
 PAGES = {
     None: ["/welcome", "/signin?expired=1"],
@@ -39,12 +39,6 @@ WORDS = {
 def browser():
     with launched() as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def prepared(deploy):
-    settings = deploy()
-    return settings, prepare(settings, lambda: NOON)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ A page begins after (or ends before) a row, not at a count: the hundredth page c
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -110,10 +110,41 @@ def page(
     first, last = (_cursor(rows[0], sort, True), _cursor(rows[-1], sort, False)) if rows else (None, None)
     return QueuePage(
         items=tuple(shown(session, rows, now)),
-        total=session.scalar(select(func.count()).select_from(CaseRow).where(*wanted)) or 0,
+        total=_count(session, wanted),
         after=last if back or more else None,
         before=first if (more if back else place is not None) else None,
     )
+
+
+def overdue(session: Session, actor: Actor, now: datetime, filters: Filters) -> int:
+    """How many of the cases that the filters leave are overdue, whichever part of the queue they show."""
+    return _count(session, _wanted(actor, replace(filters, show=Show.OVERDUE), plain(now)))
+
+
+def cursor_at(item: CaseItem, filters: Filters, sort: Sort) -> str | None:
+    """The cursor of what comes after a case; None where the order has no place for it, as an ended case's due time."""
+    sort = _sort(filters, sort)
+    value: datetime | float | None = getattr(item, _ORDERS[sort].column.key)
+    if value is None and sort is not Sort.CHANCE:
+        return None
+    stored = plain(value) if isinstance(value, datetime) else value
+    return pack(Place(False, UNSTATED if stored is None else stored, item.case_id), sort)
+
+
+def following(
+    session: Session, actor: Actor, now: datetime, filters: Filters, sort: Sort, case_id: str, cursor: str | None
+) -> CaseItem | None:
+    """The case after a cursor's place, or the queue's first where nothing comes after it; never `case_id` itself.
+
+    Raises `InputError` for a cursor that is none.
+    """
+    sort = _sort(filters, sort)
+    wanted = [*_wanted(actor, filters, plain(now)), CaseRow.case_id != case_id]
+    place = unpack(cursor, sort) if cursor else None
+    rows = _rows(session, wanted, sort, 1, place, filters.narrow)
+    if place is not None and not rows:
+        rows = _rows(session, wanted, sort, 1, None, filters.narrow)
+    return next(iter(shown(session, rows, now)), None)
 
 
 def export(session: Session, actor: Actor, now: datetime, filters: Filters, sort: Sort) -> Iterator[CaseItem]:
@@ -136,6 +167,10 @@ def shown(session: Session, rows: Sequence[CaseRow], now: datetime) -> list[Case
 def query_of(actor: Actor, now: datetime, filters: Filters, sort: Sort, size: int, place: Place | None = None) -> Any:
     """The statement behind a page; a benchmark and a test ask the database how it would answer it."""
     return _select(_wanted(actor, filters, plain(now)), _sort(filters, sort), size, place, filters.narrow)
+
+
+def _count(session: Session, wanted: list[ColumnElement[bool]]) -> int:
+    return session.scalar(select(func.count()).select_from(CaseRow).where(*wanted)) or 0
 
 
 def _sort(filters: Filters, sort: Sort) -> Sort:

@@ -3,7 +3,6 @@
 import secrets
 from collections import Counter
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Response
 
@@ -11,7 +10,7 @@ from api.desk import cases, reading
 from api.desk.reasons import LONGEST, MOST, choices
 from api.desk.stages import LEGAL, TO, CaseStage, Step
 from api.desk.views import CaseView
-from api.pages import figures, words
+from api.pages import figures, turning, words
 from api.pages.clocks import due
 from api.pages.events import told
 from api.pages.languages import Language
@@ -50,7 +49,7 @@ def post_case(form: FormGiven, visit: SeeingVisit, case_id: str) -> Response:
     if not wrong:
         try:
             _decide(visit, case_id, form, said, step)
-            return go(f"/desk/cases/{case_id}?done={step}")
+            return go(turning.here(visit, case_id, done=step))
         except InputError as error:
             wrong = told_faults(error, visit.language)
     view = reading.case(visit.service, visit.actor, case_id)
@@ -131,6 +130,7 @@ def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Respon
         last = queries.last_load(session)
     currency = last.currency if last else "CNY"
     shown = _match_part(view, speaking) | _enterprise_part(view, speaking, currency) | _forms_part(visit)
+    shown |= turning.around(visit, view.item)
     return render(
         visit,
         "case.html",
@@ -190,16 +190,9 @@ def _forms_part(visit: Visit) -> dict[str, Any]:
         "longest": LONGEST,
         "key": f"page-{secrets.token_hex(8)}",
         "done": _saved(Step(done), visit.language) if done in set(Step) else "",
-        "back": _came_from(visit),
     }
 
 
 def _saved(step: Step, language: Language) -> str:
     """What a step has made of the case."""
     return language.say("Saved: %(step)s.", step=language.label(TO.get(step, step)))
-
-
-def _came_from(visit: Visit) -> str:
-    """The queue as it was filtered, where this page was opened from it."""
-    came = urlsplit(visit.request.headers.get("referer", ""))
-    return f"/desk?{came.query}" if came.path == "/desk" and came.query else "/desk"

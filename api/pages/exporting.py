@@ -1,0 +1,91 @@
+"""The queue as a CSV that a spreadsheet opens: the page's lines, in its words, with what it has no room for."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from io import StringIO
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from api.desk import queue
+from api.desk.queue import Filters, Sort
+from api.desk.views import CaseItem
+from api.pages.languages import local, marked
+from api.pages.queueing import filters_of, sort_of
+from api.pages.refusing import PageRoute
+from api.pages.visits import SeeingVisit, Visit
+from api.pages.words import place
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+COLUMNS: Final[Mapping[str, str]] = {
+    "case_id": marked("Case number"),
+    "need_id": marked("Need number"),
+    "enterprise_id": marked("Enterprise number"),
+    "enterprise_name": marked("Enterprise"),
+    "region": marked("Region"),
+    "size": marked("Size class"),
+    "amount": marked("Amount needed"),
+    "term_months": marked("Term, months"),
+    "purpose": marked("Purpose"),
+    "institution": marked("Institution"),
+    "product_id": marked("Product number"),
+    "product": marked("Product"),
+    "kind": marked("Kind"),
+    "rank": marked("Rank"),
+    "chance": marked("Chance"),
+    "stage": marked("Stage"),
+    "opened_at": marked("Opened"),
+    "due_at": marked("Due"),
+    "overdue": marked("Overdue"),
+}
+CODED: Final = ("size", "purpose", "kind", "stage")
+FORMULAS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")  # spreadsheets take the wide ones too
+
+
+@router.get("/desk.csv")
+def get_csv(visit: SeeingVisit) -> Response:
+    """All lines of the queue as CSV, which spreadsheets open: UTF-8 with its mark."""
+    asked = visit.request.query_params
+    lines = _lines(visit, filters_of(asked), sort_of(asked))
+    return StreamingResponse(
+        lines, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": 'attachment; filename="desk.csv"'}
+    )
+
+
+def _lines(visit: Visit, filters: Filters, sort: Sort) -> Iterator[str]:
+    yield "\ufeff" + _line(map(visit.language.say, COLUMNS.values()))
+    with visit.service.store.reading() as session:
+        for item in queue.export(session, visit.actor, visit.service.now(), filters, sort):
+            yield _line(map(_harmless, cells(item, visit)))
+
+
+def cells(item: CaseItem, visit: Visit) -> list[Any]:
+    """A case's line, in the order of the columns; nothing where it is not known."""
+    language = visit.language
+    codes = {name: language.label(code) for name in CODED if (code := getattr(item, name))}
+    told: dict[str, Any] = codes | {
+        "region": place(item.region, visit.service.today(), language) if item.region else None,
+        "institution": language.pick(item.institution_zh, item.institution_en),
+        "product": language.pick(item.product_zh, item.product_en),
+        "opened_at": _moment(item.opened_at),
+        "due_at": item.due_at and _moment(item.due_at),
+        "overdue": language.say("Yes") if item.overdue else "",
+    }
+    return [told[name] if name in told else getattr(item, name) for name in COLUMNS]
+
+
+def _moment(at: datetime) -> str:
+    return f"{local(at):%Y-%m-%d %H:%M}"
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula is made a text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
+
+
+def _line(cells: Iterator[Any]) -> str:
+    written = StringIO()
+    csv.writer(written).writerow(cells)
+    return written.getvalue()

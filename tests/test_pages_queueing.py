@@ -1,0 +1,126 @@
+"""The queue's page: narrowed by its address, exported, counted, and turned from case to case."""
+
+import csv
+import re
+from datetime import timedelta
+from html import unescape
+from io import StringIO
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import update
+
+from api.pages.languages import local
+from api.store.desk_models import CaseRow
+from tests.conftest import NOON
+from tests.visitors import NEEDS
+
+
+def test_a_filter_stays_in_the_address(commission):
+    commission.get("/desk?kind=leasing&sort=amount&per=50&q=E&lang=en")
+    for field in ('<option value="leasing" selected>', '<option value="amount" selected>', "<option selected>50"):
+        assert field in commission.page
+    assert "/desk.csv?kind=leasing&amp;q=E&amp;sort=amount&amp;per=50" in commission.page
+
+
+def test_nonsense_in_the_address_counts_as_not_asked(officer):
+    query = "show=all&stage=x&kind=gold&size=9&sort=luck&per=7&least=-1&most=1e9&lang=en"
+    assert officer.get(f"/desk?{query}").status_code == 200
+    assert officer.says("Due first")
+
+
+def test_a_cursor_that_is_none_is_a_page_that_says_so(officer):
+    assert officer.get("/desk?cursor=garbage").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("q=nobody", "No case fits these filters"),
+        ("show=overdue", "Nothing is overdue"),
+        ("show=ended", "No case has ended yet"),
+    ],
+)
+def test_an_empty_queue_says_why(officer, query, text):
+    officer.get(f"/desk?{query}&lang=en")
+    assert officer.says(text)
+
+
+def test_overdue_cases_come_first_and_say_so(officer, hands):
+    first = officer.cases()[0]
+    officer.decide(first, "accept")
+    hands.at += timedelta(days=1, hours=2)
+    officer.sign_in("wang.wei")
+    assert officer.cases()[-1] == first
+    officer.get("/desk?show=overdue&lang=en")
+    assert officer.says("2 h overdue")
+    assert first not in officer.page
+
+
+def test_the_queue_as_csv_has_every_line_and_no_formula(commission, app):
+    answer = commission.get("/desk.csv?sort=amount")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="desk.csv"'
+    rows = list(csv.DictReader(StringIO(answer.text.removeprefix("\ufeff"))))
+    assert sorted(row["需求编号"] for row in rows) == sorted(NEEDS)
+    assert {row["阶段"] for row in rows} == {"待受理"}
+    amounts = [int(row["需求金额"]) for row in rows]
+    assert amounts == sorted(amounts, reverse=True)
+
+
+def test_the_csv_is_in_the_page_s_language(commission):
+    rows = list(csv.DictReader(StringIO(commission.get("/desk.csv?lang=en").text.removeprefix("\ufeff"))))
+    assert list(rows[0])[:4] == ["Case number", "Need number", "Enterprise number", "Enterprise"]
+    assert {(row["Kind"], row["Stage"], row["Overdue"]) for row in rows} <= {
+        (kind, "Suggested", "") for kind in ("Credit", "Bond", "Leasing")
+    }
+    assert rows[0]["Due"] == f"{local(NOON + timedelta(days=1)):%Y-%m-%d %H:%M}"
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(A1)", "＝1+1", "＠a", "a\"b,c'd", "重庆厂"])
+def test_no_cell_of_the_csv_is_a_formula(commission, app, name):
+    with app.state.service.store.writing() as session:
+        session.execute(update(CaseRow).values(enterprise_name=name))
+    rows = list(csv.DictReader(StringIO(commission.get("/desk.csv").text.removeprefix("\ufeff"))))
+    assert {row["企业"] for row in rows} == {name if name[0] in "a重" else f"'{name}"}
+
+
+def test_a_case_leads_to_the_next_one_in_the_queue_it_was_opened_from(commission):
+    commission.get("/desk?lang=en&sort=amount")
+    addresses = [unescape(found) for found in re.findall(r'<a href="(/desk/cases/[^"]+)"', commission.page)]
+    for here, then in pairwise([*addresses, addresses[0]]):
+        assert here.endswith("?sort=amount")
+        commission.get(here)
+        assert unescape(re.search(r'href="([^"]+)" rel="next"', commission.page)[1]) == then
+
+
+def test_after_a_decision_the_next_case_is_that_after_where_the_case_stood(officer):
+    first, second, *_ = officer.cases()
+    officer.get(f"/desk/cases/{first}")
+    action = unescape(re.search(r'action="(/desk/cases/[^"]+)"', officer.page)[1])
+    done = officer.post(action, step="decline", version="1", reasons=["debt"]).headers["location"]
+    assert f"/desk/cases/{first}?" in done
+    officer.get(done)
+    assert officer.says("Saved: Declined.")
+    assert re.search(r'class="button main" href="/desk/cases/([^"]+)">', officer.page)[1] == second
+    officer.decide(second, "decline", reasons=["debt"])
+    for case_id in officer.cases():
+        officer.decide(case_id, "decline", reasons=["debt"])
+    officer.get(done)
+    assert 'class="button main" href="/desk">To the queue</a>' in officer.page
+
+
+def test_the_way_back_is_the_queue_and_its_page_as_they_were(commission):
+    case_id = commission.cases()[0]
+    commission.get(f"/desk/cases/{case_id}?kind=credit&q=E&page=abc&lang=en")
+    assert '<a href="/desk?kind=credit&amp;q=E&amp;cursor=abc">' in commission.page
+
+
+def test_the_overdue_are_counted_beside_their_part_of_the_queue(officer, hands):
+    officer.get("/desk")
+    assert '<span class="late">' not in officer.page
+    count = len(officer.cases())
+    hands.at += timedelta(days=1, hours=2)
+    officer.sign_in("wang.wei")
+    officer.get("/desk")
+    assert f'Overdue <span class="late">{count}</span>' in officer.page

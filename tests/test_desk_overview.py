@@ -1,7 +1,11 @@
 """All institutions side by side: what waits at each, what each did in a month, for who may see them."""
 
-from datetime import date
+import time
+from datetime import UTC, date, datetime
 
+import pytest
+
+from api.desk.month import month, span
 from api.desk.overview import overview
 from api.desk.reading import case
 from api.desk.stages import CaseStage, Step
@@ -19,6 +23,16 @@ def opened(service, need_id="N3"):
     """A case and an officer of its institution."""
     case_id = listed(service, need_id).case_id
     return case_id, officer(case(service, COMMISSION, case_id).item.institution_id)
+
+
+@pytest.fixture
+def chongqing(monkeypatch):
+    """The service stands eight hours before UTC."""
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_what_waits_is_counted_by_institution(service, hands):
@@ -71,3 +85,21 @@ def test_the_most_overdue_institution_comes_first(service, hands):
     assert [line.overdue for line in found] == sorted((line.overdue for line in found), reverse=True)
     assert found[0].institution_id != actor.institution_id
     assert found[-1].reached[CaseStage.DECLINED] == 1
+
+
+@pytest.mark.usefixtures("chongqing")
+def test_a_month_is_that_of_where_the_service_stands(service, hands):
+    hands.at = datetime(2025, 1, 31, 17, tzinfo=UTC)
+    listed(service)
+    assert hands.at.astimezone().date() == service.today() == date(2025, 2, 1)
+    with service.store.reading() as session:
+        for first, count in ((JANUARY, 0), (date(2025, 2, 1), 1)):
+            assert month(session, COMMISSION, service.settings, first, hands.at).reached["suggested"] == count
+            assert sum(line.reached["suggested"] for line in overview(session, COMMISSION, first, hands.at)) == count
+
+
+@pytest.mark.usefixtures("chongqing")
+def test_a_month_ends_where_the_next_begins_and_so_does_a_year():
+    firsts = [date(2024, 11, 1), date(2024, 12, 1), date(2025, 1, 1), date(2025, 2, 1)]
+    assert [span(first)[1] for first in firsts[:-1]] == [span(first)[0] for first in firsts[1:]]
+    assert span(date(2025, 1, 1))[0] == datetime(2024, 12, 31, 16)

@@ -435,10 +435,16 @@ def test_the_commission_compares_institutions_and_an_officer_does_not(officer, c
     assert not commission.says("By institution")
 
 
-@pytest.mark.parametrize("month", ["2099-01", "x", "2025-1", "2025-13", "0000-00"])
-def test_a_month_that_is_none_or_to_come_is_this_one(officer, month):
+@pytest.mark.parametrize("month", ["2099-01", "x", "2025-1", "2025-13", "0000-00", "0001-01", "1999-12"])
+def test_a_month_that_is_none_or_long_past_or_to_come_is_this_one(officer, month):
     officer.get(f"/desk/month?month={month}&lang=en")
     assert officer.says("January 2025")
+
+
+def test_the_first_month_of_all_leads_to_no_earlier_one(officer):
+    officer.get("/desk/month?month=2000-01")
+    assert 'rel="prev"' not in officer.page
+    assert 'rel="next"' in officer.page
 
 
 def test_the_api_keeps_its_own_errors(app):

@@ -1,7 +1,7 @@
 """A month in figures: how far cases came, how fast against the clocks, and why they were declined; narrowed in SQL."""
 
 from collections import Counter
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, select
@@ -25,16 +25,15 @@ def month(
 ) -> MonthView:
     """The month that begins on `first`, of the actor's institution; who sees all may name one.
 
-    A month is counted in UTC. Withdrawals are no answer of the institution's and count in no clock.
+    Withdrawals are no answer of the institution's and count in no clock.
     """
-    start = datetime(first.year, first.month, 1)
-    end = datetime(first.year + first.month // 12, first.month % 12 + 1, 1)
+    start, end = span(first)
     named = [EventRow.institution_id == institution_id] if institution_id else []
     wanted = [*visible(actor, EventRow.institution_id), *named, EventRow.at >= start, EventRow.at < end]
     reached = _reached(session, wanted)
     open_cases, overdue = _waiting(session, actor, institution_id, plain(now))
     return MonthView(
-        month=start.date(),
+        month=first.replace(day=1),
         institution_id=institution_id or actor.institution_id,
         reached={stage: reached.get(stage, 0) for stage in CaseStage},
         clocks=_clocks(session, wanted, settings),
@@ -44,6 +43,13 @@ def month(
         overdue=overdue,
         granted_amount=_granted(session, wanted),
     )
+
+
+def span(first: date) -> tuple[datetime, datetime]:
+    """When a month begins and ends where the service stands, as the store keeps times."""
+    following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    start, end = (datetime.combine(day, time()).astimezone() for day in (first.replace(day=1), following))
+    return plain(start), plain(end)
 
 
 def _reached(session: Session, wanted: list[ColumnElement[bool]]) -> dict[CaseStage, int]:

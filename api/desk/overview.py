@@ -9,6 +9,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, plain
+from api.desk.month import span
 from api.desk.sight import visible
 from api.desk.stages import CaseStage, Step
 from api.store.desk_models import CaseRow, EventRow
@@ -31,7 +32,7 @@ class InstitutionMonth:
 
 
 def overview(session: Session, actor: Actor, first: date, now: datetime) -> list[InstitutionMonth]:
-    """Those institutions where something waits or happened in the month from `first` on (UTC), the most overdue first.
+    """Those institutions where something waits or happened in the month from `first` on, the most overdue first.
 
     Withdrawals and changes of the product are no answers to a clock.
     """
@@ -53,7 +54,7 @@ def _waiting(session: Session, actor: Actor, now: datetime) -> Waiting:
 
 def _month(session: Session, actor: Actor, first: date) -> tuple[Counts, Counter[str], Counter[str]]:
     """By institution: steps into each stage, answers, and answers in time."""
-    start, end = datetime(first.year, first.month, 1), datetime(first.year + first.month // 12, first.month % 12 + 1, 1)
+    start, end = span(first)
     columns = (EventRow.institution_id, EventRow.step, EventRow.to_stage, EventRow.late)
     wanted = (*visible(actor, EventRow.institution_id), EventRow.at >= start, EventRow.at < end)
     reached: Counts = {}

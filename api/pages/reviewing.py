@@ -29,6 +29,7 @@ FUNNEL = (
 OUT = (CaseStage.DECLINED, CaseStage.WITHDRAWN, CaseStage.EXPIRED)
 COLUMNS = (CaseStage.SUGGESTED, CaseStage.ACCEPTED, CaseStage.APPLIED, CaseStage.GRANTED, CaseStage.DECLINED)
 HOURS = 24
+EARLIEST = date(2000, 1, 1)  # nobody's desk is older
 
 
 @router.get("/desk/month")
@@ -36,7 +37,8 @@ def get_month(visit: SeeingVisit) -> Response:
     """A month of one's institution, or of all or any of them for the commission."""
     asked, now = visit.request.query_params, visit.service.now()
     this = visit.service.today().replace(day=1)
-    first = min(_first(asked.get("month", "")) or this, this)
+    first = _first(asked.get("month", "")) or this
+    first = first if EARLIEST <= first <= this else this
     chosen = asked.get("institution") or None
     with visit.service.store.reading() as session:
         names = reading.institutions(session, visit.actor)
@@ -53,7 +55,7 @@ def get_month(visit: SeeingVisit) -> Response:
         institutions=institutions,
         lines=[(line, visit.language.pick(*names[line.institution_id])) for line in lines],
         columns=COLUMNS,
-        earlier=_address(_before(first), chosen),
+        earlier=_address(_before(first), chosen) if first > EARLIEST else None,
         later=_address(_after(first), chosen) if first < this else None,
         **shown(view, visit.language),
     )

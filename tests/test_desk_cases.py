@@ -186,6 +186,15 @@ def test_an_overdue_case_is_shown_as_such_and_handed_on_after_the_days_of_grace(
     assert sweep(service, hands.at).expired == ()
 
 
+def test_a_case_whose_record_cannot_be_read_stops_no_other_s_clock(service, hands, case, caplog):
+    second = listed(service, "N4")
+    with service.store.writing() as session:
+        session.get_one(RecommendationRow, case.record.id).answer = {"matches": "lost"}
+    hands.move(days=3)
+    assert sweep(service, hands.at).expired == (second.case_id,)
+    assert f"case {case.item.case_id} is overdue and could not be handed on" in caplog.text
+
+
 def test_a_grant_that_is_never_drawn_expires_and_goes_to_nobody(service, hands, case, own):
     walk(service, own, case.item.case_id, Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT)
     hands.move(days=92)

@@ -1,9 +1,13 @@
 """Who it is: passwords, the lock after failures, sessions and keys; what is secret is nowhere in the store."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Lock
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import select, text
 
 from api.desk import identity, keys
@@ -81,6 +85,28 @@ def test_failures_while_it_is_locked_do_not_keep_an_owner_out_for_longer(account
     fail(account, TRIES)
     hands.move(minutes=1)
     assert sign_in(account, "wang.fang", PASSWORD)
+
+
+def test_a_storm_of_guesses_is_checked_a_few_at_a_time_and_counted_one_by_one(account, monkeypatch):
+    held, most, seen = Lock(), 0, 0
+
+    class Hasher:
+        def verify(self, *_):
+            nonlocal most, seen
+            with held:
+                seen += 1
+                most = max(most, seen)
+            time.sleep(0.02)
+            with held:
+                seen -= 1
+            raise VerifyMismatchError
+
+    monkeypatch.setattr(identity, "_hasher", Hasher())
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda _: fail(account, 1), range(12)))
+    assert most == identity.CHECKED_AT_ONCE
+    with account.store.reading() as session:
+        assert session.scalars(select(AccountRow.locked_until)).one() is not None
 
 
 def test_an_unknown_name_is_refused_in_the_same_words(account):

@@ -4,6 +4,7 @@ A step is one transaction: the event, the case's new stage and, where it goes on
 comes second finds the case changed.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from api.store.desk_models import CaseRow, EventRow
 from matching.domain import MAX_MONEY
 from matching.errors import Fault, InputError, NotFoundError
 
+_log = logging.getLogger("api")
 MOST_SWEPT: Final = 1000
 LONGEST_KEY: Final = 120
 HIGHEST_RATE: Final = 10_000
@@ -90,9 +92,18 @@ def sweep(service: Service, now: datetime) -> Swept:
     query = select(CaseRow.case_id).where(CaseRow.closed_at.is_(None), CaseRow.due_at <= late)
     with service.store.reading() as session:
         ids = list(session.scalars(query.order_by(CaseRow.due_at).limit(MOST_SWEPT)))
-    done = [(case_id, expire(service, case_id, now)) for case_id in ids]
+    done = [(case_id, _tried(service, case_id, now)) for case_id in ids]
     expired = tuple(case_id for case_id, found in done if found is not None)
     return Swept(expired, tuple(found for _, found in done if found), forget(service, plain(now)))
+
+
+def _tried(service: Service, case_id: str, now: datetime) -> str | None:
+    """One case whose record cannot be read stops no other's clock."""
+    try:
+        return expire(service, case_id, now)
+    except Exception:
+        _log.exception("case %s is overdue and could not be handed on", case_id)
+        return None
 
 
 def expire(service: Service, case_id: str, at: datetime) -> str | None:

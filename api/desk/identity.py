@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import BoundedSemaphore
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -23,7 +24,9 @@ COOKIE: Final = "session"
 LEAST_PASSWORD: Final = 10
 LONGEST_PASSWORD: Final = 200
 LONGEST_NAME: Final = 64
+CHECKED_AT_ONCE: Final = 4
 _hasher = PasswordHasher()
+_turns = BoundedSemaphore(CHECKED_AT_ONCE)  # a check takes 64 MiB: a storm of guesses waits its turn
 _NOBODY: Final = _hasher.hash(secrets.token_hex(8))  # checked for an unknown name, which then takes as long
 REFUSED: Final = "The name or the password is wrong, or the account is locked for a while after too many failures."
 
@@ -243,7 +246,8 @@ def _account(session: Session, name: str, locked: bool = False) -> AccountRow | 
 
 def _verified(row: AccountRow | None, password: str) -> bool:
     try:
-        _hasher.verify(row.password_hash if row else _NOBODY, password[: LONGEST_PASSWORD + 1])
+        with _turns:
+            _hasher.verify(row.password_hash if row else _NOBODY, password[: LONGEST_PASSWORD + 1])
     except Argon2Error:
         return False
     return row is not None

@@ -18,7 +18,7 @@ from api.desk.cursors import unpack
 from api.desk.identity import Actor, plain
 from api.desk.month import month
 from api.desk.overview import overview
-from api.desk.queue import Filters, Show, Sort, page, query_of
+from api.desk.queue import Filters, Show, Sort, cursor_at, following, overdue, page, query_of
 from api.settings import Settings
 from api.store import queries
 from api.store.database import Store
@@ -137,6 +137,7 @@ def measure(store: Store) -> None:
             deep = page(session, actor, NOON, Filters(), Sort.DUE, SIZE).after
             for _ in range(20):
                 deep = page(session, actor, NOON, Filters(), Sort.DUE, SIZE, deep).after or deep
+            turn(session, actor)
             turned = partial(page, session, actor, NOON, Filters(), Sort.DUE, SIZE, deep)
             print(f"    page 22        {best_ms(turned, 0.5):7.1f} ms")
             counted = partial(month, session, actor, Settings(), NOON.date(), NOON)
@@ -144,6 +145,16 @@ def measure(store: Store) -> None:
             beside = partial(overview, session, actor, NOON.date(), NOON)
             print(f"    the overview   {best_ms(beside, 0.5):7.1f} ms")
             print(f"    {plan(session, actor, deep)}")
+
+
+def turn(session, actor: Actor) -> None:
+    """Lines for what a page asks besides: how many are overdue, and which case comes next."""
+    print(f"    how many late  {best_ms(partial(overdue, session, actor, NOON, Filters()), 0.5):7.1f} ms")
+    for name, kept in (("next case", Filters()), ("next bond", Filters(kind=Kind.BOND))):
+        item = page(session, actor, NOON, kept, Sort.DUE, SIZE).items[-1]
+        cursor = cursor_at(item, kept, Sort.DUE)
+        then = partial(following, session, actor, NOON, kept, Sort.DUE, item.case_id, cursor)
+        print(f"    {name:<14} {best_ms(then, 0.5):7.1f} ms")
 
 
 def asked(session, actor: Actor, sort: Sort, **about):

@@ -321,8 +321,10 @@ def test_a_case_that_was_changed_meanwhile_is_refused_and_the_text_kept(officer,
     second = Visitor(app, tokens["wang.wei"])
     second.decide(case_id, "accept")
     text = "a long reason that took a while to write"
-    answer = officer.post(f"/desk/cases/{case_id}", step="decline", version=seen, reasons=["debt"], text=text)
+    here = f"/desk/cases/{case_id}?sort=amount&kind=credit"
+    answer = officer.post(here, step="decline", version=seen, reasons=["debt"], text=text)
     assert answer.status_code == 409
+    assert officer.says(f'href="{here}"')
     assert officer.says("The case has changed meanwhile")
     assert officer.says(text)
 

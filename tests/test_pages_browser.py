@@ -5,11 +5,11 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+from sqlalchemy import update
 
-from api.app import create_app
+from api.store.desk_models import CaseRow
 from tests.browsers import launched, served, window
-from tests.conftest import NOON
-from tests.visitors import PASSWORD, copied
+from tests.visitors import PASSWORD
 
 PAGES = {
     None: ["/welcome", "/signin?expired=1"],
@@ -35,6 +35,11 @@ WORDS = {
 }  # fmt: skip
 
 
+LOOKS = [("phone", "dark", "en"), ("desktop", "light", "zh-CN")]
+SCRIPTED = {"java_script_enabled": True, "bypass_csp": True}
+WIDER = "[document.documentElement, ...document.querySelectorAll('.queue')].some(e => e.scrollWidth > e.clientWidth)"
+
+
 @pytest.fixture(scope="module")
 def browser():
     with launched() as made:
@@ -42,12 +47,10 @@ def browser():
 
 
 @pytest.fixture
-def desk(prepared, tmp_path):
+def desk(app, tokens):
     """The address of a desk of its own, and a session's token for each account."""
-    app = create_app(copied(prepared[0], tmp_path, models=tmp_path / "none"), now=lambda: NOON)
     with served(app) as address:
-        yield address, prepared[1]
-    app.state.service.store.close()
+        yield address, tokens
 
 
 def cases(page):
@@ -101,28 +104,71 @@ def test_a_declined_case_goes_on_to_the_next_institution_without_a_script(browse
         assert page.goto(new).status == 404
 
 
+def test_a_queue_is_worked_off_from_case_to_case_without_a_script(browser, desk):
+    address, tokens = desk
+    with window(browser, address, tokens["wang.wei"]) as context:
+        page = context.new_page()
+        queue = cases(page)
+        page.goto(queue[0])
+        for case in queue:
+            expect(page).to_have_url(f"{address}{case}")
+            page.get_by_role("button", name="受理", exact=True).click()
+            page.get_by_role("status").get_by_role("link").click()
+        assert sorted(cases(page)) == sorted(queue)
+        expect(page.locator(".s-suggested")).to_have_count(0)
+
+
 def addresses(page, name):
     """The pages that somebody may see; `CASE` is the first of the queue."""
     case = cases(page)[0] if "CASE" in PAGES[name] else ""
     return [case if path == "CASE" else path for path in PAGES[name]]
 
 
-@pytest.mark.parametrize(("width", "scheme", "language"), [("phone", "dark", "en"), ("desktop", "light", "zh-CN")])
+def faults(page):
+    """What axe-core finds, which needs scripts that the pages themselves forbid; and what stands out to the side."""
+    closed = page.locator("details:not([open]) > summary")
+    while closed.count():
+        closed.first.click()
+    found = [(one["id"], one["nodes"][0]["html"]) for one in Axe().run(page).response["violations"]]
+    return [*found, "stands out"] if page.evaluate(WIDER) else found
+
+
+@pytest.mark.parametrize(("width", "scheme", "language"), LOOKS)
 @pytest.mark.parametrize("name", PAGES, ids=str)
 def test_no_page_has_a_fault_for_those_who_see_or_move_otherwise(browser, desk, name, width, scheme, language):
-    """axe-core needs scripts, which the pages themselves forbid; and nothing may stand out to the side."""
     address, tokens = desk
-    look = {"java_script_enabled": True, "bypass_csp": True, "color_scheme": scheme}
-    with window(browser, address, tokens.get(name, ""), width, **look) as context:
+    with window(browser, address, tokens.get(name, ""), width, color_scheme=scheme, **SCRIPTED) as context:
         page = context.new_page()
         page.goto(f"/welcome?lang={language}")
         for path in addresses(page, name):
             page.goto(path)
-            for summary in page.locator("summary").all():
-                summary.click()
-            found = Axe().run(page).response["violations"]
-            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert faults(page) == [], path
+
+
+@pytest.mark.parametrize(("width", "scheme", "language"), LOOKS)
+def test_nor_has_what_comes_of_a_form(browser, desk, width, scheme, language):
+    """A sign-in refused, a step refused, taken, and taken by somebody else before; and the queue of ended cases."""
+    words, (address, tokens) = WORDS[language], desk
+    with window(browser, address, "", width, color_scheme=scheme, **SCRIPTED) as context:
+        page, other = context.new_page(), context.new_page()
+        page.goto(f"/signin?lang={language}")
+        sign_in(page, words, "nobody")
+        assert faults(page) == []
+        context.add_cookies([{"name": "session", "value": tokens["wang.wei"], "url": address}])
+        case = cases(page)[0]
+        other.goto(case)
+        page.goto(case)
+        assert faults(page) == []
+        page.get_by_role("button", name=words["decline"], exact=True).click()
+        assert faults(page) == []
+        page.get_by_label(words["reason"]).check()
+        page.get_by_role("button", name=words["decline"], exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text(words["declined"])
+        assert faults(page) == []
+        other.get_by_role("button", name=words["steps"][0], exact=True).click()
+        assert faults(other) == []
+        page.goto("/desk?show=ended")
+        assert faults(page) == []
 
 
 def test_long_texts_stay_on_the_page(browser, desk):
@@ -134,6 +180,18 @@ def test_long_texts_stay_on_the_page(browser, desk):
         page.get_by_role("button", name="受理", exact=True).click()
         expect(page.locator("blockquote")).to_contain_text("x" * 1100)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", ["phone", "desktop"])
+def test_long_names_push_nothing_off_the_page(browser, app, desk, width):
+    address, tokens = desk
+    with app.state.service.store.writing() as session:
+        session.execute(update(CaseRow).values(enterprise_name="Unbroken" * 25, product_zh="长" * 200))
+    with window(browser, address, tokens["wang.wei"], width, **SCRIPTED) as context:
+        page = context.new_page()
+        for path in ("/desk", cases(page)[0]):
+            page.goto(path)
+            assert faults(page) == [], path
 
 
 def test_the_keyboard_alone_is_enough(browser, desk):

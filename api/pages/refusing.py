@@ -14,7 +14,7 @@ from api.desk import identity
 from api.pages.languages import DEFAULT, language, marked
 from api.pages.rendering import home, render, secured
 from api.pages.telling import OTHERWISE, told
-from api.pages.visits import LANGUAGE_COOKIE, Visit, field, go, signin_address
+from api.pages.visits import LANGUAGE_COOKIE, Visit, asked_for, field, go, signin_address
 from api.refusals import ConflictError, ForbiddenError, SignInError
 from matching.errors import BundleError, InputError, MatchingError, NotFoundError
 
@@ -111,9 +111,8 @@ def _status(error: Exception) -> int:
 
 
 def _way_back(visit: Visit, status: int) -> tuple[str, str]:
-    path = visit.request.url.path
     if status == HTTPStatus.CONFLICT:
-        return path, visit.language.say("Read the case again")
+        return asked_for(visit.request), visit.language.say("Read the case again")
     if visit.session is None:
         return signin_address(visit.request, expired=False), visit.language.say("Sign in")
     return home(visit.session.actor), visit.language.say("To the first page")

@@ -114,10 +114,14 @@ def check_csrf(visit: Visit, form: Form) -> None:
         raise ForbiddenError("the form is of another session: load the page again")
 
 
+def asked_for(request: Request) -> str:
+    """The page's path with its query."""
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
 def signin_address(request: Request, expired: bool) -> str:
     """Where to sign in to come back to this page."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    told = {"next": request.url.path + query} | ({"expired": "1"} if expired else {})
+    told = {"next": asked_for(request)} | ({"expired": "1"} if expired else {})
     return f"/signin?{urlencode(told)}"
 
 

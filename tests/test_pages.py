@@ -370,8 +370,10 @@ def test_an_unknown_step_is_no_page(officer):
     assert officer.decide(officer.cases()[0], "steal").status_code == 404
 
 
-def test_a_step_out_of_turn_is_refused(officer):
+def test_a_step_out_of_turn_is_refused_with_those_named_that_can_be_taken(officer):
     assert officer.decide(officer.cases()[0], "draw").status_code == 409
+    steps = "Accept, Suggest another of our products, Decline, Record that the enterprise withdrew"
+    assert officer.says(f"What the case admits now: {steps}.")
 
 
 def test_a_form_too_large_is_refused(officer, app):

@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api.desk import identity
-from api.pages.languages import DEFAULT, language, marked
+from api.desk.stages import Step
+from api.pages.languages import DEFAULT, Language, language, marked
 from api.pages.rendering import home, render, secured
 from api.pages.telling import OTHERWISE, told
 from api.pages.visits import LANGUAGE_COOKIE, Visit, asked_for, field, go, signin_address
@@ -30,7 +31,9 @@ TOLD: Final = {
     405: (marked("There is no such page"), marked("It does not exist, or it is not your institution's.")),
     409: (
         marked("The case has changed meanwhile"),
-        marked("Somebody else was faster. Nothing was saved; read the case again."),
+        marked(
+            "Another step came first, somebody's or your own from this form. Nothing was saved; read the case again."
+        ),
     ),
     413: (marked("This is too long"), marked("Nothing was saved. Shorten the text and send it again.")),
     422: (marked("This cannot be right"), OTHERWISE),
@@ -96,12 +99,22 @@ def _page(visit: Visit, status: int, error: Exception) -> Response:
         code=status,
         heading=heading,
         text=text,
-        details=told(error, visit.language) if isinstance(error, InputError) else (),
+        details=_details(error, visit.language),
         kept=field(getattr(visit.request.state, "form", {}), "text"),
         back=back,
         back_text=back_text,
         request_id=visit.request.state.request_id,
     )
+
+
+def _details(error: Exception, language: Language) -> list[str]:
+    """What is wrong with an input, or which steps a case admits now."""
+    if isinstance(error, InputError):
+        return told(error, language)
+    if not isinstance(error, ConflictError) or not error.legal:
+        return []
+    steps = language.pick("、", ", ").join(language.label(Step(one)) for one in error.legal)
+    return [language.say("What the case admits now: %(steps)s.", steps=steps)]
 
 
 def _status(error: Exception) -> int:

@@ -4,7 +4,6 @@ import json
 import sys
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -17,7 +16,7 @@ from matching.errors import InputError
 from matching.history import cutoff, day_of
 from tests import bundles
 from tests.evaluations import SECOND, THIRD, evaluation
-from training.benchmark import PEERS, benchmark, lead
+from training.benchmark import PEERS, _spans, benchmark, lead, named
 from training.benchmark.collaborative import Ease, LeastSquares, Neighbours, Pairwise
 from training.benchmark.hybrid import Hybrid
 from training.benchmark.ours import Xgboost, Yeti
@@ -193,6 +192,54 @@ def test_a_test_without_queries_is_refused(loyal, loyal_ranker):
         benchmark(loyal, date(2031, 1, 1), ranker=loyal_ranker, peers=())
 
 
+def test_several_years_of_one_given_model_are_refused(loyal, loyal_ranker):
+    with pytest.raises(InputError, match="--years: is 1 where a model is given: each year has a model of its own"):
+        benchmark(loyal, bundles.UNTIL, ranker=loyal_ranker, peers=(), years=2)
+
+
+def test_a_peer_that_nobody_knows_is_refused_with_those_that_are_known():
+    with pytest.raises(InputError, match=r"--peer: is part of a peer's name \(back-off shares.*\), not 'oracle'"):
+        named(["EASE", "oracle"])
+
+
+# some peers, and several years
+
+
+def test_peers_are_chosen_by_parts_of_their_names():
+    assert named(["lightfm", "our features"]) == (Hybrid, Xgboost, Yeti)
+    assert named(None) == named([]) == PEERS
+
+
+def test_years_lie_end_to_end_before_the_day_asked_for():
+    spans = _spans(date(2024, 2, 29), date(2024, 6, 1), years=3)
+    assert spans[0][0] == date(2022, 2, 28)
+    assert [begin for begin, _ in spans[1:]] == [end for _, end in spans[:-1]] == [date(2023, 2, 28), date(2024, 2, 29)]
+    assert spans[-1][1] == date(2024, 6, 1)
+    assert _spans(date(2024, 1, 1), None, years=1) == [(date(2024, 1, 1), None)]
+
+
+def test_each_year_is_ranked_by_what_was_learned_before_it_and_all_are_reported_as_one(
+    monkeypatch, loyal, loyal_ranker
+):
+    learned = []
+
+    def train(_tables, _models, since, *_rest, **_options):
+        learned.append(since)
+        return replace(loyal_ranker, manifest={**loyal_ranker.manifest, "until": str(since), "id": f"{since}-0"})
+
+    monkeypatch.setattr("training.benchmark.train", train)
+    middle, last = bundles.UNTIL.replace(year=bundles.UNTIL.year - 1), bundles.UNTIL
+    both = benchmark(loyal, last, peers=(Knowing, Blind), years=2)
+    assert learned == [middle, last]
+    assert both["model_id"] == f"{middle}-0, {last}-0"
+    world = World.of(loyal)
+    assert both["queries"] == len(queries(world, middle))
+    firms = {query.enterprise.enterprise_id for query in queries(world, middle)}
+    assert both["enterprises"] == len(firms)
+    assert both["seconds"]["knowing"]["score"] > 0
+    assert Knowing.last.past.known.tables.outcomes["at"].max() < np.datetime64(last)
+
+
 # absent peers
 
 
@@ -261,7 +308,7 @@ def test_the_table_lists_the_best_system_first(found):
 def test_the_command_writes_what_it_prints(tmp_path, monkeypatch, capsys, loyal, loyal_ranker):
     gate.write(loyal, tmp_path / "data")
     loyal_ranker.save(tmp_path / "models")
-    monkeypatch.setattr(command_line, "benchmark", partial(benchmark, peers=(Blind,)))
+    monkeypatch.setattr("training.benchmark.PEERS", (Blind,))
     command_line.benchmark_command(
         tmp_path / "data", "2025-01-01", models=tmp_path / "models", json_file=tmp_path / "found.json"
     )

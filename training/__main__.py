@@ -18,7 +18,7 @@ from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
 from training import ablation, batch, market, record, sources
-from training.benchmark import benchmark
+from training.benchmark import benchmark, named
 from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
 from training.evaluate import evaluate, write_json
@@ -192,6 +192,10 @@ def benchmark_command(
     to: Day = None,
     models: Annotated[Path | None, typer.Option(metavar="MODELS", help="Bundles; without, a model is trained.")] = None,
     model: Model = None,
+    years: Annotated[int, typer.Option(min=1, help="Also the years before --from, each with models of its own.")] = 1,
+    peers: Annotated[
+        list[str] | None, typer.Option("--peer", metavar="TEXT", help="Only peers whose name holds this.")
+    ] = None,
     where: Filter = None,
     all_industries: Everyone = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
@@ -200,11 +204,14 @@ def benchmark_command(
     """Compare a model with its peers, installed by the extra `benchmark`, on needs from a date on."""
     if model and not models:
         raise InputError("--model", [Fault("--models", "is given with --model")])
+    asked = named(peers)
     ranker = _ranker(models, model) if models else None
     start, end = _date("--from", since), _date("--to", to) if to else None
     tables = gate.read(data)
     with steps() as progress:
-        found = benchmark(tables, start, end, _where(where), all_industries, ranker, seed, progress=progress)
+        found = benchmark(
+            tables, start, end, _where(where), all_industries, ranker, seed, asked, years, progress=progress
+        )
     if json_file:
         write_json(found, json_file)
     show(found)

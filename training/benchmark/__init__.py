@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 
 from matching.errors import Fault, InputError
@@ -46,6 +47,15 @@ PEERS: Final[tuple[type[Peer], ...]] = (
 T = TypeVar("T")
 
 
+def named(texts: Sequence[str] | None) -> tuple[type[Peer], ...]:
+    """The peers whose name holds one of the texts, in capitals or not; all of them without any."""
+    for text in texts or ():
+        if not any(text.casefold() in peer.name.casefold() for peer in PEERS):
+            rule = f"is part of a peer's name ({'; '.join(peer.name for peer in PEERS)}), not {text!r}"
+            raise InputError("benchmark", [Fault("--peer", rule)])
+    return tuple(peer for peer in PEERS if not texts or any(text.casefold() in peer.name.casefold() for text in texts))
+
+
 class Seconds(NamedTuple):
     """What a system took to learn (None: it was there already), each month's refit included, and to score."""
 
@@ -62,14 +72,73 @@ def benchmark(
     ranker: Ranker | None = None,
     seed: int = 0,
     peers: Sequence[type[Peer]] = PEERS,
+    years: int = 1,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """`evaluate`'s report on our model and the peers, with `lead`, `seconds` and `not_installed`, each by system.
 
     `lead[NAME][SLICE][METRIC]` is our model less the peer, {value, low, high} over enterprises; `seconds[NAME]` is
-    {fit, score}. Without a `ranker`, one is trained on the rows before `since`.
+    {fit, score}. Without a `ranker`, one is trained on the rows before `since`. With more `years` than one, those that
+    end before `since` are asked too, each of systems that learned from the rows before it, and all are reported as one.
     """
+    if ranker and years > 1:
+        raise InputError(
+            "benchmark", [Fault("--years", "is 1 where a model is given: each year has a model of its own")]
+        )
     world = World.of(narrowed(tables, where or {}))
+    asked = partial(_asked, tables, world, where, all_industries, ranker, seed, peers, progress)
+    rounds = [asked(*span) for span in _spans(since, until, years)]
+    scored = [item for each in rounds for item in each.scored]
+    return report(scored, seed) | {
+        "lead": {name: lead(scored, name, seed) for name in scored[0].scores if name != MODEL},
+        "seconds": {name: _summed([each.seconds[name] for each in rounds])._asdict() for name in rounds[0].seconds},
+        "feature_seconds": sum(each.feature_seconds for each in rounds),
+        "not_installed": rounds[0].not_installed,
+        "model_id": ", ".join(each.model_id for each in rounds),
+        "source": tables.source,
+        "from": str(since),
+        "to": str(until) if until else None,
+        "years": years,
+        "where": {column: list(values) for column, values in (where or {}).items()},
+        "all_industries": all_industries,
+        "gain": "taken",
+    }
+
+
+class Round(NamedTuple):
+    """One split: what every system said after it, and what that took."""
+
+    scored: Sequence[Scored]
+    seconds: dict[str, Seconds]
+    feature_seconds: float
+    not_installed: dict[str, str]
+    model_id: str
+
+
+def _spans(since: date, until: date | None, years: int) -> list[tuple[date, date | None]]:
+    """The test from `since` on, and before it the years that end there, the earliest first."""
+    starts = [_years_before(since, back) for back in range(years - 1, -1, -1)]
+    return list(zip(starts, [*starts[1:], until], strict=True))
+
+
+def _years_before(day: date, years: int) -> date:
+    """The same day of an earlier year; of a leap year's last of February, the day before."""
+    return (pd.Timestamp(day) - pd.DateOffset(years=years)).date()
+
+
+def _asked(
+    tables: Tables,
+    world: World,
+    where: Where | None,
+    all_industries: bool,
+    ranker: Ranker | None,
+    seed: int,
+    peers: Sequence[type[Peer]],
+    progress: Progress,
+    since: date,
+    until: date | None,
+) -> Round:
+    """All systems, learned before `since`, asked from there to before `until`."""
     asked = queries(world, since, until, all_industries)
     if not asked:
         raise InputError("benchmark", [Fault("--from", f"leaves at least one query, not none from {since} on")])
@@ -79,19 +148,13 @@ def benchmark(
     seconds[MODEL] = Seconds(fit, took)
     past, took = _timed(lambda: Past.of(world, fitted, since, all_industries, seed, progress))
     scored, not_installed = _with_peers(scored, past, [peer(seed) for peer in peers], seconds, progress)
-    return report(scored, seed) | {
-        "lead": {name: lead(scored, name, seed) for name in scored[0].scores if name != MODEL},
-        "seconds": {name: each._asdict() for name, each in seconds.items()},
-        "feature_seconds": took,
-        "not_installed": not_installed,
-        "model_id": fitted.model_id,
-        "source": tables.source,
-        "from": str(since),
-        "to": str(until) if until else None,
-        "where": {column: list(values) for column, values in (where or {}).items()},
-        "all_industries": all_industries,
-        "gain": "taken",
-    }
+    return Round(scored, seconds, took, not_installed, fitted.model_id)
+
+
+def _summed(seconds: Sequence[Seconds]) -> Seconds:
+    """Over all rounds; a model that was there already took no time to learn in any."""
+    fits = [each.fit for each in seconds if each.fit is not None]
+    return Seconds(sum(fits) if fits else None, sum(each.score for each in seconds))
 
 
 def _ranker(

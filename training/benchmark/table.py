@@ -19,7 +19,8 @@ def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     console = console or Console(width=160)
     console.print(
         f"{found['queries']} needs of {found['enterprises']} enterprises, {found['cold_enterprises']} of them cold, "
-        f"{found['candidates']:.0f} candidates on average, {found['reachable']:.3f} reachable; {METRIC}, 95% intervals",
+        f"{found['candidates']:.0f} candidates on average, {found['reachable']:.3f} reachable; {METRIC}, 95% intervals"
+        + (f"; {found['years']} years, each ranked by what was learned before it" if found["years"] > 1 else ""),
         highlight=False,
     )
     console.print(table(found))

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from anyio import to_thread
 
+from api.desk.identity import Actor
 from api.enquiring import asked_enterprise
 from api.messages import (
     Asked,
@@ -38,6 +40,7 @@ from matching.reference import reading
 from matching.sizing import suggest
 
 FIXES = 5
+FEATURE_NAMES = Encoded.of(FEATURES)  # the same in every record
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Made:
 
     def record(self) -> dict[str, Any]:
         """All columns of the record, for `Recorder.add`."""
-        return self.columns | {"request": Encoded(self.asked.model_dump_json()), "answer": Encoded(self.text)}
+        documents = {"request": Encoded(self.asked.model_dump_json()), "answer": Encoded(self.text)}
+        return self.columns | documents | {"feature_names": FEATURE_NAMES}
 
 
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
@@ -71,14 +75,18 @@ def recommend(service: Service, request: RecommendationRequest) -> Recommendatio
     return made.answer
 
 
-async def recommend_in_turn(service: Service, request: RecommendationRequest) -> Made:
-    """As `recommend`: first come, first ranked, a few at a time; who waits for the disk keeps nobody from ranking."""
-    made, record = await to_thread.run_sync(_made, service, request, limiter=service.turns)
+async def recommend_in_turn(service: Service, request: RecommendationRequest, asker: Callable[[], Actor]) -> Made:
+    """As `recommend`: first come, first ranked, a few at a time; who waits for the disk keeps nobody from ranking.
+
+    `asker` raises where whoever asks may not.
+    """
+    made, record = await to_thread.run_sync(_made, service, request, asker, limiter=service.turns)
     await asyncio.wrap_future(service.store.recorder.add(record))
     return made
 
 
-def _made(service: Service, request: RecommendationRequest) -> tuple[Made, dict[str, Any]]:
+def _made(service: Service, request: RecommendationRequest, asker: Callable[[], Actor]) -> tuple[Made, dict[str, Any]]:
+    asker()
     made = make(service, request)
     return made, made.record()
 

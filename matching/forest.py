@@ -148,12 +148,16 @@ class Forest:
         firsts = (_firsts([len(tree.column) for tree in trees]), _firsts([len(tree.value) for tree in trees]))
         return cls(width, slots, Nodes(slot, rank.astype(key), low, middle, end, value, *firsts))
 
-    def keys(self, features: Numbers) -> Keys:
-        """The keys [slots, n] of rows float64 [n, width]. Raises `InputError` where they have another width."""
+    def keys(self, features: Numbers) -> tuple[Keys, Keys, Keys]:
+        """The keys [slots, n] of rows float64 [n, width], one or more, and the least and the most of each slot [slots].
+
+        Raises `InputError` where the rows have another width.
+        """
         rows = self._checked(features)
         keys = np.empty((len(self.slots.column), len(rows)), dtype=self.nodes.rank.dtype)
-        _keys(rows, self.slots, keys, *np.empty((2, len(keys)), dtype=keys.dtype))
-        return keys
+        least, most = np.empty((2, len(keys)), dtype=keys.dtype)
+        _keys(rows, self.slots, keys, least, most)
+        return keys, least, most
 
     def score(self, features: Numbers) -> Numbers:
         """For each row of float64 [n, width] the sum of the leaves that it reaches. Raises `InputError` as `keys`."""

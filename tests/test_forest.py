@@ -125,7 +125,7 @@ def test_a_key_counts_the_thresholds_below():
     threshold = forest.slots.cuts[0]
     features = np.full((3, 5), np.nextafter(threshold, -np.inf))
     features[1:] = [[threshold], [np.nextafter(threshold, np.inf)]]
-    assert forest.keys(features).tolist() == [[0, 0, 1]]
+    assert forest.keys(features)[0].tolist() == [[0, 0, 1]]
 
 
 def test_what_is_not_known_here_is_scored_by_lightgbm_and_the_log_says_so(caplog):

@@ -23,6 +23,7 @@ ORDER = [
     "schemas",
     "tables",
     "conditions",
+    "verdicts",
     "rules",
     "requirements",
     "costs",

@@ -16,7 +16,7 @@ from numba import njit
 from matching.features import APPETITES, FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 from matching.levels import LEVELS
-from matching.scaling import moments, named, picked, standard, unnamed, weighted
+from matching.scaling import moments, named, picked, standard, unnamed, weighted, weighted_parts
 
 CODED: Final = tuple(
     name for name in CODES if name not in ("enterprise", "region_1", "region_4", "industry_1", "industry_4")
@@ -167,12 +167,12 @@ class Bound:
         A slope's part is exactly 0 where nothing was learned, or where the fact that it is on is missing.
         """
         of, found = self.appetite, np.zeros((len(features), len(FEATURES) + len(SLOPES)))
-        found[:, COLUMNS] = standard(picked(features, COLUMNS), of.mean, of.scale, CLIP) * of.weights
+        weighted_parts(picked(features, COLUMNS), of.mean, of.scale, CLIP, of.weights, COLUMNS, found)
         keys, values = of.keys.slots(context, self.tables)
-        held = np.concatenate([np.tile(values, (len(features), 1)), places(features)], axis=1)
-        where = np.concatenate([keys, np.arange(len(of.keys), len(of.keys) + len(PLACED))])
-        blocks = [slopes[codes[:, None], where] * held for slopes, codes in zip(self.slopes, levels, strict=True)]
-        found[:, len(FEATURES) :] = np.concatenate(blocks, axis=1)
+        where = places(features)
+        blocks = np.split(found[:, len(FEATURES) :], len(LEVELS), axis=1)
+        for slopes, codes, block in zip(self.slopes, levels, blocks, strict=True):
+            _lean_parts(slopes, codes, keys, values, where, block)
         return found
 
 
@@ -225,6 +225,17 @@ def _lean(odds: Any, slopes: Any, codes: Any, keys: Any, values: Any, where: Any
         for k in range(where.shape[1]):
             placed += slopes[code, first + k] * where[i, k]
         odds[i] = odds[i] + said[code] + placed
+
+
+@njit(cache=True, nogil=True)
+def _lean_parts(slopes: Any, codes: Any, keys: Any, values: Any, where: Any, found: Any) -> None:
+    """Writes [n, SOURCES] what `_lean` sums up."""
+    first = slopes.shape[1] - where.shape[1]
+    for i in range(len(codes)):
+        for k in range(len(keys)):
+            found[i, k] = slopes[codes[i], keys[k]] * values[k]
+        for k in range(where.shape[1]):
+            found[i, len(keys) + k] = slopes[codes[i], first + k] * where[i, k]
 
 
 def _sparse(names: Sequence[str], row: Numbers) -> dict[str, float]:

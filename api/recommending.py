@@ -206,7 +206,7 @@ def _answer(
     catalogue: Catalogue,
     fixes: tuple[ProductFix, ...] | None,
 ) -> Recommendation:
-    row_of = dict(zip(catalogue.ids[ranking.rows].tolist(), ranking.rows.tolist(), strict=True))
+    matches = zip(ranking.matches, ranking.rows[ranking.first].tolist(), strict=True)
     financing = Financing(asked.enterprise, asked.need, asked.as_of) if asked.stack else None
     return Recommendation(
         id=recommendation_id,
@@ -221,7 +221,7 @@ def _answer(
         order=ranking.order,
         order_zh=ranking.order.zh,
         order_en=ranking.order.en,
-        matches=tuple(_ranked(match, catalogue, row_of[match.product_id], financing) for match in ranking.matches),
+        matches=tuple(_ranked(match, catalogue, row, financing) for match, row in matches),
         stack_basis=financing.basis if financing else None,
         sizing=suggest(asked.enterprise, asked.need, asked.as_of),
         fixes=fixes,

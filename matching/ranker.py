@@ -125,8 +125,9 @@ class Ranker:
     def surprises(self, features: Numbers) -> list[str]:
         """Features that miss values here and never did in training: the forest takes such a value for 0."""
         rates = self.manifest["missing_rates"]
-        missing = np.flatnonzero(np.isnan(features).any(axis=0))
-        return [FEATURES[i] for i in missing if rates[FEATURES[i]] == 0]
+        with np.errstate(invalid="ignore"):
+            doubtful = np.flatnonzero(np.isnan(features.sum(axis=0)))  # a missing value makes the sum one
+        return [FEATURES[i] for i in doubtful if rates[FEATURES[i]] == 0 and np.isnan(features[:, i]).any()]
 
     def save(self, models: Path) -> Path:
         """The bundle as `models/ID`, written aside and moved there whole; an equal one is left as it is."""

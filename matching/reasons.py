@@ -53,8 +53,8 @@ def explained(matcher: Matcher, ranking: Ranking, enterprise: Enterprise, need: 
     """
     if not ranking.matches:
         return ranking
-    places = _places(matcher, ranking, [match.product_id for match in ranking.matches])
-    told = _told(matcher, ranking, (enterprise, need), places, reference_rows(ranking.scores), _CANDIDATES)
+    asked, first = (enterprise, need), ranking.first.tolist()
+    told = _told(matcher, ranking, asked, first, reference_rows(ranking.scores), _CANDIDATES)
     matches = zip(ranking.matches, told, strict=True)
     return replace(ranking, matches=tuple(match.model_copy(update={"reasons": found}) for match, found in matches))
 

@@ -48,6 +48,7 @@ ORDER = [
     "card",
     "bundles",
     "trees",
+    "keys",
     "forest",
     "shapley",
     "boosting",

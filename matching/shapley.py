@@ -7,6 +7,7 @@ value of a game won by all of A and none of B. The values of a row sum to its sc
 References are bits of a word, so that 64 of them cost about as much as one.
 """
 
+from itertools import pairwise
 from math import comb
 from typing import Any, Final, NamedTuple
 
@@ -60,13 +61,13 @@ def contributions(forest: Forest, paths: Paths, rows: Numbers, references: Numbe
     """
     found, count = np.zeros((len(rows), forest.width)), len(rows)
     keys, least, most = forest.keys(np.concatenate([rows, references]))
-    dead = _dead(forest.nodes, least, most)
-    for begin in range(0, count, BITS):
-        rights = _rights(keys[:, begin : min(begin + BITS, count)], forest.nodes, least, most)
-        for first in range(count, keys.shape[1], BITS):
-            others = _rights(keys[:, first : first + BITS], forest.nodes, least, most)
-            sizes = min(BITS, count - begin), min(BITS, keys.shape[1] - first)
-            _contribute(rights, others, sizes, dead, forest.nodes.value, paths, found[begin : begin + BITS])
+    blocks = [*range(0, count, BITS), *range(count, keys.shape[1], BITS), keys.shape[1]]
+    dead, rights = _answers(keys, least, most, forest.nodes, np.array(blocks))
+    words = [(rights[i], end - begin) for i, (begin, end) in enumerate(pairwise(blocks))]
+    first = -(-count // BITS)
+    for i, (ours, some) in enumerate(words[:first]):
+        for theirs, others in words[first:]:
+            _contribute(ours, theirs, (some, others), dead, forest.nodes.value, paths, found[i * BITS :][:some])
     return found / len(references)
 
 
@@ -87,32 +88,28 @@ def _ones(bits: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _dead(nodes: Any, least: Any, most: Any) -> Any:
-    """Which leaves lie on a side to which a node leads no row and no reference: most of them, in a request."""
-    dead = np.zeros(len(nodes.value), dtype=np.bool_)
+def _answers(keys: Any, least: Any, most: Any, nodes: Any, blocks: Any) -> Any:
+    """Which leaves no row and no reference can reach, most of them in a request; and whom each node leads right.
+
+    These are bits, a word a block of `keys`; a node above such leaves alone is not asked.
+    """
+    dead, rights = np.zeros(len(nodes.value), np.bool_), np.zeros((len(blocks) - 1, len(nodes.slot)), np.uint64)
     for t in range(len(nodes.first_node) - 1):
         leaf = nodes.first_leaf[t]
         for i in range(nodes.first_node[t], nodes.first_node[t + 1]):
-            low, middle, end = leaf + nodes.low[i], leaf + nodes.middle[i], leaf + nodes.end[i]
-            if most[nodes.slot[i]] <= nodes.rank[i]:
-                dead[middle:end] = True
-            elif least[nodes.slot[i]] > nodes.rank[i]:
+            slot, rank, low, middle = nodes.slot[i], nodes.rank[i], leaf + nodes.low[i], leaf + nodes.middle[i]
+            if dead[low]:
+                continue
+            if most[slot] <= rank:
+                dead[middle : leaf + nodes.end[i]] = True
+            elif least[slot] > rank:
                 dead[low:middle] = True
-    return dead
-
-
-@njit(cache=True, nogil=True)
-def _rights(keys: Any, nodes: Any, least: Any, most: Any) -> Any:
-    """For each node the rows, as bits, that it leads right."""
-    rights = np.zeros(len(nodes.slot), dtype=np.uint64)
-    for i in range(len(rights)):
-        slot, rank = nodes.slot[i], nodes.rank[i]
-        if least[slot] > rank:
-            rights[i] = ~np.uint64(0)
-        elif most[slot] > rank:
-            for r in range(keys.shape[1]):
-                rights[i] |= np.uint64(keys[slot, r] > rank) << np.uint64(r)
-    return rights
+                rights[:, i] = ~np.uint64(0)
+            else:
+                for b in range(len(rights)):
+                    for r in range(blocks[b], blocks[b + 1]):
+                        rights[b, i] |= np.uint64(keys[slot, r] > rank) << np.uint64(r - blocks[b])
+    return dead, rights
 
 
 @njit(cache=True, nogil=True)

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -80,15 +81,18 @@ async def recommend_in_turn(service: Service, request: RecommendationRequest, as
 
     `asker` raises where whoever asks may not.
     """
-    made, record = await to_thread.run_sync(_made, service, request, asker, limiter=service.turns)
-    await asyncio.wrap_future(service.store.recorder.add(record))
+    made, recorded = await to_thread.run_sync(_made, service, request, asker, limiter=service.turns)
+    await asyncio.wrap_future(recorded)
     return made
 
 
-def _made(service: Service, request: RecommendationRequest, asker: Callable[[], Actor]) -> tuple[Made, dict[str, Any]]:
+def _made(
+    service: Service, request: RecommendationRequest, asker: Callable[[], Actor]
+) -> "tuple[Made, Future[None]]":  # fmt: skip
+    """The answer, and its record on the way to the disk already: the loop need not wake up in between."""
     asker()
     made = make(service, request)
-    return made, made.record()
+    return made, service.store.recorder.add(made.record())
 
 
 def make(service: Service, request: RecommendationRequest) -> Made:

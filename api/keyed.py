@@ -1,6 +1,7 @@
 """Who asks for JSON: an API key as a bearer token, or nobody where the settings need none."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Depends
@@ -35,6 +36,15 @@ def openly(scope: Scope) -> Callable[..., Actor]:
     return asker
 
 
+def openly_later(scope: Scope) -> Callable[..., Callable[[], Actor]]:
+    """As `openly`, but who gets it looks the key up, on a thread that it has anyway."""
+
+    async def asker(service: ServiceGiven, given: Given) -> Callable[[], Actor]:
+        return partial(_asker, service, given, scope, required=False)
+
+    return asker
+
+
 def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: Scope, required: bool) -> Actor:
     if given is None:
         if required or _needed(service):
@@ -49,5 +59,5 @@ def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: 
 def _needed(service: Service) -> bool:
     if service.settings.keys != "auto":
         return service.settings.keys == "always"
-    with service.store.glancing() as connection:
-        return keys.any_key(connection) and not queries.simulated(connection)
+    store = service.store
+    return store.glance(keys.GOOD) is not None and not store.glance(queries.SIMULATED)

@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 from anyio import to_thread
 
+from api.desk.identity import Actor
 from api.enquiring import asked_enterprise
 from api.messages import (
     Asked,
@@ -38,6 +41,7 @@ from matching.reference import reading
 from matching.sizing import suggest
 
 FIXES = 5
+FEATURE_NAMES = Encoded.of(FEATURES)  # the same in every record
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class Made:
 
     def record(self) -> dict[str, Any]:
         """All columns of the record, for `Recorder.add`."""
-        return self.columns | {"request": Encoded(self.asked.model_dump_json()), "answer": Encoded(self.text)}
+        documents = {"request": Encoded(self.asked.model_dump_json()), "answer": Encoded(self.text)}
+        return self.columns | documents | {"feature_names": FEATURE_NAMES}
 
 
 def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
@@ -71,16 +76,23 @@ def recommend(service: Service, request: RecommendationRequest) -> Recommendatio
     return made.answer
 
 
-async def recommend_in_turn(service: Service, request: RecommendationRequest) -> Made:
-    """As `recommend`: first come, first ranked, a few at a time; who waits for the disk keeps nobody from ranking."""
-    made, record = await to_thread.run_sync(_made, service, request, limiter=service.turns)
-    await asyncio.wrap_future(service.store.recorder.add(record))
+async def recommend_in_turn(service: Service, request: RecommendationRequest, asker: Callable[[], Actor]) -> Made:
+    """As `recommend`: first come, first ranked, a few at a time; who waits for the disk keeps nobody from ranking.
+
+    `asker` raises where whoever asks may not.
+    """
+    made, recorded = await to_thread.run_sync(_made, service, request, asker, limiter=service.turns)
+    await asyncio.wrap_future(recorded)
     return made
 
 
-def _made(service: Service, request: RecommendationRequest) -> tuple[Made, dict[str, Any]]:
+def _made(
+    service: Service, request: RecommendationRequest, asker: Callable[[], Actor]
+) -> "tuple[Made, Future[None]]":  # fmt: skip
+    """The answer, and its record on the way to the disk already: the loop need not wake up in between."""
+    asker()
     made = make(service, request)
-    return made, made.record()
+    return made, service.store.recorder.add(made.record())
 
 
 def make(service: Service, request: RecommendationRequest) -> Made:
@@ -198,7 +210,7 @@ def _answer(
     catalogue: Catalogue,
     fixes: tuple[ProductFix, ...] | None,
 ) -> Recommendation:
-    row_of = dict(zip(catalogue.ids[ranking.rows].tolist(), ranking.rows.tolist(), strict=True))
+    matches = zip(ranking.matches, ranking.rows[ranking.first].tolist(), strict=True)
     financing = Financing(asked.enterprise, asked.need, asked.as_of) if asked.stack else None
     return Recommendation(
         id=recommendation_id,
@@ -213,7 +225,7 @@ def _answer(
         order=ranking.order,
         order_zh=ranking.order.zh,
         order_en=ranking.order.en,
-        matches=tuple(_ranked(match, catalogue, row_of[match.product_id], financing) for match in ranking.matches),
+        matches=tuple(_ranked(match, catalogue, row, financing) for match, row in matches),
         stack_basis=financing.basis if financing else None,
         sizing=suggest(asked.enterprise, asked.need, asked.as_of),
         fixes=fixes,

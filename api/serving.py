@@ -43,8 +43,7 @@ class Serving:
 
         Where a new champion cannot be read the old one stays in service, and the log says so once.
         """
-        with self._store.glancing() as connection:
-            revision = queries.revision(connection)
+        revision = self._store.glance(queries.REVISION) or 0
         try:
             wanted = (champion(self._models), revision)
         except BundleError:

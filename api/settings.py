@@ -27,7 +27,13 @@ class Settings(BaseModel):
     host: str = Field(default="127.0.0.1", min_length=1, description="The address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that answer, each with a model of its own")
-    threads: int = Field(default=2, ge=1, le=64, description="Rankings at a time in each of them; more wait their turn")
+    threads: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Rankings at a time in each of them, more wait their turn; several share one interpreter, and are "
+        "slower together than one after the other",
+    )
     max_body: int = Field(default=256 * 1024, ge=1024, le=2**30, description="The largest request body, in bytes")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much is logged")
     keys: Literal["auto", "always", "never"] = Field(

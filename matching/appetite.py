@@ -16,7 +16,7 @@ from numba import njit
 from matching.features import APPETITES, FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 from matching.levels import LEVELS
-from matching.scaling import moments, named, picked, standard, unnamed, weighted
+from matching.scaling import moments, named, picked, standard, unnamed, weighted, weighted_parts
 
 CODED: Final = tuple(
     name for name in CODES if name not in ("enterprise", "region_1", "region_4", "industry_1", "industry_4")
@@ -109,8 +109,8 @@ class Appetite:
         """This appetite in a history's codes."""
         names = {"product": history.products, "institution": history.institutions, "type": history.types}
         nothing = np.zeros(len(self.keys) + len(PLACED))
-        tables = [np.array([*(self.slopes[lv].get(str(n), nothing) for n in names[lv]), nothing]) for lv in LEVELS]
-        return Bound(self, self.keys.tables(history), tables)
+        rows = ([*(self.slopes[lv].get(str(n), nothing) for n in names[lv]), nothing] for lv in LEVELS)
+        return Bound(self, self.keys.tables(history), [np.array(level).T.copy() for level in rows])
 
     def to_dict(self) -> dict[str, Any]:
         """For a bundle's JSON; slopes of 0 are left out."""
@@ -141,7 +141,7 @@ class Appetite:
 
 @dataclass(frozen=True)
 class Bound:
-    """An appetite in a history's codes: `tables` of keys by code, `slopes` [codes + 1, keys + PLACED] by level."""
+    """An appetite in a history's codes: `tables` of keys by code, `slopes` [keys + PLACED, codes + 1] by level."""
 
     appetite: Appetite
     tables: Sequence[Codes]
@@ -167,12 +167,12 @@ class Bound:
         A slope's part is exactly 0 where nothing was learned, or where the fact that it is on is missing.
         """
         of, found = self.appetite, np.zeros((len(features), len(FEATURES) + len(SLOPES)))
-        found[:, COLUMNS] = standard(picked(features, COLUMNS), of.mean, of.scale, CLIP) * of.weights
+        weighted_parts(picked(features, COLUMNS), of.mean, of.scale, CLIP, of.weights, COLUMNS, found)
         keys, values = of.keys.slots(context, self.tables)
-        held = np.concatenate([np.tile(values, (len(features), 1)), places(features)], axis=1)
-        where = np.concatenate([keys, np.arange(len(of.keys), len(of.keys) + len(PLACED))])
-        blocks = [slopes[codes[:, None], where] * held for slopes, codes in zip(self.slopes, levels, strict=True)]
-        found[:, len(FEATURES) :] = np.concatenate(blocks, axis=1)
+        where = places(features)
+        blocks = np.split(found[:, len(FEATURES) :], len(LEVELS), axis=1)
+        for slopes, codes, block in zip(self.slopes, levels, blocks, strict=True):
+            _lean_parts(slopes, codes, keys, values, where, block)
         return found
 
 
@@ -213,18 +213,26 @@ def places(features: Numbers) -> Numbers:
 @njit(cache=True, nogil=True)
 def _lean(odds: Any, slopes: Any, codes: Any, keys: Any, values: Any, where: Any) -> None:
     """Adds to the odds [n] what the slopes of each candidate's code say of the need, and of its place in the limits."""
-    said, known = np.zeros(len(slopes)), np.zeros(len(slopes), dtype=np.bool_)
-    first = slopes.shape[1] - where.shape[1]
+    said, first = np.zeros(slopes.shape[1]), len(slopes) - where.shape[1]
+    for k in range(len(keys)):  # of all codes, which lie side by side: to pick those asked for would take longer
+        for code in range(len(said)):
+            said[code] += slopes[keys[k], code] * values[k]
     for i in range(len(odds)):
-        code = codes[i]
-        if not known[code]:
-            known[code] = True
-            for k in range(len(keys)):
-                said[code] += slopes[code, keys[k]] * values[k]
         placed = 0.0
         for k in range(where.shape[1]):
-            placed += slopes[code, first + k] * where[i, k]
-        odds[i] = odds[i] + said[code] + placed
+            placed += slopes[first + k, codes[i]] * where[i, k]
+        odds[i] = odds[i] + said[codes[i]] + placed
+
+
+@njit(cache=True, nogil=True)
+def _lean_parts(slopes: Any, codes: Any, keys: Any, values: Any, where: Any, found: Any) -> None:
+    """Writes [n, SOURCES] what `_lean` sums up."""
+    first = len(slopes) - where.shape[1]
+    for i in range(len(codes)):
+        for k in range(len(keys)):
+            found[i, k] = slopes[keys[k], codes[i]] * values[k]
+        for k in range(where.shape[1]):
+            found[i, len(keys) + k] = slopes[first + k, codes[i]] * where[i, k]
 
 
 def _sparse(names: Sequence[str], row: Numbers) -> dict[str, float]:

@@ -59,6 +59,7 @@ class OwnRules:
         self.rules = tuple(rule for _, rule in owners)
         self.rows = np.array([row for row, _ in owners], dtype=np.intp)
         self.names, self._name_codes = _numbered([rule.rule_id for rule in self.rules])
+        self._firsts = np.searchsorted(self.rows, np.arange(len(products) + 1)).tolist()
         self._asked = read(products)
         priced = [row if one.rated else -1 for one, (row, _) in zip(self._asked, owners, strict=True)]
         distinct, self._condition_codes = _numbered(list(zip(self._asked, priced, strict=True)))
@@ -95,7 +96,7 @@ class OwnRules:
 
     def entries_of(self, row: int) -> range:
         """The entries of the product in `row`."""
-        return range(int(np.searchsorted(self.rows, row)), int(np.searchsorted(self.rows, row + 1)))
+        return range(self._firsts[row], self._firsts[row + 1])
 
 
 def _numbered(values: Sequence[H]) -> tuple[list[H], Rows]:

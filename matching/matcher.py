@@ -22,8 +22,8 @@ class Ranking:
     """All that was known and concluded for one need: what is answered, recorded, and replayed.
 
     `rows` are the candidates (rows of the catalogue, nothing fails), `features` float64 [rows, FEATURES], `scores` and
-    `chances` (NaN where none is stated) theirs, in the same order; `matches` the best `top_k`; `failed` counts the
-    products that failed each rule;
+    `chances` (NaN where none is stated) theirs, in the same order; `matches` the best `top_k`, `first` their places in
+    `rows`; `failed` counts the products that failed each rule;
     `surprises` names features that miss values here and never did in training; `order` is what the matches are in.
     """
 
@@ -34,6 +34,7 @@ class Ranking:
     features: Numbers
     scores: Numbers
     chances: Numbers
+    first: Rows
     matches: tuple[Match, ...]
     failed: dict[str, int]
     surprises: tuple[str, ...]
@@ -88,6 +89,7 @@ class Matcher:
             features=features,
             scores=scores,
             chances=chances,
+            first=first,
             matches=self._matches(verdicts if tell else None, rows, scores, chances, first, order),
             failed=verdicts.failed if tell else {},
             surprises=tuple(self.ranker.surprises(features)),

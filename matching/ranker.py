@@ -26,6 +26,7 @@ from matching.features import APPETITE_COLUMNS, FEATURES
 from matching.forest import Booster, Forest, Scorer, Stored, scorer
 from matching.history import History, Numbers
 from matching.memory import PARAMETERS, Kernel
+from matching.scaling import over
 from matching.shapley import Paths, contributions
 
 FORMAT: Final = 1
@@ -93,12 +94,12 @@ class Ranker:
         """
         found = np.zeros((len(features), len(PARTS)))
         found[:, : len(FEATURES)] = contributions(*self._explainable, features, references)
-        found[:, COLUMNS] += _over(self.choice.parts(features), self.choice.parts(references))
+        found[:, COLUMNS] += over(self.choice.parts(features), self.choice.parts(references))
         for stage, column in enumerate(APPETITE_COLUMNS):
             if odds:
                 self._lean(found, stage, *odds[stage])
             else:
-                found[:, column] += APPETITE_WEIGHT * _over(features[:, [column]], references[:, [column]])[:, 0]
+                found[:, column] += APPETITE_WEIGHT * over(features[:, [column]], references[:, [column]])[:, 0]
         return found
 
     def _lean(self, found: Numbers, stage: int, parts: Numbers, references: Numbers) -> None:
@@ -124,8 +125,9 @@ class Ranker:
     def surprises(self, features: Numbers) -> list[str]:
         """Features that miss values here and never did in training: the forest takes such a value for 0."""
         rates = self.manifest["missing_rates"]
-        missing = np.flatnonzero(np.isnan(features).any(axis=0))
-        return [FEATURES[i] for i in missing if rates[FEATURES[i]] == 0]
+        with np.errstate(invalid="ignore"):
+            doubtful = np.flatnonzero(np.isnan(features.sum(axis=0)))  # a missing value makes the sum one
+        return [FEATURES[i] for i in doubtful if rates[FEATURES[i]] == 0 and np.isnan(features[:, i]).any()]
 
     def save(self, models: Path) -> Path:
         """The bundle as `models/ID`, written aside and moved there whole; an equal one is left as it is."""
@@ -246,11 +248,6 @@ def _appetites(found: Sequence[Mapping[str, Any]], folder: Path) -> tuple[Appeti
         return tuple(Appetite.from_dict(entry) for entry in found)
     except (KeyError, ValueError):
         raise BundleError(f"{folder.name}: made for another appetite than this version's; train it again") from None
-
-
-def _over(parts: Numbers, references: Numbers) -> Numbers:
-    """Each row of parts less the references', on average: exactly 0 where all are equal."""
-    return np.asarray((parts[:, None, :] - references[None, :, :]).mean(axis=1), dtype=np.float64)
 
 
 def _sha256(path: Path) -> str:

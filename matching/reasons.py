@@ -9,7 +9,8 @@ appetite that was never learned.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final
+from functools import cached_property
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ _SAID: Final = {**SAID, **LEANINGS}
 _FACTS: Final = sorted({said.needs for said in _SAID.values()} - {""})
 _TOPICS: Final = sorted({said.topic for said in _SAID.values()}, key=lambda topic: topic.code)
 _NEEDS: Final = [_SAID[name].needs if name in _SAID else None for name in PARTS]  # None: said in no reason
+_WORDS: Final = {i: _SAID[name] for i, name in enumerate(PARTS) if name in _SAID}
 _TOPIC_OF: Final = np.array([_TOPICS.index(_SAID[name].topic) if name in _SAID else -1 for name in PARTS])
 _MEMBERS: Final = [np.flatnonzero(t == _TOPIC_OF).tolist() for t in range(len(_TOPICS))]
 _Beside = tuple[tuple[str, str], tuple[str, str]]  # what a feature's value is set beside, and what a slope's is
@@ -51,8 +53,8 @@ def explained(matcher: Matcher, ranking: Ranking, enterprise: Enterprise, need: 
     """
     if not ranking.matches:
         return ranking
-    places = _places(matcher, ranking, [match.product_id for match in ranking.matches])
-    told = _told(matcher, ranking, (enterprise, need), places, reference_rows(ranking.scores), _CANDIDATES)
+    asked, first = (enterprise, need), ranking.first.tolist()
+    told = _told(matcher, ranking, asked, first, reference_rows(ranking.scores), _CANDIDATES)
     matches = zip(ranking.matches, told, strict=True)
     return replace(ranking, matches=tuple(match.model_copy(update={"reasons": found}) for match, found in matches))
 
@@ -90,7 +92,7 @@ def _told(
     slopes = [theirs[:, len(FEATURES) :].mean(axis=0) for _, theirs in odds] or [np.zeros(len(PARTS) - len(FEATURES))]
     values = _values(rows, [ours for ours, _ in odds])
     teller = _Teller(np.concatenate([_median(others), *slopes]), _unstated(*asked, ranking.as_of), beside)
-    return list(map(teller.reasons, added, values))
+    return teller.reasons(added, values)
 
 
 def _odds(matcher: Matcher, ranking: Ranking, asked: tuple[Enterprise, Need], places: Sequence[int]) -> list[Numbers]:
@@ -107,6 +109,14 @@ def _values(features: Numbers, odds: Sequence[Numbers]) -> Numbers:
     return np.concatenate([features, *(slopes or [lacking])], axis=1)
 
 
+class _Said(NamedTuple):
+    """What is said of one match: each part's contribution and value, and whether it counts [PARTS]."""
+
+    added: list[float]
+    values: list[float]
+    known: list[bool]
+
+
 @dataclass(frozen=True)
 class _Teller:
     """Puts contributions into words, beside the `usual` values [PARTS]; silent on what rests on `unstated` facts."""
@@ -115,38 +125,58 @@ class _Teller:
     unstated: NDArray[np.bool_]
     beside: _Beside
 
-    def reasons(self, added: Numbers, values: Numbers) -> tuple[Reason, ...]:
-        """At most four reasons from what each part adds [PARTS] and its value [PARTS]."""
-        known = np.isfinite(values) & np.isfinite(self.usual) & ~self.unstated
-        weights = np.bincount(_TOPIC_OF[known], added[known], len(_TOPICS))
-        first = [t for t in np.argsort(-np.abs(weights), kind="stable")[:MOST].tolist() if abs(weights[t]) >= LEAST]
-        members = {t: [i for i in _MEMBERS[t] if known[i]] for t in first}
-        return tuple(self._reason(t, float(weights[t]), members[t], added, values) for t in first)
+    def reasons(self, added: Numbers, values: Numbers) -> list[tuple[Reason, ...]]:
+        """At most four reasons a row from what each part adds [n, PARTS] and its value [n, PARTS]."""
+        known = np.isfinite(values) & (np.isfinite(self.usual) & ~self.unstated)
+        weights = _by_topic(added, known)
+        first = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :MOST].tolist()
+        rows = map(_Said, added.tolist(), values.tolist(), known.tolist())
+        return [
+            tuple(self._reason(t, row[t], said) for t in topics if abs(row[t]) >= LEAST)
+            for topics, row, said in zip(first, weights.tolist(), rows, strict=True)
+        ]
 
-    def _fact(self, members: Sequence[int], moved: Numbers, values: Numbers) -> int:
-        """The part that moves the score most in the reason's direction, one that shows a difference first."""
-        falling = sorted(members, key=moved.__getitem__, reverse=True)
+    @cached_property
+    def _shown(self) -> dict[int, tuple[str, str]]:
+        """The usual values in words, by part, as they are asked for."""
+        return {}
+
+    def _beside(self, i: int) -> tuple[str, str]:
+        if i not in self._shown:
+            self._shown[i] = _WORDS[i].shown(float(self.usual[i]))
+        return self._shown[i]
+
+    def _fact(self, t: int, sign: int, said: _Said) -> tuple[int, tuple[str, str]]:
+        """The part that moves the score most in the reason's direction, one that shows a difference first; in words."""
+        members = [i for i in _MEMBERS[t] if said.known[i]]
+        falling = sorted(members, key=lambda i: sign * said.added[i], reverse=True)
         for i in falling:
-            shown = _SAID[PARTS[i]].shown
-            if moved[i] > 0 and shown(float(values[i])) != shown(float(self.usual[i])):
-                return i
-        return falling[0]
+            shown = _WORDS[i].shown(said.values[i])
+            if sign * said.added[i] > 0 and shown != self._beside(i):
+                return i, shown
+        return falling[0], _WORDS[falling[0]].shown(said.values[falling[0]])
 
-    def _reason(self, t: int, weight: float, members: Sequence[int], added: Numbers, values: Numbers) -> Reason:
-        feature, topic = self._fact(members, added * np.sign(weight), values), _TOPICS[t]
-        said, value, usual = _SAID[PARTS[feature]], float(values[feature]), float(self.usual[feature])
-        (zh, en), (usual_zh, usual_en) = said.shown(value), said.shown(usual)
+    def _reason(self, t: int, weight: float, said: _Said) -> Reason:
+        topic, (feature, (zh, en)) = _TOPICS[t], self._fact(t, 1 if weight > 0 else -1, said)
+        words, (usual_zh, usual_en) = _WORDS[feature], self._beside(feature)
         beside = self.beside[feature >= len(FEATURES)]
         return Reason(
             code=topic.code,
             effect=Effect.RAISES if weight > 0 else Effect.LOWERS,
             weight=weight,
             feature=PARTS[feature],
-            value=value,
-            usual=usual,
-            text_zh=f"{topic.zh}；{said.zh}：{zh}（{beside[0]}：{usual_zh}）",
-            text_en=f"{topic.en}; {said.en}: {en} ({beside[1]}: {usual_en})",
+            value=said.values[feature],
+            usual=float(self.usual[feature]),
+            text_zh=f"{topic.zh}；{words.zh}：{zh}（{beside[0]}：{usual_zh}）",
+            text_en=f"{topic.en}; {words.en}: {en} ({beside[1]}: {usual_en})",
         )
+
+
+def _by_topic(added: Numbers, known: NDArray[np.bool_]) -> Numbers:
+    """What the known parts of each topic add [n, TOPICS]."""
+    topics = len(_TOPICS) * np.arange(len(added))[:, None] + _TOPIC_OF
+    found = np.bincount(topics[known], added[known], len(added) * len(_TOPICS))
+    return np.asarray(found, dtype=np.float64).reshape(len(added), len(_TOPICS))
 
 
 def _places(matcher: Matcher, ranking: Ranking, product_ids: Sequence[str]) -> list[int]:

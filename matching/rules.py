@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
-from typing import Final, NamedTuple, Protocol
+from functools import cached_property
+from math import isfinite, isnan
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,11 @@ import numpy.typing as npt
 from matching.catalogue import EPOCH, KINDS, Catalogue, Floats, Rows, days
 from matching.clauses import RATE, Condition
 from matching.conditions import FAIL, PASS, RESULTS, REVIEW, Codes, OwnRules
-from matching.domain import BuiltIn, Enterprise, Need, Operator, Product, Result, Rule, Verdict
+from matching.domain import BuiltIn, Enterprise, Need, Operator, Product, Result, Verdict
 from matching.facts import FACTS, Fact, Known, facts, members, number, text
+from matching.verdicts import NO_LIMIT, Said, message, own_stated, said_of, stated, verdict
 
 __all__ = ["FACTS", "NO_LIMIT", "Asked", "Case", "Rulebook", "Verdicts", "facts", "message", "verdict"]
-
-NO_LIMIT: Final = "any"
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,16 @@ class Verdicts:
     """What the rules say of the catalogue's `rows`; `eligible` is a mask over them: nothing fails."""
 
     def __init__(
-        self, case: Case, products: Sequence[Product], rows: Rows, built_in: Mapping[BuiltIn, _BuiltIn], own: OwnRules
+        self,
+        case: Case,
+        products: Sequence[Product],
+        rows: Rows,
+        built_in: Mapping[BuiltIn, _BuiltIn],
+        own: OwnRules,
+        said: dict[int, Said],
     ) -> None:
         self.case = case
+        self._said = said
         self.rows = rows
         self._products = products
         self._built_in, self._own = built_in, own
@@ -120,14 +127,16 @@ class Verdicts:
                 yield Asked(rule.rule_id, self._own.asked(entry, self.case.rate_bp), rule.severity)
 
     def _of_built_in(self, row: int) -> Iterator[Verdict]:
-        rules = zip(self._built_in.items(), self._codes[:, row].tolist(), self._actuals, strict=True)
-        for (name, rule), code, actual in rules:
-            yield _stated(name, code, rule.threshold(row), actual, FACTS[rule.field].unit if rule.field else "")
+        for (name, rule, unit, actual), code in zip(self._found, self._codes[:, row].tolist(), strict=True):
+            yield stated(name, code, rule.threshold(row), actual, unit)
 
     @cached_property
-    def _actuals(self) -> list[str | None]:
-        """What each built-in rule found: the same for all products."""
-        return [rule.actual(self.case) for rule in self._built_in.values()]
+    def _found(self) -> list[tuple[BuiltIn, _BuiltIn, str, str | None]]:
+        """Each built-in rule with the unit of its fact and what it found: the same for all products."""
+        return [
+            (name, rule, FACTS[rule.field].unit if rule.field else "", rule.actual(self.case))
+            for name, rule in self._built_in.items()
+        ]
 
     def _of_own(self, row: int) -> Iterator[Verdict]:
         for entry in self._own.entries_of(row):
@@ -135,9 +144,12 @@ class Verdicts:
                 yield self._verdict(entry)
 
     def _verdict(self, entry: int) -> Verdict:
-        rule, asked = self._own.rules[entry], self._own.asked(entry, self.case.rate_bp)
-        threshold = asked.threshold if rule.unit == RATE else rule.value
-        return verdict(rule, RESULTS[self._own_codes[entry]], self.case.known, threshold)
+        rule, said = self._own.rules[entry], self._said.get(entry)
+        if said is None and rule.unit == RATE:  # the day's
+            said = said_of(rule, self._own.asked(entry, self.case.rate_bp).threshold)
+        elif said is None:
+            said = self._said[entry] = said_of(rule, rule.value)
+        return own_stated(said, RESULTS[self._own_codes[entry]], text(self.case.known[rule.field]))
 
 
 class Rulebook:
@@ -151,6 +163,7 @@ class Rulebook:
         self._catalogue = catalogue
         self._built_in = _built_in_rules(catalogue)
         self._own = OwnRules(catalogue.products)
+        self._said: dict[int, Said] = {}  # by entry, as verdicts ask for them
 
     def judge(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows | None = None) -> Verdicts:
         """Verdicts on the catalogue's `rows` for a need on `as_of`; by default one row for each product begun by then.
@@ -160,7 +173,7 @@ class Rulebook:
         known = facts(enterprise, need, as_of)
         case = Case(enterprise, need, as_of, known, self._catalogue.rate_bp(as_of))
         chosen = self._catalogue.known_as_of(as_of) if rows is None else rows
-        return Verdicts(case, self._catalogue.products, chosen, self._built_in, self._own)
+        return Verdicts(case, self._catalogue.products, chosen, self._built_in, self._own, self._said)
 
 
 class _Dates:
@@ -170,15 +183,14 @@ class _Dates:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._from, self._ends = catalogue.valid_from, catalogue.ends
+        self._thresholds = list(map(_offered, self._from.tolist(), self._ends.tolist()))
 
     def judge(self, case: Case) -> Codes:
         day = days(case.as_of)
         return np.where((self._from <= day) & (day < self._ends), PASS, FAIL)
 
     def threshold(self, row: int) -> str:
-        start, end = (float(column[row]) for column in (self._from, self._ends))
-        until = f" until before {_date(end)}" if np.isfinite(end) else ""
-        return f"from {_date(start)}{until}"
+        return self._thresholds[row]
 
     def actual(self, case: Case) -> str:
         return str(case.as_of)
@@ -206,8 +218,11 @@ class _Range:
         return np.where((actual < self.low) | (actual > self.high), FAIL, PASS)
 
     def threshold(self, row: int) -> str:
-        limits = {"at least": float(self.low[row]), "at most": float(self.high[row])}
-        return ", ".join(f"{word} {text(limit)}" for word, limit in limits.items() if not np.isnan(limit)) or NO_LIMIT
+        return self._thresholds[row]
+
+    @cached_property
+    def _thresholds(self) -> list[str]:
+        return list(map(_between, self.low.tolist(), self.high.tolist()))
 
     def actual(self, case: Case) -> str | None:
         return text(case.known[self.fact.name])
@@ -270,6 +285,15 @@ def _holding(lists: Sequence[tuple[str, ...]]) -> dict[str, list[int]]:
     return dict(places)
 
 
+def _offered(start: float, end: float) -> str:
+    return f"from {_date(start)}" + (f" until before {_date(end)}" if isfinite(end) else "")
+
+
+def _between(low: float, high: float) -> str:
+    limits = {"at least": low, "at most": high}
+    return ", ".join(f"{word} {text(limit)}" for word, limit in limits.items() if not isnan(limit)) or NO_LIMIT
+
+
 def _date(day: float) -> date:
     return date.fromordinal(int(day) + EPOCH)
 
@@ -287,43 +311,3 @@ def _built_in_rules(catalogue: Catalogue) -> dict[BuiltIn, _BuiltIn]:
         BuiltIn.PURPOSE: _AnyOf(FACTS["purpose"], [product.purposes for product in products]),
         BuiltIn.COLLATERAL: _AnyOf(FACTS["collateral"], [product.collateral for product in products]),
     }
-
-
-@lru_cache(4096)
-def _stated(name: BuiltIn, code: int, threshold: str, actual: str | None, unit: str) -> Verdict:
-    """A built-in rule's verdict; many products of a catalogue share one."""
-    return Verdict(
-        rule=name.value,
-        result=RESULTS[code],
-        clause=f"{name.zh} / {name.en}",
-        message_zh=name.zh,
-        message_en=name.en,
-        threshold=threshold,
-        actual=actual,
-        unit=unit,
-    )
-
-
-def verdict(rule: Rule, result: Result, known: Known, threshold: object) -> Verdict:
-    """What a rule says, with its texts, the threshold that it asks and the fact that it found."""
-    zh, en = message(rule)
-    return Verdict(
-        rule=rule.rule_id,
-        result=result,
-        clause=rule.clause,
-        source=rule.source,
-        message_zh=zh,
-        message_en=en,
-        threshold=text(f"{rule.operator.en} {text(threshold)}") or NO_LIMIT,
-        actual=text(known[rule.field]),
-        unit=FACTS[rule.field].unit,
-    )
-
-
-def message(rule: Rule) -> tuple[str, str]:
-    """What a rule asks, in zh and en: as it says itself, else made of its field, operator and value."""
-    fact, value = FACTS[rule.field], text(rule.value)
-    times = ("倍产品利率", " times the product's rate") if rule.unit == RATE else ("", "")
-    zh = rule.message_zh or text(f"{fact.zh}{rule.operator.zh}{value}{times[0]}")
-    en = rule.message_en or text(f"{fact.en} is {rule.operator.en} {value}{times[1]}")
-    return str(zh), str(en)

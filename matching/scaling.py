@@ -70,7 +70,7 @@ def _weighted(
             held_row[c] = columns[row, c]
         for c in range(len(at)):
             held_row[at[c]] = instead[row, c]
-        _weigh(held_row, mean, scale, clip, weights, part)
+        weigh(held_row, mean, scale, clip, weights, part)
         held = 0
         for step in range(len(steps)):
             begin, end = steps[step]
@@ -84,13 +84,38 @@ def _weighted(
 
 
 @njit(cache=True, nogil=True)
-def _weigh(row: Any, mean: Any, scale: Any, clip: float, weights: Any, part: Any) -> None:
+def weigh(row: Any, mean: Any, scale: Any, clip: float, weights: Any, part: Any) -> None:
     """Each value standardised and weighed; one simple loop, which compiles to vectors."""
     for c in range(len(row)):
         deviation = (row[c] - mean[c]) / scale[c]
         deviation = clip if deviation > clip else deviation
         deviation = -clip if deviation < -clip else deviation
         part[c] = (deviation if deviation == deviation else 0.0) * weights[c]
+
+
+@njit(cache=True, nogil=True)
+def weighted_parts(
+    columns: Any, mean: Any, scale: Any, clip: float, weights: Any, at: Any, found: Any
+) -> None:  # fmt: skip
+    """Writes what `weighted` sums up into the columns `at` [k] of found [n, …]."""
+    row, part = np.empty(len(at)), np.empty(len(at))
+    for i in range(len(columns)):
+        for c in range(len(at)):
+            row[c] = columns[i, c]
+        weigh(row, mean, scale, clip, weights, part)
+        for c in range(len(at)):
+            found[i, at[c]] = part[c]
+
+
+@njit(cache=True, nogil=True)
+def over(parts: Any, references: Any) -> Any:
+    """Each row of parts [n, k] less the references [m, k], on average: exactly 0 where all are equal."""
+    found = np.zeros(parts.shape)
+    for row in range(len(parts)):
+        for reference in range(len(references)):
+            for c in range(parts.shape[1]):
+                found[row, c] += parts[row, c] - references[reference, c]
+    return found / len(references)
 
 
 @njit(cache=True, nogil=True)

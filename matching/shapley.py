@@ -7,6 +7,7 @@ value of a game won by all of A and none of B. The values of a row sum to its sc
 References are bits of a word, so that 64 of them cost about as much as one.
 """
 
+from itertools import pairwise
 from math import comb
 from typing import Any, Final, NamedTuple
 
@@ -58,12 +59,15 @@ def contributions(forest: Forest, paths: Paths, rows: Numbers, references: Numbe
 
     A column in which all references equal the row gets exactly 0. `references` are one row or more.
     """
-    found = np.zeros((len(rows), forest.width))
-    words = [forest.keys(references[i : i + BITS]) for i in range(0, len(references), BITS)]
-    for begin in range(0, len(rows), BITS):
-        keys = forest.keys(rows[begin : begin + BITS])
-        for word in words:
-            _contribute(keys, word, forest.nodes, paths, found[begin : begin + BITS])
+    found, count = np.zeros((len(rows), forest.width)), len(rows)
+    keys, least, most = forest.keys(np.concatenate([rows, references]))
+    blocks = [*range(0, count, BITS), *range(count, keys.shape[1], BITS), keys.shape[1]]
+    dead, rights = _answers(keys, least, most, forest.nodes, np.array(blocks))
+    words = [(rights[i], end - begin) for i, (begin, end) in enumerate(pairwise(blocks))]
+    first = -(-count // BITS)
+    for i, (ours, some) in enumerate(words[:first]):
+        for theirs, others in words[first:]:
+            _contribute(ours, theirs, (some, others), dead, forest.nodes.value, paths, found[i * BITS :][:some])
     return found / len(references)
 
 
@@ -84,28 +88,42 @@ def _ones(bits: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _rights(keys: Any, nodes: Any) -> Any:
-    """For each node the rows, as bits, that it leads right."""
-    rights = np.zeros(len(nodes.slot), dtype=np.uint64)
-    for i in range(len(rights)):
-        key, rank = keys[nodes.slot[i]], nodes.rank[i]
-        for r in range(len(key)):
-            rights[i] |= np.uint64(key[r] > rank) << np.uint64(r)
-    return rights
+def _answers(keys: Any, least: Any, most: Any, nodes: Any, blocks: Any) -> Any:
+    """Which leaves no row and no reference can reach, most of them in a request; and whom each node leads right.
+
+    These are bits, a word a block of `keys`; a node above such leaves alone is not asked.
+    """
+    dead, rights = np.zeros(len(nodes.value), np.bool_), np.zeros((len(blocks) - 1, len(nodes.slot)), np.uint64)
+    for t in range(len(nodes.first_node) - 1):
+        leaf = nodes.first_leaf[t]
+        for i in range(nodes.first_node[t], nodes.first_node[t + 1]):
+            slot, rank, low, middle = nodes.slot[i], nodes.rank[i], leaf + nodes.low[i], leaf + nodes.middle[i]
+            if dead[low]:
+                continue
+            if most[slot] <= rank:
+                dead[middle : leaf + nodes.end[i]] = True
+            elif least[slot] > rank:
+                dead[low:middle] = True
+                rights[:, i] = ~np.uint64(0)
+            else:
+                for b in range(len(rights)):
+                    for r in range(blocks[b], blocks[b + 1]):
+                        rights[b, i] |= np.uint64(keys[slot, r] > rank) << np.uint64(r - blocks[b])
+    return dead, rights
 
 
 @njit(cache=True, nogil=True)
-def _contribute(keys: Any, reference_keys: Any, nodes: Any, paths: Any, found: Any) -> None:
+def _contribute(rows: Any, references: Any, sizes: Any, dead: Any, value: Any, paths: Any, found: Any) -> None:
     """Adds to `found` what each leaf gives the columns, summed over the references of a word."""
-    rows, references = _rights(keys, nodes), _rights(reference_keys, nodes)
     longest = len(paths.shares)
-    column = np.empty(longest, dtype=np.int64)
+    column, part = np.empty(longest, dtype=np.int64), np.empty(longest)
     met, met_by = np.empty(longest, dtype=np.uint64), np.empty(longest, dtype=np.uint64)
     at = np.empty(longest + 1, dtype=np.uint64)
     every = ~np.uint64(0)
-    everyone = every >> np.uint64(BITS - reference_keys.shape[1])
-    all_rows = every >> np.uint64(BITS - keys.shape[1])
-    for leaf in range(len(nodes.value)):
+    all_rows, everyone = every >> np.uint64(BITS - sizes[0]), every >> np.uint64(BITS - sizes[1])
+    for leaf in range(len(value)):
+        if dead[leaf]:
+            continue
         size = 0
         for e in range(paths.first[leaf], paths.first[leaf + 1]):
             if size == 0 or column[size - 1] != paths.column[e]:
@@ -115,8 +133,29 @@ def _contribute(keys: Any, reference_keys: Any, nodes: Any, paths: Any, found: A
             met[size - 1] &= rows[paths.node[e]] ^ flip
             met_by[size - 1] &= references[paths.node[e]] ^ flip
         size = _telling(column, met, met_by, size, all_rows, everyone)
-        for i in range(keys.shape[1] if size else 0):
-            _share(np.uint64(i), nodes.value[leaf], column, met, met_by, size, everyone, at, paths.shares, found[i])
+        left = all_rows if size else np.uint64(0)
+        while left:  # rows that meet the same columns have the same part
+            alike = _alike(left, met, size)
+            if _share(alike, value[leaf], met, met_by, size, everyone, at, paths.shares, part):
+                _add(found, alike, column, part, size)
+            left &= ~alike
+
+
+@njit(cache=True, nogil=True)
+def _alike(left: Any, met: Any, size: int) -> Any:
+    """The rows among those `left`, as bits, that meet just the columns which the first of them meets."""
+    first = left & (~left + np.uint64(1))
+    for c in range(size):
+        left &= met[c] if met[c] & first else ~met[c]
+    return left
+
+
+@njit(cache=True, nogil=True)
+def _add(found: Any, rows: Any, column: Any, part: Any, size: int) -> None:
+    for i in range(len(found)):
+        if (rows >> np.uint64(i)) & np.uint64(1):
+            for c in range(size):
+                found[i, column[c]] += part[c]
 
 
 @njit(cache=True, nogil=True)
@@ -134,21 +173,23 @@ def _telling(column: Any, met: Any, met_by: Any, size: int, all_rows: Any, every
 
 @njit(cache=True, nogil=True)
 def _share(
-    i: Any, value: float, column: Any, met: Any, met_by: Any, size: int, everyone: Any, at: Any, shares: Any, found: Any
-) -> None:  # fmt: skip
-    """What one leaf gives to the columns of row i; `at[a]` are the references that lack a of them."""
-    one = np.uint64(1)
+    rows: Any, value: float, met: Any, met_by: Any, size: int, everyone: Any, at: Any, shares: Any, part: Any
+) -> bool:  # fmt: skip
+    """The `part` of each column in what one leaf gives to any of the rows; whether it gives anything.
+
+    `at[a]` are the references that lack a of the columns that the rows meet.
+    """
     reaching, lacking = everyone, 0
     for c in range(size):
-        if not (met[c] >> i) & one:
+        if not met[c] & rows:
             reaching &= met_by[c]
             lacking += 1
     if reaching == 0:
-        return
+        return False
     at[0], most = reaching, 0
     for c in range(size):
         moving = reaching & ~met_by[c]
-        if (met[c] >> i) & one and moving != 0:
+        if met[c] & rows and moving != 0:
             most += 1
             at[most] = np.uint64(0)
             for a in range(most, 0, -1):
@@ -158,12 +199,9 @@ def _share(
     for a in range(most + 1):
         taken += _ones(at[a]) * shares[lacking, a]
     for c in range(size):
-        if not (met[c] >> i) & one:
-            found[column[c]] -= value * taken
-            continue
         alone = reaching & ~met_by[c]
         given = 0.0
-        if alone != 0:
-            for a in range(1, most + 1):
-                given += _ones(at[a] & alone) * shares[a, lacking]
-            found[column[c]] += value * given
+        for a in range(1, most + 1):
+            given += _ones(at[a] & alone) * shares[a, lacking]
+        part[c] = value * given if met[c] & rows else -value * taken
+    return True

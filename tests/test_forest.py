@@ -120,14 +120,6 @@ def test_rows_of_another_width_are_refused(width):
         Forest.of(forests.forest()).score(forests.rows(3, width, seed=7))
 
 
-def test_a_key_counts_the_thresholds_below():
-    forest = Forest.of(forests.forest(num_leaves=2, trees=1))
-    threshold = forest.slots.cuts[0]
-    features = np.full((3, 5), np.nextafter(threshold, -np.inf))
-    features[1:] = [[threshold], [np.nextafter(threshold, np.inf)]]
-    assert forest.keys(features).tolist() == [[0, 0, 1]]
-
-
 def test_what_is_not_known_here_is_scored_by_lightgbm_and_the_log_says_so(caplog):
     booster = forests.forest(objective="poisson", whole=True)
     features = forests.rows(9, 5, seed=8)

@@ -60,6 +60,12 @@ def candidates(matcher, ranking):
     return matcher.catalogue.ids[ranking.rows].tolist()
 
 
+def test_a_ranking_tells_where_its_matches_stand_among_the_candidates(matcher):
+    ranking = rank(matcher, top_k=3)
+    assert matcher.catalogue.ids[ranking.rows[ranking.first]].tolist() == ids(ranking)
+    assert ranking.scores[ranking.first].tolist() == [match.score for match in ranking.matches]
+
+
 def test_only_products_that_no_rule_fails_are_candidates(matcher):
     ranking = rank(matcher)
     assert candidates(matcher, ranking) == ELIGIBLE  # P5 lends one yuan at most, P6 is no longer offered

@@ -184,6 +184,15 @@ def test_an_unknown_record_is_not_found(store):
         queries.recommendation(session, "R9")
 
 
+def test_a_glance_sees_what_is_committed_and_keeps_no_writer_waiting(store, tmp_path):
+    assert store.glance(queries.REVISION) is None
+    for revision in (1, 2):
+        tables.write(make.tables(source=f"version {revision}"), tmp_path / str(revision))
+        load(store, tmp_path / str(revision), AT)
+        assert store.glance(queries.REVISION) == revision
+    assert not store.glance(queries.SIMULATED)
+
+
 def test_eight_threads_writing_at_once_lose_nothing(store):
     def write(worker: int) -> None:
         for i in range(10):

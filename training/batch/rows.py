@@ -75,10 +75,8 @@ class Desk:
         ranking = self.matcher.rank(firm, need, as_of=self.as_of, top_k=self.options.top_k, tell=False)
         if self.options.explain:
             ranking = explained(self.matcher, ranking, firm, need)
-        row_of = dict(zip(self.matcher.catalogue.ids[ranking.rows].tolist(), ranking.rows.tolist(), strict=True))
         financing = Financing(firm, need, self.as_of) if self.options.stack and ranking.matches else None
-        for match in ranking.matches:
-            row = row_of[match.product_id]
+        for match, row in zip(ranking.matches, ranking.rows[ranking.first].tolist(), strict=True):
             yield self._named(need, row) | _ranked(match) | (self._stacked(financing, row, match) if financing else {})
         if self.options.fix:
             yield from self._fixes(need, firm)

@@ -19,7 +19,7 @@ from matching.shown import UNDECIDED, Shown, held_back
 from training.applications import Decisions, Kept, decisions
 from training.dataset import Query, World, posted, query
 
-MOST_NEEDS: Final = 6000  # the latest
+MOST_NEEDS: Final = 24_000  # the latest: what an appetite knows of bonds and leases grows with them, time too
 FEWEST_GRANTED: Final = 200  # with fewer, slopes learn next to nothing
 RIPE_DAYS: Final = 30  # younger needs have had no time for an application
 _NO_KIND: Final = -1  # of a type that the history never met

@@ -154,7 +154,7 @@ class Bound:
         """
         of = self.appetite
         keys, values = of.keys.slots(context, self.tables)
-        # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
+        # Column by column, not by BLAS: a row's score must not depend on how many others are scored with it.
         odds = weighted(picked(features, COLUMNS), of.mean, of.scale, CLIP, of.weights) + of.intercept
         where = places(features)
         for slopes, codes in zip(self.slopes, levels, strict=True):

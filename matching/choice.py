@@ -35,7 +35,7 @@ class Choice:
 
     def score(self, features: Numbers) -> Numbers:
         """w · x for each row of float64 [n, len(FEATURES)]: a log chance, up to what all candidates share."""
-        # Row by row, not by BLAS: a row's score must not depend on how many others are scored with it.
+        # Column by column, not by BLAS: a row's score must not depend on how many others are scored with it.
         columns = picked(features, COLUMNS)
         return weighted(columns, self.mean, self.scale, CLIP, self.weights, _LOGGED, _logs(columns))
 
@@ -90,4 +90,4 @@ def _bent(features: Numbers) -> Numbers:
 
 
 def _logs(columns: Numbers) -> Numbers:
-    return np.log1p(np.maximum(columns[:, _LOGGED], 0))
+    return np.asarray(np.log1p(np.maximum(columns.T[_LOGGED], 0)).T, dtype=np.float64)

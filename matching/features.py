@@ -81,17 +81,18 @@ class Builder:
     def build(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> Numbers:
         """float64 [len(rows), len(FEATURES)] for the catalogue's `rows`, columns as in `FEATURES`.
 
+        Stored column by column, as they are made and as all that scores reads them.
         Reads only the history before the first day of `as_of`'s month.
         """
         context = self.history.context(enterprise, need, as_of)
         recalled = self.memory.recall(context)
-        features = np.zeros((len(rows), len(FEATURES)))
+        columns = np.zeros((len(FEATURES), len(rows)))
         for i, level in enumerate(LEVELS):
             span = slice(i * len(LEVEL_FEATURES), (i + 1) * len(LEVEL_FEATURES))
-            fill(features[:, span], level, self.history, recalled, context, getattr(self.roster, level)[rows])
-        features[:, _TERMS_AT] = _terms(self.catalogue, enterprise, need, as_of, rows).T
-        features[:, _NEED_AT] = _need(recalled, context, len(rows))
-        return self.leaned(features, context, rows)
+            fill(columns[span], level, self.history, recalled, context, getattr(self.roster, level)[rows])
+        columns[_TERMS_AT] = _terms(self.catalogue, enterprise, need, as_of, rows)
+        columns[_NEED_AT] = _need(recalled, context, len(rows))[:, None]
+        return self.leaned(columns.T, context, rows)
 
     def leaned(self, features: Numbers, context: Context, rows: Rows) -> Numbers:
         """The features [len(rows), FEATURES] of `rows`, these appetites' log chances written into their columns.

@@ -121,27 +121,27 @@ class Forest:
 
         Raises `InputError` where the rows have another width.
         """
-        rows = self._checked(features)
-        keys = np.empty((len(self.slots.column), len(rows)), dtype=self.nodes.rank.dtype)
+        columns = self._checked(features)
+        keys = np.empty((len(self.slots.column), columns.shape[1]), dtype=self.nodes.rank.dtype)
         least, most = np.empty((2, len(keys)), dtype=keys.dtype)
-        write_keys(rows, self.slots, keys, least, most)
+        write_keys(columns, 0, columns.shape[1], self.slots, keys, least, most)
         return keys, least, most
 
     def score(self, features: Numbers) -> Numbers:
         """For each row of float64 [n, width] the sum of the leaves that it reaches. Raises `InputError` as `keys`."""
-        rows = self._checked(features)
-        scores = np.zeros(len(rows))
-        keys = np.empty((len(self.slots.column), min(ROWS, len(rows))), dtype=self.nodes.rank.dtype)
+        columns = self._checked(features)
+        scores = np.zeros(columns.shape[1])
+        keys = np.empty((len(self.slots.column), min(ROWS, len(scores))), dtype=self.nodes.rank.dtype)
         nowhere = keys.dtype.type(np.iinfo(keys.dtype).max)
-        for begin in range(0, len(rows), ROWS):
-            block = slice(begin, begin + ROWS)
-            _add(rows[block], self.slots, self.nodes, keys, nowhere, scores[block])
+        for begin in range(0, len(scores), ROWS):
+            _add(columns, begin, self.slots, self.nodes, keys, nowhere, scores[begin : begin + ROWS])
         return scores
 
     def _checked(self, features: Numbers) -> Numbers:
+        """The columns [width, n]; no copy where the features are stored so."""
         if features.ndim != 2 or features.shape[1] != self.width:
             raise InputError("features", [Fault("columns", f"are {self.width}, not {features.shape[-1]}")])
-        return np.ascontiguousarray(features, dtype=np.float64)
+        return np.ascontiguousarray(features.T, dtype=np.float64)
 
 
 def scorer(booster: Booster) -> Scorer:
@@ -154,17 +154,17 @@ def scorer(booster: Booster) -> Scorer:
 
 
 @njit(cache=True, nogil=True)
-def _add(rows: Any, slots: Any, nodes: Any, keys: Any, nowhere: Any, scores: Any) -> None:
-    """Adds to `scores` what each row's leaf in each tree is worth; `nowhere` is no leaf's number."""
+def _add(columns: Any, begin: int, slots: Any, nodes: Any, keys: Any, nowhere: Any, scores: Any) -> None:
+    """Adds to `scores`, of the rows from `begin` on, what their leaf in each tree is worth; `nowhere` is no leaf."""
     least, most = np.empty(len(slots.column), dtype=keys.dtype), np.empty(len(slots.column), dtype=keys.dtype)
-    write_keys(rows, slots, keys, least, most)
+    write_keys(columns, begin, begin + len(scores), slots, keys, least, most)
     leaves = 1
     for t in range(len(nodes.first_node) - 1):
         leaves = max(leaves, nodes.first_leaf[t + 1] - nodes.first_leaf[t])
-    at, place, worth = np.empty(len(rows), keys.dtype), np.empty(leaves, keys.dtype), np.empty(leaves)
+    at, place, worth = np.empty(len(scores), keys.dtype), np.empty(leaves, keys.dtype), np.empty(leaves)
     for t in range(len(nodes.first_node) - 1):
         _walk(t, nodes, keys, least, most, nowhere, at, place, worth)
-        for r in range(len(rows)):
+        for r in range(len(scores)):
             scores[r] += worth[at[r]]
 
 

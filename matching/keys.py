@@ -15,7 +15,6 @@ from matching.trees import CATEGORICAL, DEFAULT_LEFT, MISSING, NANS, ZEROS, Inte
 
 Keys = NDArray[Any]  # uint8; uint16 where a tree's leaves or a column's thresholds are too many for a byte
 ZERO: Final = float(np.float32(1e-35))  # LightGBM takes what is no larger for 0, and holds this bound as a float32
-BLOCK: Final = 8  # columns that stand in one line of the cache
 LANES: Final = 16  # numbers that are looked at side by side
 STEP: Final = 4  # thresholds that are compared in one go
 
@@ -89,48 +88,41 @@ def firsts(sizes: Sequence[int]) -> Integers:
 
 
 @njit(cache=True, nogil=True)
-def write_keys(rows: Any, slots: Any, keys: Any, least: Any, most: Any) -> None:
-    """Writes the keys [slots, rows], and the `least` and the `most` of each slot [slots]; of no row, nothing."""
-    count, numeric = len(rows), len(slots.missing)
+def write_keys(columns: Any, begin: int, end: int, slots: Any, keys: Any, least: Any, most: Any) -> None:
+    """Writes the keys [slots, rows] of the rows from `begin` to before `end` of columns [width, n].
+
+    And the `least` and the `most` of each slot [slots]. Of no row, it writes nothing.
+    """
+    count, numeric = end - begin, len(slots.missing)
     if count == 0:
         return
     whole = -(-count // LANES) * LANES
-    x, below, turned = np.empty(whole), np.empty(whole, dtype=np.int64), np.empty((BLOCK, whole))
-    held, how, block, low, high, lost = -1, -1, -1, 0.0, 0.0, 0
+    x, below = np.empty(whole), np.empty(whole, dtype=np.int64)
+    held, how, low, high, lost = -1, -1, 0.0, 0.0, 0
     for s in range(len(slots.column)):
         column, key = slots.column[s], keys[s, :count]
-        if column // BLOCK != block:
-            block = column // BLOCK
-            _turn(rows[:, block * BLOCK : (block + 1) * BLOCK], turned)
-        values = turned[column % BLOCK]
+        values = columns[column, begin:end]
         if column != held:  # a column's slots stand side by side, and so do those that miss alike
             held, how = column, -1
         if s < numeric:
             if slots.missing[s] != how:
                 how = slots.missing[s]
-                low, high, lost = _compared(values, how, count, x)
+                low, high, lost = _compared(values, how, x)
             least[s], most[s] = _number_keys(x, low, high, lost, slots, s, below, key)
         else:
-            first, end = slots.first_word[s - numeric], slots.first_word[s - numeric + 1]
-            _category_keys(values, slots.words[first:end], key)
+            words = slots.words[slots.first_word[s - numeric] : slots.first_word[s - numeric + 1]]
+            _category_keys(values, words, key)
             least[s], most[s] = key.min(), key.max()
 
 
 @njit(cache=True, nogil=True)
-def _turn(rows: Any, turned: Any) -> None:
-    """Writes some columns of the rows as rows, the last one's value again where there are no more."""
-    for r in range(turned.shape[1]):
-        row = rows[min(r, len(rows) - 1)]
-        for c in range(len(row)):
-            turned[c, r] = row[c]
-
-
-@njit(cache=True, nogil=True)
-def _compared(values: Any, missing: int, count: int, x: Any) -> Any:
-    """Writes what is compared with thresholds; gives its extremes, and how many of the first `count` are missing."""
-    for r in range(len(x)):
+def _compared(values: Any, missing: int, x: Any) -> Any:
+    """Writes what is compared with thresholds, the last again to the end of x; its extremes, and how many are missing."""
+    count = len(values)
+    for r in range(count):
         v = values[r]
         x[r] = 0.0 if (abs(v) <= ZERO) | ((v != v) & (missing != NANS)) else v
+    x[count:] = x[count - 1]
     lost = 0
     for r in range(count):
         lost += (x[r] != x[r]) | ((missing == ZEROS) & (x[r] == 0.0))

@@ -55,10 +55,10 @@ _D: Final[Any] = namedtuple("_D", DAYS)(*range(len(DAYS)))
 _F: Final[Any] = namedtuple("_F", [name for name, _, _ in LEVEL_FEATURES])(*range(len(LEVEL_FEATURES)))
 
 
-def fill(features: Numbers, level: str, history: History, recalled: Recall, context: Context, codes: Codes) -> None:
-    """Write `LEVEL_FEATURES` of one of `LEVELS` into features [n, LEVEL_FEATURES], for candidates of `codes` there."""
+def fill(columns: Numbers, level: str, history: History, recalled: Recall, context: Context, codes: Codes) -> None:
+    """Write `LEVEL_FEATURES` of one of `LEVELS` into columns [LEVEL_FEATURES, n], for candidates of `codes` there."""
     held = _rolled(level, history, recalled)
-    _fill(features, codes, held.counts, held.days, held.masses, context.day, context.numbers[_AMOUNT])
+    _fill(columns, codes, held.counts, held.days, held.masses, context.day, context.numbers[_AMOUNT])
 
 
 def _rolled(level: str, history: History, recalled: Recall) -> Recall:
@@ -105,27 +105,48 @@ def totals(rows: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _fill(features: Any, codes: Any, counts: Any, days: Any, masses: Any, today: int, amount: float) -> None:
-    """What has the same code has the same features; the code one past the last has no past."""
+def _fill(columns: Any, codes: Any, counts: Any, days: Any, masses: Any, today: int, amount: float) -> None:
+    """What has the same code has the same features: each code is worked out once, all codes feature by feature."""
     total, whole = totals(counts), totals(masses)
     had = np.count_nonzero(counts[_C.all_slow])
     latest = days[_D.own_last].max()
-    filled = np.full(counts.shape[1], -1)
-    for i in range(len(codes)):
-        c = codes[i]
-        if filled[c] >= 0:
-            features[i] = features[filled[c]]
-            continue
-        filled[c] = i
-        row, count = features[i], counts[:, c]
-        _shares(row, count, total, had)
-        _own(row, count, total, days[:, c], latest, today)
-        _amounts(row, count, total, amount)
-        for h in range(len(masses)):
-            row[_F.memory_product + h] = np.log(masses[h, c] / max(whole[h], 1e-300) + UNSEEN)
-    _gap(features, _F.back_off, _F.back_off_gap)
+    used, place = _used(codes, counts.shape[1])
+    table = np.empty((len(columns), len(used)))
+    count = _of(counts, used)
+    _shares(table, count, total, had)
+    _own(table, count, total, _of(days, used), latest, today)
+    _amounts(table, count, total, amount)
     for h in range(len(masses)):
-        _gap(features, _F.memory_product + h, _F.memory_product_gap + h)
+        for c in range(len(used)):
+            table[_F.memory_product + h, c] = np.log(masses[h, used[c]] / max(whole[h], 1e-300) + UNSEEN)
+        _gap(table[_F.memory_product + h], table[_F.memory_product_gap + h])
+    _gap(table[_F.back_off], table[_F.back_off_gap])
+    for f in range(len(columns)):
+        column, values = columns[f], table[f]
+        for i in range(len(codes)):
+            column[i] = values[place[i]]
+
+
+@njit(cache=True, nogil=True)
+def _used(codes: Any, size: int) -> Any:
+    """The codes that occur, and for each of `codes` its place among them; the code one past the last has no past."""
+    known, place, used, many = np.full(size, -1), np.empty(len(codes), np.int64), np.empty(len(codes), np.int64), 0
+    for i in range(len(codes)):
+        if known[codes[i]] < 0:
+            known[codes[i]], used[many] = many, codes[i]
+            many += 1
+        place[i] = known[codes[i]]
+    return used[:many], place
+
+
+@njit(cache=True, nogil=True)
+def _of(rows: Any, used: Any) -> Any:
+    """The columns of the codes used."""
+    found = np.empty((len(rows), len(used)))
+    for row in range(len(rows)):
+        for c in range(len(used)):
+            found[row, c] = rows[row, used[c]]
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -135,45 +156,50 @@ def _shrunk(count: float, total: float, wide: float, pull: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _shares(row: Any, count: Any, total: Any, had: Any) -> None:
-    """How popular it is, and how much more so in each context than in the wider one."""
-    slow = (count[_C.all_slow] + 0.5) / (total[_C.all_slow] + 0.5 * (1 + had))  # not those that are met only later
-    mid = _shrunk(count[_C.all_mid], total[_C.all_mid], slow, 2.0)
-    fast = _shrunk(count[_C.all_fast], total[_C.all_fast], mid, 2.0)
-    row[_F.popularity] = np.log(slow)
-    row[_F.year_momentum] = np.log(mid / slow)
-    row[_F.quarter_momentum] = np.log(fast / mid)
-    region = _ladder(row, _F.region_1_lift, count, total, _C.region_1, 4, mid)
-    industry = _ladder(row, _F.industry_2_lift, count, total, _C.industry_2, 3, mid)
-    row[_F.region_share] = np.log(region)
-    year = _shrunk(count[_C.region_mid], total[_C.region_mid], mid, 3.0)
-    row[_F.region_year_share] = np.log(year)
-    row[_F.region_momentum] = np.log(_shrunk(count[_C.region_fast], total[_C.region_fast], year, 3.0) / year)
-    row[_F.size_lift] = np.log(_shrunk(count[_C.size], total[_C.size], mid, _PULL) / mid)
-    both = _shrunk(count[_C.region_industry], total[_C.region_industry], year, _PULL)
-    row[_F.region_industry_lift] = np.log(both / year)
-    row[_F.back_off] = np.log(region * industry / mid) + row[_F.size_lift]
+def _shares(table: Any, count: Any, total: Any, had: Any) -> None:
+    """How popular each code is, and how much more so in each context than in the wider one."""
+    for c in range(table.shape[1]):
+        slow = (count[_C.all_slow, c] + 0.5) / (total[_C.all_slow] + 0.5 * (1 + had))  # not those met only later
+        mid = _shrunk(count[_C.all_mid, c], total[_C.all_mid], slow, 2.0)
+        fast = _shrunk(count[_C.all_fast, c], total[_C.all_fast], mid, 2.0)
+        table[_F.popularity, c] = np.log(slow)
+        table[_F.year_momentum, c] = np.log(mid / slow)
+        table[_F.quarter_momentum, c] = np.log(fast / mid)
+        region = _ladder(table, _F.region_1_lift, c, count, total, _C.region_1, 4, mid)
+        industry = _ladder(table, _F.industry_2_lift, c, count, total, _C.industry_2, 3, mid)
+        table[_F.region_share, c] = np.log(region)
+        year = _shrunk(count[_C.region_mid, c], total[_C.region_mid], mid, 3.0)
+        table[_F.region_year_share, c] = np.log(year)
+        lately = _shrunk(count[_C.region_fast, c], total[_C.region_fast], year, 3.0)
+        table[_F.region_momentum, c] = np.log(lately / year)
+        table[_F.size_lift, c] = np.log(_shrunk(count[_C.size, c], total[_C.size], mid, _PULL) / mid)
+        both = _shrunk(count[_C.region_industry, c], total[_C.region_industry], year, _PULL)
+        table[_F.region_industry_lift, c] = np.log(both / year)
+        table[_F.back_off, c] = np.log(region * industry / mid) + table[_F.size_lift, c]
 
 
 @njit(cache=True, nogil=True)
-def _ladder(row: Any, lift: int, count: Any, total: Any, context: int, steps: int, wide: float) -> float:
+def _ladder(
+    table: Any, lift: int, c: int, count: Any, total: Any, context: int, steps: int, wide: float
+) -> float:  # fmt: skip
     """From a wide context to a narrow one: each step's lift; the share at the end."""
     for step in range(steps):
-        narrow = _shrunk(count[context + step], total[context + step], wide, _PULL)
-        row[lift + step] = np.log(narrow / wide)
+        narrow = _shrunk(count[context + step, c], total[context + step], wide, _PULL)
+        table[lift + step, c] = np.log(narrow / wide)
         wide = narrow
     return wide
 
 
 @njit(cache=True, nogil=True)
-def _own(row: Any, count: Any, total: Any, days: Any, latest: float, today: int) -> None:
-    row[_F.own_share] = count[_C.own_mid] / (total[_C.own_mid] + 0.1)
-    row[_F.own_count] = count[_C.own]
-    row[_F.own_seen] = count[_C.own_seen]
-    row[_F.own_years] = _years(days[_D.own_last], today)
-    row[_F.idle_years] = _years(days[_D.last], today)
-    row[_F.life_years] = _years(days[_D.first], today)
-    row[_F.own_last] = 1.0 if days[_D.own_last] != NEVER and days[_D.own_last] == latest else 0.0
+def _own(table: Any, count: Any, total: Any, days: Any, latest: float, today: int) -> None:
+    for c in range(table.shape[1]):
+        table[_F.own_share, c] = count[_C.own_mid, c] / (total[_C.own_mid] + 0.1)
+        table[_F.own_count, c] = count[_C.own, c]
+        table[_F.own_seen, c] = count[_C.own_seen, c]
+        table[_F.own_years, c] = _years(days[_D.own_last, c], today)
+        table[_F.idle_years, c] = _years(days[_D.last, c], today)
+        table[_F.life_years, c] = _years(days[_D.first, c], today)
+        table[_F.own_last, c] = 1.0 if days[_D.own_last, c] != NEVER and days[_D.own_last, c] == latest else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -182,24 +208,25 @@ def _years(day: float, today: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _amounts(row: Any, count: Any, total: Any, amount: float) -> None:
+def _amounts(table: Any, count: Any, total: Any, amount: float) -> None:
     """How far the amount lies from what was usual here, and how much likelier it is here than anywhere."""
     held = max(total[_C.amount_0], 1e-9)
     mean = total[_C.amount_1] / held
     spread = max(total[_C.amount_2] / held - mean**2, 0.01)
-    centre = (count[_C.amount_1] + 3 * mean) / (count[_C.amount_0] + 3)
-    square = (count[_C.amount_2] + 3 * (spread + mean**2)) / (count[_C.amount_0] + 3)
-    width = np.sqrt(max(square - centre**2, 0.05))
-    distance = (amount - centre) / width
     everywhere = 0.5 * (amount - mean) ** 2 / spread + 0.5 * np.log(spread)
-    row[_F.amount_distance] = distance
-    row[_F.amount_likelihood] = everywhere - 0.5 * distance**2 - np.log(width)
+    for c in range(table.shape[1]):
+        centre = (count[_C.amount_1, c] + 3 * mean) / (count[_C.amount_0, c] + 3)
+        square = (count[_C.amount_2, c] + 3 * (spread + mean**2)) / (count[_C.amount_0, c] + 3)
+        width = np.sqrt(max(square - centre**2, 0.05))
+        distance = (amount - centre) / width
+        table[_F.amount_distance, c] = distance
+        table[_F.amount_likelihood, c] = everywhere - 0.5 * distance**2 - np.log(width)
 
 
 @njit(cache=True, nogil=True)
-def _gap(features: Any, value: int, gap: int) -> None:
+def _gap(values: Any, gaps: Any) -> None:
     best = -np.inf
-    for i in range(len(features)):
-        best = max(best, features[i, value])
-    for i in range(len(features)):
-        features[i, gap] = features[i, value] - best
+    for c in range(len(values)):
+        best = max(best, values[c])
+    for c in range(len(values)):
+        gaps[c] = values[c] - best

@@ -1,7 +1,6 @@
 """Feature columns in standard deviations from their mean, and one row of numbers a feature for a bundle's JSON."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +12,6 @@ from matching.history import Numbers
 
 NOWHERE: Final = np.empty(0, dtype=np.intp)
 NOTHING: Final = np.empty((0, 0))
-_SPAN: Final = 128  # numbers that numpy sums in one go
 
 
 def moments(columns: Numbers) -> tuple[Numbers, Numbers]:
@@ -41,56 +39,29 @@ def weighted(
     columns: Numbers, mean: Numbers, scale: Numbers, clip: float, weights: Numbers, at: Rows = NOWHERE,
     instead: Numbers = NOTHING,
 ) -> Numbers:  # fmt: skip
-    """`(standard(…) * weights).sum(axis=1)` for columns [n, k], to the last bit, without the matrices between.
+    """What each row of columns [n, k] sums up to: `standard` times `weights` [k], added column after column.
 
-    Where `at` [m] names some of the columns, their values are those of `instead` [n, m].
+    Where `at` [m] names some of the columns, their values are those of `instead` [n, m]. No row's sum depends on the
+    rows beside it, as one by BLAS would.
     """
-    found = np.empty(len(columns))
-    _weighted(columns, at, instead, mean, scale, clip, weights, np.array(_steps(0, columns.shape[1])), found)
+    found = np.zeros(len(columns))
+    stored, others = np.ascontiguousarray(columns.T), np.ascontiguousarray(instead.T)
+    _weighted(stored, at, others, mean, scale, clip, weights, found)
     return found
-
-
-@cache
-def _steps(begin: int, count: int) -> tuple[tuple[int, int], ...]:
-    """In which order numpy sums so many numbers: spans (begin, end), and (0, 0) where the last two sums are added."""
-    if count <= _SPAN:
-        return ((begin, begin + count),)
-    half = count // 2 - count // 2 % 8
-    return (*_steps(begin, half), *_steps(begin + half, count - half), (0, 0))
 
 
 @njit(cache=True, nogil=True)
 def _weighted(
-    columns: Any, at: Any, instead: Any, mean: Any, scale: Any, clip: float, weights: Any, steps: Any, found: Any
+    columns: Any, at: Any, instead: Any, mean: Any, scale: Any, clip: float, weights: Any, found: Any
 ) -> None:  # fmt: skip
-    width = columns.shape[1]
-    held_row, part, sums = np.empty(width), np.empty(width), np.empty(len(steps) + 1)
-    for row in range(len(columns)):
-        for c in range(width):
-            held_row[c] = columns[row, c]
-        for c in range(len(at)):
-            held_row[at[c]] = instead[row, c]
-        weigh(held_row, mean, scale, clip, weights, part)
-        held = 0
-        for step in range(len(steps)):
-            begin, end = steps[step]
-            if end > begin:
-                sums[held] = _span_sum(part[begin:end])
-                held += 1
-            else:
-                sums[held - 2] += sums[held - 1]
-                held -= 1
-        found[row] = sums[0]
-
-
-@njit(cache=True, nogil=True)
-def weigh(row: Any, mean: Any, scale: Any, clip: float, weights: Any, part: Any) -> None:
-    """Each value standardised and weighed; one simple loop, which compiles to vectors."""
-    for c in range(len(row)):
-        deviation = (row[c] - mean[c]) / scale[c]
-        deviation = clip if deviation > clip else deviation
-        deviation = -clip if deviation < -clip else deviation
-        part[c] = (deviation if deviation == deviation else 0.0) * weights[c]
+    place = np.full(len(columns), -1)
+    for i in range(len(at)):
+        place[at[i]] = i
+    for c in range(len(columns)):
+        column = columns[c] if place[c] < 0 else instead[place[c]]
+        m, s, w = mean[c], scale[c], weights[c]
+        for row in range(len(found)):
+            found[row] += _deviation(column[row], m, s, clip) * w
 
 
 @njit(cache=True, nogil=True)
@@ -98,13 +69,18 @@ def weighted_parts(
     columns: Any, mean: Any, scale: Any, clip: float, weights: Any, at: Any, found: Any
 ) -> None:  # fmt: skip
     """Writes what `weighted` sums up into the columns `at` [k] of found [n, …]."""
-    row, part = np.empty(len(at)), np.empty(len(at))
-    for i in range(len(columns)):
+    for row in range(len(columns)):
         for c in range(len(at)):
-            row[c] = columns[i, c]
-        weigh(row, mean, scale, clip, weights, part)
-        for c in range(len(at)):
-            found[i, at[c]] = part[c]
+            found[row, at[c]] = _deviation(columns[row, c], mean[c], scale[c], clip) * weights[c]
+
+
+@njit(cache=True, nogil=True)
+def _deviation(value: float, mean: float, scale: float, clip: float) -> float:
+    """Scales from the mean, at most `clip`, and 0 where it is missing; without a branch, so that it is vectors."""
+    deviation = (value - mean) / scale
+    deviation = clip if deviation > clip else deviation
+    deviation = -clip if deviation < -clip else deviation
+    return deviation if deviation == deviation else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -116,22 +92,6 @@ def over(parts: Any, references: Any) -> Any:
             for c in range(parts.shape[1]):
                 found[row, c] += parts[row, c] - references[reference, c]
     return found / len(references)
-
-
-@njit(cache=True, nogil=True)
-def _span_sum(part: Any) -> Any:
-    """Eight sums side by side, then what is left."""
-    whole, total = 0, 0.0
-    if len(part) >= 8:
-        whole = len(part) - len(part) % 8
-        a, b, c, d, e, f, g, h = part[0], part[1], part[2], part[3], part[4], part[5], part[6], part[7]
-        for i in range(8, whole, 8):
-            a, b, c, d = a + part[i], b + part[i + 1], c + part[i + 2], d + part[i + 3]
-            e, f, g, h = e + part[i + 4], f + part[i + 5], g + part[i + 6], h + part[i + 7]
-        total = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    for i in range(whole, len(part)):
-        total += part[i]
-    return total
 
 
 def picked(features: Numbers, columns: Rows) -> Numbers:

@@ -21,7 +21,7 @@ from matching.levels import LEVELS
 from matching.scaling import moments, standard
 
 UNDECIDED: Final = -1
-BLOCKS: Final = 4  # of time, each held back once
+BLOCKS: Final = 4  # of time, each but the first held back once
 STEPS: Final = (50, 50, 50, 150)  # of the search, between which spreads are learned anew; later they move little
 START_SPREAD: Final = 0.05  # of slopes
 START_COMMON: Final = 0.01  # of weights
@@ -128,13 +128,14 @@ def held_back(shown: Shown, history: History) -> Numbers:
     """Each row's log chance of a grant by an appetite fitted without the row's block of time [n].
 
     There are `BLOCKS` spans with as many decided applications each; NaN where nothing was decided, or where the other
-    blocks know only one answer.
+    blocks know only one answer. In the first too: next to nothing was known of the past then, of which the other blocks
+    hold no example, and what is ranked later is not like it.
     """
     decided = np.flatnonzero(shown.granted != UNDECIDED)
     found = np.full(len(shown.need), np.nan)
     days = np.array([context.day for context in shown.contexts])[shown.need[decided]]
     block = np.searchsorted(np.quantile(days, np.arange(1, BLOCKS) / BLOCKS), days)
-    for span in np.unique(block):
+    for span in np.unique(block)[1:]:
         others = shown.part(decided[block != span])
         if len(np.unique(others.granted)) == 2:
             held = decided[block == span]

@@ -319,21 +319,28 @@ def days(shown):
     return np.array([context.day for context in shown.contexts])[shown.need]
 
 
-def test_a_chance_is_held_back_for_each_decided_row_and_tells_what_came_of_it(held):
+def blocks(shown):
+    """The block of time of each row."""
+    edges = np.quantile(days(shown)[shown.granted != UNDECIDED], np.arange(1, BLOCKS) / BLOCKS)
+    return np.searchsorted(edges, days(shown))
+
+
+def test_a_chance_is_held_back_for_each_decided_row_after_the_first_block_and_tells_what_came_of_it(held):
     shown, found = held
-    assert np.isnan(found).tolist() == (shown.granted == UNDECIDED).tolist()
-    assert (found[np.isfinite(found)] < 0).all()
-    assert found[shown.granted == 1].mean() > found[shown.granted == 0].mean() + 0.1
+    assert np.isfinite(found).tolist() == ((shown.granted != UNDECIDED) & (blocks(shown) > 0)).tolist()
+    known = np.isfinite(found)
+    assert (found[known] < 0).all()
+    assert found[known & (shown.granted == 1)].mean() > found[known & (shown.granted == 0)].mean() + 0.1
 
 
 def test_no_held_back_chance_depends_on_an_outcome_or_a_need_of_its_own_block(held):
     shown, found = held
-    decided = shown.granted != UNDECIDED
-    first = days(shown) <= np.quantile(days(shown)[decided], 1 / BLOCKS)
-    turned = replace(shown, granted=np.where(first & decided, 1 - shown.granted, shown.granted))
+    decided, last = shown.granted != UNDECIDED, blocks(shown) == BLOCKS - 1
+    turned = replace(shown, granted=np.where(last & decided, 1 - shown.granted, shown.granted))
     other = held_back(turned, past())
-    assert other[first & decided].tobytes() == found[first & decided].tobytes()
-    assert (other[~first & decided] != found[~first & decided]).all()
+    assert other[last & decided].tobytes() == found[last & decided].tobytes()
+    between = decided & ~last & (blocks(shown) > 0)
+    assert (other[between] != found[between]).all()
 
 
 def test_a_month_is_held_back_as_a_whole(held, monkeypatch):
@@ -343,19 +350,21 @@ def test_a_month_is_held_back_as_a_whole(held, monkeypatch):
     appetite = fit(shown)[1]
     held_back(shown, past())
     missing = [set(days(shown)) - known for known in fitted]
-    assert len(missing) == BLOCKS
-    assert sorted(day for block in missing for day in block) == sorted(set(days(shown)))
+    assert len(missing) == BLOCKS - 1
+    assert sorted(day for block in missing for day in block) == sorted(set(days(shown)[blocks(shown) > 0]))
 
 
 def test_without_both_answers_in_other_blocks_nothing_is_held_back():
     shown = market(needs=40)
     assert np.isnan(held_back(shown, past())).all()  # one month
     later = spread_out(shown)
-    refused = (later.granted == 0) & (days(later) > 0)
-    rare = replace(later, granted=np.where(refused, UNDECIDED, later.granted))
+    last = days(later) == days(later).max()
+    rare = replace(later, granted=np.where((later.granted == 0) & ~last, UNDECIDED, later.granted))
     found = held_back(rare, past())
-    assert np.isnan(found[days(rare) == 0]).all()
-    assert np.isfinite(found[(days(rare) == days(rare).max()) & (rare.granted == 1)]).all()
+    assert np.isnan(found[last]).all()
+    granted_before = (blocks(rare) == 1) & (rare.granted == 1)
+    assert granted_before.any()
+    assert np.isfinite(found[granted_before]).all()
 
 
 def test_a_part_has_its_rows_and_their_needs_alone():

@@ -65,7 +65,7 @@ def test_a_row_a_candidate_and_a_column_a_feature(builder, asked):
     features = built(builder, asked[0])
     assert features.shape == (len(asked[0].rows), len(FEATURES))
     assert features.dtype == np.float64
-    assert features.flags.c_contiguous
+    assert features.flags.f_contiguous  # column by column, as all that scores reads them
 
 
 def test_no_candidates_make_no_rows(builder, asked):

@@ -19,9 +19,9 @@ PULL = 4.0
 
 
 def built(past, recalled, asked, level, codes):
-    features = np.full((len(codes), len(NAMES)), np.nan)
-    fill(features, level, past, recalled, asked, np.array(codes, np.int32))
-    return {name: features[:, i] for i, name in enumerate(NAMES)}
+    columns = np.full((len(NAMES), len(codes)), np.nan)
+    fill(columns, level, past, recalled, asked, np.array(codes, np.int32))
+    return dict(zip(NAMES, columns, strict=True))
 
 
 def rolled(past, recalled, level):
@@ -122,7 +122,7 @@ def test_compiled_features_are_those_of_the_slow_and_obvious_version(level, seed
 
 def test_no_candidates_have_no_features():
     past, recalled, asked = market(3)
-    fill(np.empty((0, len(NAMES))), "product", past, recalled, asked, np.array([], np.int32))
+    fill(np.empty((len(NAMES), 0)), "product", past, recalled, asked, np.array([], np.int32))
 
 
 def test_the_own_last_product_is_marked_and_its_age_told():

@@ -127,7 +127,8 @@ def test_a_kind_without_a_chance_says_why():
 def test_where_enough_was_decided_but_not_of_what_was_shown_it_says_so():
     found = unstated({"bond": {"granted": 90, "refused": 60, "enough": True}}, [])
     assert found["bond"]["why"].endswith(
-        f"at least {FEWEST} of each are needed, of products that are on record as shown"
+        f"at least {FEWEST} of each are needed, of products that are on record as shown, "
+        "the earliest quarter of all decisions left out"
     )
 
 

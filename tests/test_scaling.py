@@ -43,18 +43,6 @@ def test_values_count_in_scales_from_the_mean_and_no_further_than_the_clip():
     assert found.tolist() == [[(3 - 1) / 4, 3], [0, -3]]
 
 
-def test_a_row_s_sum_does_not_depend_on_the_rows_beside_it():
-    rng = np.random.default_rng(0)
-    features, weights = rng.normal(size=(6, 200)), rng.normal(size=100)
-    picked = np.arange(0, 200, 2)
-
-    def summed(rows):
-        return (standard(rows[:, picked], np.zeros(100), np.ones(100), 4.0) * weights).sum(axis=1)
-
-    alone = [summed(features[i : i + 1]) for i in range(len(features))]
-    assert np.concatenate(alone).tobytes() == summed(features).tobytes()
-
-
 def test_values_come_back_from_json_by_the_names_of_their_features():
     values = np.random.default_rng(0).normal(size=(2, len(COLUMNS)))
     found = named(COLUMNS, *values)
@@ -69,13 +57,36 @@ def test_a_feature_that_is_missing_cannot_be_read():
         unnamed(COLUMNS, {FEATURES[2]: [1.0], FEATURES[0]: [1.0]})
 
 
-@given(seed=st.integers(0, 10**6), width=st.integers(1, 300), rows=st.integers(0, 5), plain=st.booleans())
-def test_a_weighted_sum_is_that_of_the_matrices_to_the_last_bit(seed, width, rows, plain):
+def drawn(seed, width, rows):
+    """Columns [rows, width] with values that are missing or infinite, and a mean, a scale and a weight for each."""
     rng = np.random.default_rng(seed)
     columns = rng.normal(size=(rows, width)) * np.exp(rng.normal(size=width) * 3)
     columns[rng.random(columns.shape) < 0.1] = np.nan
     columns[rng.random(columns.shape) < 0.1] = rng.choice([np.inf, -np.inf, 0.0])
-    mean, scale, weights = rng.normal(size=width), np.exp(rng.normal(size=width)), rng.normal(size=width)
-    taken = columns if plain else np.concatenate([columns, columns], axis=1)[:, :width]
-    expected = (standard(columns, mean, scale, 4.0) * weights).sum(axis=1)
-    assert weighted(taken, mean, scale, 4.0, weights).tobytes() == expected.tobytes()
+    return columns, rng.normal(size=width), np.exp(rng.normal(size=width)), rng.normal(size=width)
+
+
+@given(seed=st.integers(0, 10**6), width=st.integers(1, 130), rows=st.integers(0, 40))
+def test_a_weighted_sum_adds_column_after_column_to_the_last_bit(seed, width, rows):
+    columns, mean, scale, weights = drawn(seed, width, rows)
+    expected = np.cumsum(standard(columns, mean, scale, 4.0) * weights, axis=1)[:, -1]
+    assert weighted(columns, mean, scale, 4.0, weights).tolist() == expected.tolist()
+    assert weighted(np.asfortranarray(columns), mean, scale, 4.0, weights).tolist() == expected.tolist()
+
+
+@given(seed=st.integers(0, 10**6), rows=st.integers(1, 40))
+def test_a_row_s_sum_does_not_depend_on_the_rows_beside_it(seed, rows):
+    columns, *moments_, weights = drawn(seed, 30, rows)
+    alone = [weighted(columns[i : i + 1], *moments_, 4.0, weights) for i in range(rows)]
+    assert np.concatenate(alone).tobytes() == weighted(columns, *moments_, 4.0, weights).tobytes()
+
+
+@given(seed=st.integers(0, 10**6), at=st.sets(st.integers(0, 9)))
+def test_some_columns_may_have_other_values(seed, at):
+    columns, mean, scale, weights = drawn(seed, 10, 20)
+    places = np.array(sorted(at), dtype=np.intp)
+    others = drawn(seed + 1, 10, 20)[0][:, places]
+    replaced = columns.copy()
+    replaced[:, places] = others
+    found = weighted(columns, mean, scale, 4.0, weights, places, others)
+    assert found.tobytes() == weighted(replaced, mean, scale, 4.0, weights).tobytes()

@@ -116,4 +116,4 @@ def _looked(world: World, builder: Builder | Kept, asked: Query, places: dict[st
     ids = world.catalogue.ids[asked.rows].tolist()
     kept = np.array([i for i, product_id in enumerate(ids) if product_id in places], dtype=np.int32)
     features = builder.build(asked.enterprise, asked.need, asked.as_of, asked.rows)[kept]
-    return Looked(asked, kept, features, np.array([places[ids[i]] for i in kept], dtype=np.int32))
+    return Looked(asked, kept, np.ascontiguousarray(features), np.array([places[ids[i]] for i in kept], dtype=np.int32))

@@ -231,7 +231,8 @@ def group(builder: Builder, asked: Query, seed: int = 0) -> Group | None:
     features = builder.build(asked.enterprise, asked.need, asked.as_of, asked.rows)
     if len(keep) > MOST_CANDIDATES:
         keep = keep[_thinned(features[keep], asked.grades[keep], seed)]
-    return Group(asked.enterprise.enterprise_id, asked.context.day, features[keep], asked.grades[keep])
+    rows = np.ascontiguousarray(features[keep])  # as the one matrix of all groups is stored
+    return Group(asked.enterprise.enterprise_id, asked.context.day, rows, asked.grades[keep])
 
 
 def _thinned(features: Numbers, grades: Codes, seed: int) -> Rows:

@@ -115,7 +115,8 @@ def unstated(counts: dict[str, dict[str, Any]], kinds: Sequence[str]) -> dict[st
 def _why(found: dict[str, Any]) -> str:
     many = f"{found['granted']:,} applications granted and {found['refused']:,} refused before the model was trained"
     needed = f"at least {FEWEST} of each are needed"
-    return f"{many}; {needed}, of products that are on record as shown" if found["enough"] else f"{many}; {needed}"
+    more = ", of products that are on record as shown, the earliest quarter of all decisions left out"
+    return f"{many}; {needed}{more}" if found["enough"] else f"{many}; {needed}"
 
 
 def _against_outcomes(part: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from matching.history import Numbers
 from matching.keys import Keys, Slots, firsts, joined, slots_of, write_keys
 from matching.trees import Integers, UnfitError, read_trees
 
-ROWS: Final = 512  # the keys of so many rows fit the second cache
+ROWS: Final = 1024  # the keys of so many rows fit the second cache
 MOST: Final = int(np.iinfo(np.uint16).max)
 _log = logging.getLogger("matching")
 

@@ -33,6 +33,7 @@ from training.batch import Cluster, Local, rank_all
 
 PRODUCTS, PAST, SHOWN = 1000, 2000, 20
 TYPES = ("working_capital", "unsecured", "first_loan", "technical_upgrade")
+LARGEST = 20_000  # needs in a part, whose rows one process holds at once
 TARGET, DASK_TARGET = 10, 0.8
 CORES = 2
 
@@ -105,8 +106,8 @@ def predicted(rows: int = 100_000) -> float:
 
 
 def part(needs: int) -> int:
-    """An eighth of the white list, on which the needs of the past still stand."""
-    return (needs + PAST) // 8
+    """An eighth of the white list, on which the needs of the past still stand, as far as a part's rows are few."""
+    return min((needs + PAST) // 8, LARGEST)
 
 
 def batched(folder: Path, bundle: Path, needs: int, name: str, engine: Any) -> float:

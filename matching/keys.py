@@ -117,7 +117,7 @@ def write_keys(columns: Any, begin: int, end: int, slots: Any, keys: Any, least:
 
 @njit(cache=True, nogil=True)
 def _compared(values: Any, missing: int, x: Any) -> Any:
-    """Writes what is compared with thresholds, the last again to the end of x; its extremes, and how many are missing."""
+    """Writes what is compared with thresholds, the last to the end of x; its extremes, and how many are missing."""
     count = len(values)
     for r in range(count):
         v = values[r]

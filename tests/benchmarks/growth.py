@@ -99,7 +99,7 @@ def _panel(frame: pd.DataFrame, title: str) -> alt.Chart:
         alt.Chart(frame)
         .mark_line(point=True)
         .encode(
-            x=alt.X("size:Q", title=title, scale=alt.Scale(type="log"), axis=alt.Axis(values=ticks, format="~s", **ink)),
+            x=alt.X("size:Q", title=title, scale=alt.Scale(type="log"), axis=alt.Axis(values=ticks, format="s", **ink)),
             y=alt.Y("seconds:Q", title="seconds", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g", **ink)),
             color=alt.Color(
                 "system:N", title=None, scale=alt.Scale(domain=[OURS, THEIRS, NAIVE], range=[BLUE, GREY, AMBER]),

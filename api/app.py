@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from api import problems
 from api.desk.clockwork import sweeping
 from api.messages import ListingRequest, OutcomeRequest, ReadinessRequest, RecommendationRequest, StepRequest
-from api.openapi import describe
+from api.openapi import Described
 from api.pages import routing as pages
 from api.requests import RequestIds
 from api.routes import ROUTERS
@@ -40,7 +40,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
             yield
         store.close()
 
-    app = FastAPI(
+    app = Described(
         title="Bank-enterprise matching",
         version=_version(),
         description=DESCRIPTION,
@@ -54,7 +54,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     for router in ROUTERS:
         app.include_router(router)
     pages.install(app)
-    describe(app, RecommendationRequest, ReadinessRequest, ListingRequest, OutcomeRequest, StepRequest)
+    app.bodies = (RecommendationRequest, ReadinessRequest, ListingRequest, OutcomeRequest, StepRequest)
     _warm(service.serving)
     return app
 

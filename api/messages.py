@@ -92,8 +92,8 @@ class NeedGiven(Need):
     """A need by value; its id is made up, its enterprise and its day are the request's where they are not given."""
 
     need_id: Id | None = Field(default=None, title="Need id")  # type: ignore[assignment]  # optional only here
-    enterprise_id: Id | None = Field(default=None, title="Enterprise id")  # type: ignore[assignment]  # as above
-    posted_at: Day | None = Field(default=None, title="Posted")  # type: ignore[assignment]  # as above
+    enterprise_id: Id | None = Field(default=None, title="Enterprise id")  # type: ignore[assignment]  # optional only here
+    posted_at: Day | None = Field(default=None, title="Posted")  # type: ignore[assignment]  # optional only here
 
 
 class RecommendationRequest(Entity):

@@ -26,18 +26,17 @@ def body(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def describe(app: FastAPI, *bodies: type[BaseModel]) -> None:
-    """Add to the app's OpenAPI the schemas that `problems` and `body` refer to."""
-    generate = app.openapi
+class Described(FastAPI):
+    """An app whose OpenAPI also holds the schemas that `problems` and `body` refer to: those of its `bodies`."""
 
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = generate()
-            schema["components"]["schemas"] = _schemas(Problem, *bodies) | schema["components"]["schemas"]
-            app.openapi_schema = schema
-        return app.openapi_schema
+    bodies: tuple[type[BaseModel], ...] = ()
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend its schema
+    def openapi(self) -> dict[str, Any]:
+        """The schema, made once."""
+        if self.openapi_schema is None:
+            parts = super().openapi()["components"]
+            parts["schemas"] = _schemas(Problem, *self.bodies) | parts["schemas"]
+        return super().openapi()
 
 
 def _schemas(*models: type[BaseModel]) -> dict[str, Any]:

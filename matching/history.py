@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -83,11 +84,6 @@ class History:
     types: NDArray[np.str_]
     vocabulary: tuple[NDArray[np.str_], ...]
 
-    def __post_init__(self) -> None:
-        lookups = [{str(text): code for code, text in enumerate(texts)} for texts in self.vocabulary]
-        object.__setattr__(self, "_lookups", lookups)
-        object.__setattr__(self, "_product_codes", {str(text): code for code, text in enumerate(self.products)})
-
     def __len__(self) -> int:
         return len(self.day)
 
@@ -98,15 +94,21 @@ class History:
     def context(self, enterprise: Enterprise, need: Need, as_of: date) -> Context:
         """The need in this history's codes, as of the first day of its month."""
         texts, numbers = _facts(enterprise, need)
-        lookups: list[dict[str, int]] = self._lookups  # type: ignore[attr-defined]  # set once in __post_init__
-        codes = [lookup.get(text, MISSING) for lookup, text in zip(lookups, texts, strict=True)]
+        codes = [lookup.get(text, MISSING) for lookup, text in zip(self._lookups, texts, strict=True)]
         day = day_of(cutoff(as_of))
         return Context(np.array(codes, np.int32), numbers, day, self.until(day))
 
     def product_codes(self, ids: Sequence[str]) -> Codes:
         """Each product's code; -1 where it has no past here."""
-        known: dict[str, int] = self._product_codes  # type: ignore[attr-defined]  # set once in __post_init__
-        return np.array([known.get(str(product_id), MISSING) for product_id in ids], np.int32)
+        return np.array([self._product_codes.get(str(product_id), MISSING) for product_id in ids], np.int32)
+
+    @cached_property
+    def _lookups(self) -> list[dict[str, int]]:
+        return [{str(text): code for code, text in enumerate(texts)} for texts in self.vocabulary]
+
+    @cached_property
+    def _product_codes(self) -> dict[str, int]:
+        return {str(text): code for code, text in enumerate(self.products)}
 
     def digest(self) -> str:
         """A hash of all columns: the same past gives the same text."""

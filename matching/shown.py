@@ -7,6 +7,7 @@ k^-γ · P(applied | looked at), γ learned too (the position-based model; Crasw
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -68,26 +69,28 @@ class Trials:
     answer: Numbers
     depth: Numbers
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_across", self.design.T.tocsr())
-        object.__setattr__(self, "_squares", self.design.multiply(self.design).T.tocsr())
+    @cached_property
+    def _across(self) -> csr_array:
+        return self.design.T.tocsr()
+
+    @cached_property
+    def _squares(self) -> csr_array:
+        return self.design.multiply(self.design).T.tocsr()
 
     def loss(self, x: Numbers, weight: Numbers) -> tuple[float, Numbers]:
         """The penalised negative log-likelihood and its slope at `x`: intercept, weights, slopes and γ."""
-        across: csr_array = self._across  # type: ignore[attr-defined]  # set once in __post_init__
         looked, chance = self._chances(x)
         both = np.clip(looked * chance, _LEAST, 1 - _LEAST)
         value = np.log(np.where(self.answer > 0, both, 1 - both)).sum()
         pull = np.where(self.answer > 0, 1 / both, -1 / (1 - both)) * both
         odds = pull * (1 - chance)
-        slope = np.concatenate([self.dense.T @ odds, across @ odds, [-(pull @ self.depth)]])
+        slope = np.concatenate([self.dense.T @ odds, self._across @ odds, [-(pull @ self.depth)]])
         return float(weight @ (x * x) - value), 2 * weight * x - slope
 
     def spreads(self, x: Numbers, spread: Numbers, common: float) -> tuple[Numbers, float]:
         """The spread of each family of slopes and of the weights at `x`, found under the earlier ones."""
-        squares: csr_array = self._squares  # type: ignore[attr-defined]  # set once in __post_init__
         width, known = self.dense.shape[1], self._known(x)
-        own = x[width:-1] ** 2 + 1 / (squares @ known + 1 / spread[self.family])
+        own = x[width:-1] ** 2 + 1 / (self._squares @ known + 1 / spread[self.family])
         count = np.bincount(self.family, minlength=len(spread))
         found = np.bincount(self.family, own, len(spread)) / np.maximum(count, 1)
         features = self.dense[:, 1:]

@@ -18,7 +18,7 @@ from api.desk.stages import CaseStage
 from api.desk.views import CaseItem, QueuePage
 from api.store.desk_models import CaseRow
 from api.store.models import InstitutionRow
-from api.store.texts import holds
+from api.store.texts import Holds
 from matching.codes import Coded, Kind, Purpose, Size
 
 SIZES: Final = (20, 50, 100, 200)
@@ -214,7 +214,7 @@ def _wanted(actor: Actor, filters: Filters, now: datetime) -> list[ColumnElement
         inside = CaseRow.region.startswith(filters.region + "/", autoescape=True)
         wanted.append((CaseRow.region == filters.region) | inside)
     if term := filters.search.strip().casefold():
-        wanted.append(holds(CaseRow.search, term) > 0)
+        wanted.append(Holds(CaseRow.search, term) > 0)
     return wanted
 
 

@@ -65,8 +65,8 @@ VisitGiven = Annotated[Visit, Depends(visit)]
 
 
 def signed(visit: VisitGiven) -> Visit:
-    """The visit of somebody signed in. Raises `SignInError`."""
-    visit.actor  # noqa: B018 - raises where nobody is signed in
+    """The visit of somebody signed in, in whatever role. Raises `SignInError`."""
+    visit.actor.need(*Role)
     return visit
 
 

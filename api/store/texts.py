@@ -7,18 +7,19 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 
-class holds(GenericFunction[int]):  # noqa: N801 - SQLAlchemy's functions are named so
+class Holds(GenericFunction[int]):
     """Where a text holds another, counted from 1; 0 where it does not."""
 
+    name = "holds"
     type = Integer()
     inherit_cache = True
 
 
-@compiles(holds, "sqlite")
+@compiles(Holds, "sqlite")
 def _in_sqlite(element: Any, compiler: Any, **about: Any) -> str:
     return f"instr({compiler.process(element.clauses, **about)})"
 
 
-@compiles(holds, "postgresql")
+@compiles(Holds, "postgresql")
 def _in_postgresql(element: Any, compiler: Any, **about: Any) -> str:
     return f"strpos({compiler.process(element.clauses, **about)})"

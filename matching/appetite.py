@@ -29,6 +29,8 @@ PARTS: Final = (*FEATURES, *(f"{stage}_{slope}" for stage in APPETITES for slope
 """All that a score is made of: the features, and the slopes of each appetite."""
 CLIP: Final = 4.0  # standard deviations: beyond, a value says no more
 COLUMNS: Final = np.flatnonzero([feature.family != "appetite" for feature in SPECIFICATION])
+# The years since something grow for all alike once an appetite is learned: a weight on them would move every chance.
+STEADY: Final = np.flatnonzero([not FEATURES[i].endswith(("life_years", "idle_years", "own_years")) for i in COLUMNS])
 _ABOVE: Final = FEATURES.index("amount_above_minimum")
 _BELOW: Final = FEATURES.index("amount_below_maximum")
 _NO_WIDTH: Final = 1e-9  # limits that are equal but for rounding
@@ -91,6 +93,7 @@ class Keys:
 class Appetite:
     """One stage: `weights` of the standardised feature `COLUMNS`, and `slopes[level][name]` [keys + PLACED].
 
+    Only the `STEADY` ones of the columns have a weight, the others 0.
     `gamma` tells how much less is looked at what is shown further down, and plays no part in the chance. `spreads` are
     variances of the slopes of a family, LEVEL:SOURCE.
     """

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 
-from matching.appetite import CLIP, COLUMNS, PLACED, SOURCES, Appetite, Keys, places
+from matching.appetite import CLIP, COLUMNS, PLACED, SOURCES, STEADY, Appetite, Keys, places
 from matching.catalogue import Rows
 from matching.features import APPETITES
 from matching.history import Codes, Context, History, Numbers
@@ -58,7 +58,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Trials:
-    """One stage's rows: 1 and standardised features `dense` [n, 1 + COLUMNS], and slopes' columns `design` [n, slopes].
+    """One stage's rows: 1 and standardised features `dense` [n, 1 + STEADY], and slopes' columns `design` [n, slopes].
 
     `family` [slopes] is each slope's, a level and one of `SOURCES`; `answer` [n] 0 or 1; `depth` [n] the log position.
     """
@@ -200,10 +200,13 @@ def _fit(
 ) -> Appetite:  # fmt: skip
     columns = features[:, COLUMNS]
     mean, scale = moments(columns)
-    dense = np.column_stack([np.ones(len(columns)), standard(columns, mean, scale, CLIP)])
+    steady = standard(columns, mean, scale, CLIP)[:, STEADY]
+    dense = np.column_stack([np.ones(len(columns)), steady])
     used = np.flatnonzero(design.count_nonzero(axis=0))
     found, spread = _search(Trials(dense, csr_array(design[:, used]), family[used], answer.astype(np.float64), depth))
-    intercept, weights, slopes, gamma = np.split(found, [1, dense.shape[1], -1])
+    intercept, learned, slopes, gamma = np.split(found, [1, dense.shape[1], -1])
+    weights = np.zeros(len(COLUMNS))
+    weights[STEADY] = learned
     every = np.zeros(design.shape[1])
     every[used] = slopes
     families = [f"{level}:{source}" for level in LEVELS for source in SOURCES]
@@ -211,7 +214,7 @@ def _fit(
         stage=stage,
         intercept=float(intercept[0]),
         gamma=float(gamma[0]),
-        weights=weights.copy(),
+        weights=weights,
         mean=mean,
         scale=scale,
         keys=keys,

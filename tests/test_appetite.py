@@ -61,16 +61,18 @@ def logistic(odds):
     return 1 / (1 + np.exp(-odds))
 
 
-def market(seed=0, needs=300, loved=0.0, gamma=0.0, worth=None, upside_down=0.0):
+def market(seed=0, needs=300, loved=0.0, gamma=0.0, worth=None, upside_down=0.0, also=()):
     """Each need is shown all products; `I0` likes industry 0 by `loved`, and a position k is looked at k^-`gamma`.
 
     Odds follow one feature, or the products' `worth`; of the needs, a share `upside_down` are shown the worst first.
+    The columns in `also` hold what the one feature holds.
     """
     rng = np.random.default_rng(seed)
     industry = rng.integers(0, 4, needs)
     need, product = np.repeat(np.arange(needs, dtype=np.int32), SIZE), np.tile(np.arange(SIZE), needs)
     features = np.zeros((len(need), len(FEATURES)))
     features[:, WORTH] = rng.normal(size=len(need)) if worth is None else 0.0
+    features[:, list(also)] = features[:, [WORTH]]
     odds = LEVEL + PULL * features[:, WORTH] + (0.0 if worth is None else np.array(worth)[product])
     odds += loved * ((product == 0) & (industry[need] == 0))
     order = [np.arange(SIZE) if rng.random() < upside_down else rng.permutation(SIZE) for _ in range(needs)]
@@ -122,6 +124,19 @@ def test_a_feature_that_decides_is_found_in_both_stages(liking):
     for appetite in liking:
         assert PULL / 2 < appetite.weights[0] / appetite.scale[0] < 1.2 * PULL  # drawn to 0 by what decides nothing
         assert not appetite.weights[1:].any()
+
+
+def test_no_chance_moves_as_the_years_pass_even_where_years_told_all():
+    """Once it is learned all products age alike, and with them the days since each was last taken."""
+    years = np.array([i for i in COLUMNS if FEATURES[i].endswith("_years")])
+    assert len(years) == 3 * len(LEVELS)
+    told = market(also=years)
+    for appetite in fit(told):
+        later = told.features[:SIZE].copy()
+        later[:, years] += 1.0
+        before = chances(appetite, range(SIZE), features=told.features[:SIZE])
+        assert chances(appetite, range(SIZE), features=later).tobytes() == before.tobytes()
+        assert len(set(before)) == SIZE  # what the years told is told by the other column
 
 
 def test_where_nothing_is_liked_slopes_stay_small_and_spreads_shrink(liking):

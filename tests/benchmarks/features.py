@@ -2,8 +2,8 @@
 
 The plain side is what an afternoon gives: faded counts by context, grouped once with pandas into lookups; then, need by
 need, one dict a candidate with a log share a context and level, lifts, momenta, the usual amount, the enterprise's own
-past and how much enterprises alike took, and a DataFrame of all dicts. It has as many columns of the same kinds as
-`Builder.build` without appetites, from the same outcomes for the same candidates.
+past and how much enterprises alike took, and a DataFrame of all dicts. It has two thirds as many columns, of the same
+kinds, as `Builder.build` without appetites, from the same outcomes for the same candidates.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -145,10 +145,15 @@ def _asked(enterprise: Enterprise, need: Need) -> dict[str, float]:
     }
 
 
+def past_of(tables: Tables) -> tuple[History, Catalogue]:
+    """The market's past and what is offered on it."""
+    institutions = entities("institutions", tables.institutions)
+    return history_of(tables), Catalogue.of(entities("products", tables.products), institutions)
+
+
 def made(tables: Tables) -> tuple[Builder, list[tuple[Enterprise, Need]]]:
     """A builder of the market, and open needs with their enterprises."""
-    history = history_of(tables)
-    catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
+    history, catalogue = past_of(tables)
     kernels = tuple(Kernel(level, np.full(len(PARAMETERS), 0.1 + i / 100)) for i, level in enumerate(HEADS))
     firms = {firm.enterprise_id: firm for firm in entities("enterprises", tables.enterprises)}
     open_ = tables.needs[tables.needs["need_id"].str.startswith("X")]

@@ -31,7 +31,6 @@ FIXED_PRODUCTS = 100
 USUAL = 100_000  # enterprises; ten times as many take a quarter of an hour more
 OURS, THEIRS, NAIVE = "this library", "Booster.predict", "the naive app"
 SECONDS = 10
-NAIVE_MOST = 1000  # products: its tables of counts outgrow the memory beyond
 SIDES = {"scoring": "scoring of one need, products", "requests": "request with reasons, products"}
 SIDES |= {"products": f"batch of {FIXED_ENTERPRISES:,} enterprises, products"}
 SIDES |= {"enterprises": f"batch against {FIXED_PRODUCTS:,} products, enterprises"}
@@ -53,9 +52,8 @@ def requests() -> Iterator[Point]:
     for n in PRODUCTS:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            prepare(folder, n, rivals=n <= NAIVE_MOST)
-            servers = [(OURS, ours(folder, 1)), (NAIVE, rival(folder, 1, "create", NAIVE))]
-            for name, server in servers[: 1 + (n <= NAIVE_MOST)]:
+            prepare(folder, n)
+            for name, server in ((OURS, ours(folder, 1)), (NAIVE, rival(folder, 1, "create", NAIVE))):
                 yield "requests", name, n, loaded(server, 1, SECONDS).p50 / 1000
 
 

@@ -72,7 +72,7 @@ class Load:
         return quantiles(self.times, n=100)[98]
 
 
-def prepare(folder: Path, products: int, *, rivals: bool = True) -> None:
+def prepare(folder: Path, products: int) -> None:
     """A market with a bundle of 300 trees of 31 leaves, loaded and promoted; the rivals' models; what to post."""
     tables = market(ASKED, products)
     gate.write(tables, folder / "data")
@@ -81,8 +81,7 @@ def prepare(folder: Path, products: int, *, rivals: bool = True) -> None:
     store.migrate()
     load(store, folder / "data", datetime.now(UTC))
     store.close()
-    if rivals:
-        naive.prepare(tables, folder)
+    naive.prepare(tables, folder)
     (folder / "asked").write_text("\n".join(map(_asked, range(ASKED))))
     rng = np.random.default_rng(4)
     (folder / "rows").write_text("\n".join(_rows(candidates(products, rng)) for _ in range(8)))

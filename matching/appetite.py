@@ -179,38 +179,55 @@ class Bound:
         return found
 
 
-def moved(intercept: float, parts: Numbers, references: Numbers) -> Numbers:
+@njit(cache=True, nogil=True)
+def moved(intercept: float, parts: Any, references: Any) -> Any:
     """float64 [n, k]: what each of the `parts` [n, k] adds to the log chance over the mean one of `references` [m, k].
 
     Aumann and Shapley's value (1974; Sundararajan et al., 2017): along the straight line from a reference to a row all
     parts move in step, so that each takes its share of the difference in log-odds. The values of a row sum to its log
     chance less the mean one, and a part that is the same in a row and all references gets exactly 0.
     """
-    odds, others = (part.sum(axis=1) + intercept for part in (parts, references))
-    slope, base = _mean_slope(odds[:, None], others), references[0]
-    found: Numbers = slope.mean(axis=1)[:, None] * (parts - base) - slope @ (references - base) / len(references)
+    found, base = np.empty(parts.shape), references[0]
+    others = np.array([references[j].sum() for j in range(len(references))]) + intercept
+    for i in range(len(parts)):
+        odds, whole, taken = parts[i].sum() + intercept, 0.0, np.zeros(parts.shape[1])
+        for j in range(len(references)):
+            slope = _mean_slope(odds, others[j])
+            whole += slope
+            for c in range(len(taken)):
+                taken[c] += slope * (references[j, c] - base[c])
+        found[i] = (whole * (parts[i] - base) - taken) / len(references)
     return found
 
 
-def _mean_slope(odds: Numbers, others: Numbers) -> Numbers:
-    """By how much the log chance rises for each step of the log-odds on the way from `others` to `odds`."""
-    step = odds - others
-    near = np.abs(step) < _NEAR
-    rise = np.logaddexp(0.0, -others) - np.logaddexp(0.0, -odds)
-    middle = np.exp(-np.logaddexp(0.0, (odds + others) / 2))
-    return np.where(near, middle, rise / np.where(near, 1.0, step))
+@njit(cache=True, nogil=True)
+def _mean_slope(odds: float, other: float) -> float:
+    """By how much the log chance rises for each step of the log-odds on the way from `other` to `odds`."""
+    if abs(odds - other) < _NEAR:
+        return float(np.exp(-_softplus((odds + other) / 2)))
+    return (_softplus(-other) - _softplus(-odds)) / (odds - other)
 
 
-def places(features: Numbers) -> Numbers:
+@njit(cache=True, nogil=True)
+def _softplus(x: float) -> float:
+    """log(1 + exp(x)) without overflow."""
+    return float(max(x, 0.0) + np.log1p(np.exp(-abs(x))))
+
+
+@njit(cache=True, nogil=True)
+def places(features: Any) -> Any:
     """Where the amount lies between the product's limits [n, PLACED], from the middle; 0 where it lacks one.
 
     Features are [n, FEATURES].
     """
-    above, below = features[:, _ABOVE], features[:, _BELOW]
-    width = above + below
-    share = np.divide(above, width, out=np.full(len(width), 0.5), where=width > _NO_WIDTH)
-    place = np.clip(share, -0.5, 1.5) - 0.5
-    return np.stack([place, 4 * place**2], axis=1)
+    found = np.empty((len(features), len(PLACED)))
+    for i in range(len(features)):
+        above = features[i, _ABOVE]
+        width = above + features[i, _BELOW]
+        share = above / width if width > _NO_WIDTH else 0.5
+        place = min(max(share, -0.5), 1.5) - 0.5
+        found[i, 0], found[i, 1] = place, 4 * place**2
+    return found
 
 
 @njit(cache=True, nogil=True)

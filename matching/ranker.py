@@ -94,7 +94,8 @@ class Ranker:
         """
         found = np.zeros((len(features), len(PARTS)))
         found[:, : len(FEATURES)] = contributions(*self._explainable, features, references)
-        found[:, COLUMNS] += over(self.choice.parts(features), self.choice.parts(references))
+        chosen = self.choice.parts(np.concatenate([features, references]))
+        found[:, COLUMNS] += over(chosen[: len(features)], chosen[len(features) :])
         for stage, column in enumerate(APPETITE_COLUMNS):
             if odds:
                 self._lean(found, stage, *odds[stage])

@@ -86,8 +86,10 @@ def _told(
     beside: _Beside,
 ) -> list[tuple[Reason, ...]]:
     """The reasons of the candidates in `places` against those in `references`."""
-    rows, others = ranking.features[places], ranking.features[references]
-    odds = [np.split(parts, [len(places)]) for parts in _odds(matcher, ranking, asked, [*places, *references])]
+    chosen = [*places, *references]
+    both = ranking.features[chosen]
+    rows, others = both[: len(places)], both[len(places) :]
+    odds = [np.split(parts, [len(places)]) for parts in _odds(matcher, ranking, asked, both, ranking.rows[chosen])]
     added = matcher.ranker.contributions(rows, others, [(ours, theirs) for ours, theirs in odds])
     slopes = [theirs[:, len(FEATURES) :].mean(axis=0) for _, theirs in odds] or [np.zeros(len(PARTS) - len(FEATURES))]
     values = _values(rows, [ours for ours, _ in odds])
@@ -95,11 +97,13 @@ def _told(
     return teller.reasons(added, values)
 
 
-def _odds(matcher: Matcher, ranking: Ranking, asked: tuple[Enterprise, Need], places: Sequence[int]) -> list[Numbers]:
-    """The parts of each appetite's log-odds, of these candidates."""
-    context, rows = matcher.ranker.history.context(*asked, ranking.as_of), ranking.rows[list(places)]
+def _odds(
+    matcher: Matcher, ranking: Ranking, asked: tuple[Enterprise, Need], features: Numbers, rows: Rows
+) -> list[Numbers]:
+    """The parts of each appetite's log-odds, of candidates with these features in these rows of the catalogue."""
+    context = matcher.ranker.history.context(*asked, ranking.as_of)
     codes = [getattr(matcher.builder.roster, level)[rows] for level in LEVELS]
-    return [bound.parts(context, ranking.features[list(places)], codes) for bound in matcher.appetites]
+    return [bound.parts(context, features, codes) for bound in matcher.appetites]
 
 
 def _values(features: Numbers, odds: Sequence[Numbers]) -> Numbers:

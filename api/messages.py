@@ -85,15 +85,15 @@ DayAsked = Annotated[Day, BeforeValidator(_iso)]
 class EnterpriseGiven(Enterprise):
     """An enterprise by value; `as_of` is the request's where it is not given."""
 
-    as_of: Day | None = Field(default=None, title="Facts as of")  # type: ignore[assignment]  # optional only here
+    as_of: Day | None = Field(default=None, title="Facts as of")
 
 
 class NeedGiven(Need):
     """A need by value; its id is made up, its enterprise and its day are the request's where they are not given."""
 
-    need_id: Id | None = Field(default=None, title="Need id")  # type: ignore[assignment]  # optional only here
-    enterprise_id: Id | None = Field(default=None, title="Enterprise id")  # type: ignore[assignment]  # optional only here
-    posted_at: Day | None = Field(default=None, title="Posted")  # type: ignore[assignment]  # optional only here
+    need_id: Id | None = Field(default=None, title="Need id")
+    enterprise_id: Id | None = Field(default=None, title="Enterprise id")
+    posted_at: Day | None = Field(default=None, title="Posted")
 
 
 class RecommendationRequest(Entity):

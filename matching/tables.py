@@ -15,7 +15,8 @@ import pyarrow as pa
 from pydantic.fields import FieldInfo
 
 from matching import clauses
-from matching.domain import Entity, Product, Rule
+from matching.catalogue import Catalogue
+from matching.domain import Entity, Institution, Product, Rule
 from matching.errors import Fault, InputError
 from matching.schemas import ENTITIES, FAULTS_SHOWN, KEYS, SEPARATOR, check_table, days, is_list, is_rules, schema
 
@@ -25,6 +26,7 @@ __all__ = [
     "KEYS",
     "SEPARATOR",
     "Tables",
+    "catalogue_of",
     "check",
     "check_table",
     "consistent",
@@ -131,6 +133,12 @@ def write(tables: Tables, folder: Path | str, form: Literal["parquet", "csv"] = 
 def entities(name: str, frame: pd.DataFrame) -> list[Entity]:
     """The rows of a checked frame as entities."""
     return [ENTITIES[name].model_validate(row) for row in records(name, frame)]
+
+
+def catalogue_of(tables: Tables) -> Catalogue:
+    """What checked tables offer. Raises `InputError` as `Catalogue.of`."""
+    products = map(Product.model_validate, records("products", tables.products))
+    return Catalogue.of(products, map(Institution.model_validate, records("institutions", tables.institutions)))
 
 
 def records(name: str, frame: pd.DataFrame) -> list[dict[str, Any]]:

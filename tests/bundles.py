@@ -9,7 +9,6 @@ from matching.appetite import COLUMNS, PLACED, Appetite, Keys
 from matching.boosting import fit
 from matching.bundles import POINTER
 from matching.calibration import Calibration
-from matching.catalogue import Catalogue
 from matching.choice import fit_choice
 from matching.features import APPETITES, FEATURES, Builder
 from matching.history import History
@@ -17,7 +16,7 @@ from matching.levels import HEADS, LEVELS
 from matching.memory import PARAMETERS, Kernel
 from matching.outcomes import history_of
 from matching.ranker import Ranker, manifest
-from matching.tables import Tables, entities
+from matching.tables import Tables, catalogue_of, entities
 from tests import factories as make
 
 UNTIL = date(2025, 1, 1)
@@ -99,7 +98,7 @@ def promote(models: Path, model_id: str) -> None:
 
 
 def _groups(tables: Tables, history: History, kernels: tuple[Kernel, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
+    catalogue = catalogue_of(tables)
     builder = Builder.of(history, kernels, catalogue)
     enterprises = {e.enterprise_id: e for e in entities("enterprises", tables.enterprises)}
     needs = entities("needs", tables.needs)

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from matching.calibration import SILENT
-from matching.catalogue import Catalogue
 from matching.codes import Order
 from matching.domain import Kind
 from matching.exposure import Exposure
 from matching.matcher import Matcher
 from matching.ranker import Ranker
-from matching.tables import entities
+from matching.tables import catalogue_of
 from tests import bundles
 from tests import factories as make
 
@@ -24,7 +23,7 @@ ELIGIBLE = ["P0", "P1", "P2", "P3", "P4"]
 @pytest.fixture(scope="module")
 def matcher(bundle):
     tables = bundles.market()
-    catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
+    catalogue = catalogue_of(tables)
     return Matcher(catalogue, Ranker.load(bundle))
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.appetite import PARTS, SLOPES
-from matching.catalogue import Catalogue
 from matching.codes import Effect
 from matching.errors import BundleError, NotFoundError
 from matching.features import FEATURES, SPECIFICATION
@@ -19,7 +18,7 @@ from matching.matcher import Matcher
 from matching.ranker import APPETITE_WEIGHT, Ranker
 from matching.reasons import MOST, REFERENCES, explained, reference_rows, why
 from matching.sides import Side
-from matching.tables import entities
+from matching.tables import catalogue_of
 from matching.topics import SAID
 from tests import bundles, forests
 from tests import factories as make
@@ -37,7 +36,7 @@ def ranker(bundle):
 @pytest.fixture(scope="module")
 def matcher(ranker):
     tables = bundles.market()
-    catalogue = Catalogue.of(entities("products", tables.products), entities("institutions", tables.institutions))
+    catalogue = catalogue_of(tables)
     return Matcher(catalogue, ranker)
 
 

@@ -23,7 +23,7 @@ from matching.domain import (
     Tier,
 )
 from matching.errors import InputError
-from matching.tables import ENTITIES, check, entities, frame_of, read, records, write
+from matching.tables import ENTITIES, catalogue_of, check, entities, frame_of, read, records, write
 from tests.factories import DAY, enterprise, institution, need, outcome, product, tables
 
 RULE = Rule(rule_id="r1", field="tax_grade", operator="in", value=["A", "B"], clause="第三条").model_dump(mode="json")
@@ -147,6 +147,14 @@ def test_writing_replaces_what_lay_there_in_the_other_form(full, tmp_path):
     write(tables(), tmp_path, "parquet")
     write(full, tmp_path, "csv")
     same(read(tmp_path), full)
+
+
+def test_tables_offer_their_products_and_institutions():
+    offered = [product(product_id="P2"), product(product_id="P1", institution_id="I2")]
+    owners = [institution(institution_id="I2"), institution()]
+    found = catalogue_of(tables(institutions=owners, products=offered))
+    assert found.products == (offered[1], offered[0])
+    assert found.institutions == (owners[1], owners[0])
 
 
 @settings(max_examples=4)

@@ -84,9 +84,7 @@ class World:
     @classmethod
     def of(cls, tables: Tables) -> Self:
         """Everything made once from `tables`."""
-        products = gate.entities("products", tables.products)
-        institutions = gate.entities("institutions", tables.institutions)
-        return cls(tables, history_of(tables), Catalogue.of(products, institutions))  # type: ignore[arg-type]  # Entity
+        return cls(tables, history_of(tables), gate.catalogue_of(tables))
 
     @cached_property
     def rulebook(self) -> Rulebook:

@@ -13,7 +13,7 @@ import numpy as np
 from matching.catalogue import Catalogue
 from matching.matcher import Matcher
 from matching.reasons import explained, reference_rows
-from matching.tables import entities
+from matching.tables import catalogue_of
 from tests import bundles
 from tests import factories as make
 from tests.benchmarks.batch import market, ranker
@@ -48,8 +48,7 @@ def measure(trees: int, leaves: int) -> None:
 def whole() -> None:
     """Prints what rankings of a thousand products take, and their reasons."""
     tables = market(NEEDS, CANDIDATES)
-    catalogue = Catalogue.of(*(entities(name, getattr(tables, name)) for name in ("products", "institutions")))  # type: ignore[arg-type]  # Entity
-    matcher, ranked, reasoned = Matcher(catalogue, ranker(tables)), list[float](), list[float]()
+    matcher, ranked, reasoned = Matcher(catalogue_of(tables), ranker(tables)), list[float](), list[float]()
     for i in range(NEEDS):
         firm = make.enterprise(enterprise_id=f"E{i}", revenue=1_000_000 * (i + 1))
         need = make.need(enterprise_id=f"E{i}", amount=500_000 + 10_000 * i)

@@ -21,7 +21,7 @@ from matching.history import CODES, History, cutoff, day_of
 from matching.levels import HEADS
 from matching.memory import PARAMETERS, YEAR, Kernel
 from matching.outcomes import history_of
-from matching.tables import Tables, entities
+from matching.tables import Tables, catalogue_of, entities
 from tests import factories as make
 from tests.benchmarks.batch import PRODUCTS, market
 
@@ -147,8 +147,7 @@ def _asked(enterprise: Enterprise, need: Need) -> dict[str, float]:
 
 def past_of(tables: Tables) -> tuple[History, Catalogue]:
     """The market's past and what is offered on it."""
-    institutions = entities("institutions", tables.institutions)
-    return history_of(tables), Catalogue.of(entities("products", tables.products), institutions)
+    return history_of(tables), catalogue_of(tables)
 
 
 def made(tables: Tables) -> tuple[Builder, list[tuple[Enterprise, Need]]]:

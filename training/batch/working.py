@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from matching.catalogue import Catalogue
 from matching.history import History
 from matching.matcher import Matcher
 from matching.ranker import Ranker
-from matching.tables import entities
+from matching.tables import catalogue_of
 from training.batch import source
 from training.batch.output import part_file, write_part
 from training.batch.preparing import HISTORY, NEEDS, PLAN, Plan, read_products
@@ -40,10 +39,8 @@ def rank_part(folder: Path, prepared: Path, part: int) -> int:
 
 @lru_cache(maxsize=1)
 def _worker(prepared: Path, _stamp: int) -> _Worker:
-    plan, tables = Plan.read(prepared), read_products(prepared)
+    plan, catalogue = Plan.read(prepared), catalogue_of(read_products(prepared))
     ranker = replace(Ranker.load(Path(plan.bundle)), history=History.load(prepared / HISTORY))
-    products, institutions = (entities(name, getattr(tables, name)) for name in ("products", "institutions"))
-    catalogue = Catalogue.of(products, institutions)  # type: ignore[arg-type]  # Entity
     return _Worker(plan, Desk(Matcher(catalogue, ranker), plan.as_of, plan.options), np.load(prepared / NEEDS))
 
 

@@ -25,7 +25,7 @@ from matching.tables import Tables
 from training.benchmark.collaborative import Ease, LeastSquares, Neighbours, Pairwise
 from training.benchmark.hybrid import Hybrid
 from training.benchmark.ours import Xgboost, Yeti
-from training.benchmark.peer import THREADS, Past, Peer
+from training.benchmark.peer import THREADS, Past, Peer, Refitted
 from training.benchmark.raw import RawColumns
 from training.benchmark.shares import BackOffShares
 from training.dataset import Query, Where, World, narrowed, queries
@@ -205,7 +205,8 @@ def _run(peer: Peer, past: Past, asked: Sequence[Query]) -> tuple[list[Numbers],
     scoring = 0.0
     with Parallel(n_jobs=THREADS, prefer="threads") as threads:
         for day, month in groupby(asked, key=lambda query: query.context.day):
-            fit += _timed(partial(peer.refit, day))[1]
+            if isinstance(peer, Refitted):
+                fit += _timed(partial(peer.refit, day))[1]
             found, took = _timed(partial(threads, [delayed(peer.scores)(query) for query in month]))
             columns += found
             scoring += took

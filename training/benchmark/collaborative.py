@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from matching.history import CODES, Numbers
 from training.baselines import RecentInRegion
-from training.benchmark.peer import THREADS, Past, Peer
+from training.benchmark.peer import THREADS, Past, Refitted
 from training.dataset import Query
 
 ENTERPRISE: Final = CODES.index("enterprise")
@@ -27,7 +27,7 @@ RIDGE: Final = 50.0
 OWN: Final = 0.3
 
 
-class Collaborative(Peer):
+class Collaborative(Refitted):
     """A system that knows an enterprise by what it took."""
 
     def fit(self, past: Past) -> Self:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, hstack, identity
 
 from matching.history import MISSING, NUMBERS, Codes, History, Numbers
-from training.benchmark.peer import Past, Peer
+from training.benchmark.peer import Past, Refitted
 from training.dataset import Query, queries
 from training.metrics import by_enterprise, ndcg
 
@@ -21,7 +21,7 @@ YEAR: Final = 365
 HALF_LIVES: Final = (YEAR, 2 * YEAR, 10 * YEAR)  # days
 
 
-class Hybrid(Peer):
+class Hybrid(Refitted):
     """A need is the sum of its enterprise, region, industry, size, purpose and amount; a product of its id, institution
     and type. Fitted anew each month, on one thread, since two race and no seed helps.
 

@@ -50,7 +50,7 @@ class Past:
 
 
 class Peer(ABC):
-    """A system to compare with: `fit` once, `refit` as the history grows, `scores` for each query."""
+    """A system to compare with: `fit` once, `scores` for each query."""
 
     name: ClassVar[str]
 
@@ -61,12 +61,17 @@ class Peer(ABC):
     def fit(self, past: Past) -> Self:
         """Ready to be asked; raises `ImportError` where its library is not installed."""
 
-    def refit(self, day: int) -> None:  # noqa: B027 - most peers have nothing to do
-        """Called before the queries of each month with its first day (days since 1970): learn from what came before."""
-
     @abstractmethod
     def scores(self, query: Query) -> Numbers:
         """A score for each of the query's candidates; called from several threads."""
+
+
+class Refitted(Peer):
+    """A peer that learns anew as the history grows."""
+
+    @abstractmethod
+    def refit(self, day: int) -> None:
+        """Called before the queries of each month with its first day (days since 1970): learn from what came before."""
 
 
 def _builder(world: World, ranker: Ranker) -> Builder:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from matching import shown as module
-from matching.appetite import CODED, COLUMNS, PLACED, Appetite, Keys, places
+from matching.appetite import CODED, COLUMNS, PLACED, Appetite, Keys, moved, places
 from matching.features import APPETITES, FEATURES
 from matching.history import CODES, DISTANCES, MISSING, NUMBERS, Context, History
 from matching.levels import LEVELS
@@ -256,6 +256,23 @@ def test_the_place_of_an_amount_counts_from_the_middle_of_the_limits(above, belo
 
 
 # keys
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1e-6, 1.0, 10.0]))
+def test_what_a_part_moves_is_its_share_of_the_way_step_by_step(seed, scale):
+    rng = np.random.default_rng(seed)
+    parts, references = rng.normal(size=(3, 4)) * scale, rng.normal(size=(5, 4)) * scale
+    parts[:, 3] = references[:, 3] = 0.7
+    steps, slow = (np.arange(2000) + 0.5) / 2000, np.zeros(parts.shape)
+    for i, row in enumerate(parts):
+        for other in references:
+            odds = LEVEL + other.sum() + steps * (row - other).sum()
+            slow[i] += (row - other) * logistic(-odds).mean() / len(references)  # the slope of log(logistic)
+    found = moved(LEVEL, parts, references)
+    assert found == pytest.approx(slow, rel=1e-4, abs=1e-4 * scale)
+    assert not found[:, 3].any()
+    whole = np.log(logistic(LEVEL + parts.sum(axis=1)))
+    assert found.sum(axis=1) == pytest.approx(whole - np.log(logistic(LEVEL + references.sum(axis=1))).mean())
 
 
 def test_a_need_has_the_keys_of_its_facts(liking):

@@ -5,7 +5,7 @@ of the test, for our model and the peers alike. A peer whose library is not inst
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import groupby
@@ -86,8 +86,8 @@ def benchmark(
             "benchmark", [Fault("--years", "is 1 where a model is given: each year has a model of its own")]
         )
     world = World.of(narrowed(tables, where or {}))
-    asked = partial(_asked, tables, world, where, all_industries, ranker, seed, peers, progress)
-    rounds = [asked(*span) for span in _spans(since, until, years)]
+    contest = _Contest(tables, world, where, all_industries, ranker, seed, peers, progress)
+    rounds = [contest.asked(*span) for span in _spans(since, until, years)]
     scored = [item for each in rounds for item in each.scored]
     return report(scored, seed) | {
         "lead": {name: lead(scored, name, seed) for name in scored[0].scores if name != MODEL},
@@ -126,55 +126,52 @@ def _years_before(day: date, years: int) -> date:
     return (pd.Timestamp(day) - pd.DateOffset(years=years)).date()
 
 
-def _asked(
-    tables: Tables,
-    world: World,
-    where: Where | None,
-    all_industries: bool,
-    ranker: Ranker | None,
-    seed: int,
-    peers: Sequence[type[Peer]],
-    progress: Progress,
-    since: date,
-    until: date | None,
-) -> Round:
-    """All systems, learned before `since`, asked from there to before `until`."""
-    asked = queries(world, since, until, all_industries)
-    if not asked:
-        raise InputError("benchmark", [Fault("--from", f"leaves at least one query, not none from {since} on")])
-    seconds: dict[str, Seconds] = {}
-    fitted, fit = _ranker(ranker, tables, since, where, all_industries, seed, progress)
-    scored, took = _timed(lambda: score(world, fitted, asked, [], progress))
-    seconds[MODEL] = Seconds(fit, took)
-    past, took = _timed(lambda: Past.of(world, fitted, since, all_industries, seed, progress))
-    scored, not_installed = _with_peers(scored, past, [peer(seed) for peer in peers], seconds, progress)
-    return Round(scored, seconds, took, not_installed, fitted.model_id)
+@dataclass(frozen=True)
+class _Contest:
+    """What all rounds share; `given` is the ranker to ask, None where each round trains one."""
+
+    tables: Tables
+    world: World
+    where: Where | None
+    all_industries: bool
+    given: Ranker | None
+    seed: int
+    peers: Sequence[type[Peer]]
+    progress: Progress
+
+    def asked(self, since: date, until: date | None) -> Round:
+        """All systems, learned before `since`, asked from there to before `until`."""
+        asked = queries(self.world, since, until, self.all_industries)
+        if not asked:
+            raise InputError("benchmark", [Fault("--from", f"leaves at least one query, not none from {since} on")])
+        seconds: dict[str, Seconds] = {}
+        ranker, fit = self._ranker(since)
+        scored, took = _timed(lambda: score(self.world, ranker, asked, [], self.progress))
+        seconds[MODEL] = Seconds(fit, took)
+        past, took = _timed(lambda: Past.of(self.world, ranker, since, self.all_industries, self.seed, self.progress))
+        peers = [peer(self.seed) for peer in self.peers]
+        scored, not_installed = _with_peers(scored, past, peers, seconds, self.progress)
+        return Round(scored, seconds, took, not_installed, ranker.model_id)
+
+    def _ranker(self, since: date) -> tuple[Ranker, float | None]:
+        """The ranker given, or one trained on the rows before `since`, and the seconds that took."""
+        if self.given is None:
+            with TemporaryDirectory() as folder:
+                models = Path(folder)
+                return _timed(lambda: self._trained(models, since))
+        until = self.given.manifest["until"]
+        if until > str(since):
+            raise InputError("benchmark", [Fault("--model", f"is trained on rows before {since}, not before {until}")])
+        return self.given, None
+
+    def _trained(self, models: Path, since: date) -> Ranker:
+        return train(self.tables, models, since, self.where, self.all_industries, self.seed, progress=self.progress)
 
 
 def _summed(seconds: Sequence[Seconds]) -> Seconds:
     """Over all rounds; a model that was there already took no time to learn in any."""
     fits = [each.fit for each in seconds if each.fit is not None]
     return Seconds(sum(fits) if fits else None, sum(each.score for each in seconds))
-
-
-def _ranker(
-    given: Ranker | None,
-    tables: Tables,
-    since: date,
-    where: Where | None,
-    all_industries: bool,
-    seed: int,
-    progress: Progress,
-) -> tuple[Ranker, float | None]:
-    """The ranker given, or one trained on the rows before `since`, and the seconds that took."""
-    if given is None:
-        with TemporaryDirectory() as folder:
-            models = Path(folder)
-            return _timed(lambda: train(tables, models, since, where, all_industries, seed, progress=progress))
-    until = given.manifest["until"]
-    if until > str(since):
-        raise InputError("benchmark", [Fault("--model", f"is trained on rows before {since}, not before {until}")])
-    return given, None
 
 
 def _with_peers(

@@ -17,6 +17,9 @@ from matching.sides import Side
 
 LEVELS: Final = ("product", "institution", "type")
 HEADS: Final = LEVELS  # one kernel fitted to predict each level's next choice
+# Older than five years is old: a life known only from where the record begins would tell one product from another by
+# a number that grows, and a model that outlives its training by years would mistake it.
+OLD_YEARS: Final = 5.0
 UNSEEN: Final = 1e-6  # the share granted to what the memory has never met
 LEVEL_FEATURES: Final = (
     ("popularity", Side.PRODUCT, "popularity"),
@@ -198,7 +201,7 @@ def _own(table: Any, count: Any, total: Any, days: Any, latest: float, today: in
         table[_F.own_seen, c] = count[_C.own_seen, c]
         table[_F.own_years, c] = _years(days[_D.own_last, c], today)
         table[_F.idle_years, c] = _years(days[_D.last, c], today)
-        table[_F.life_years, c] = _years(days[_D.first, c], today)
+        table[_F.life_years, c] = min(_years(days[_D.first, c], today), OLD_YEARS)
         table[_F.own_last, c] = 1.0 if days[_D.own_last, c] != NEVER and days[_D.own_last, c] == latest else 0.0
 
 

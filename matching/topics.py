@@ -6,7 +6,7 @@ from math import exp, expm1
 from types import MappingProxyType
 from typing import Final
 
-from matching.levels import LEVELS
+from matching.levels import LEVELS, OLD_YEARS
 
 LARGEST: Final = 1000.0  # beyond, a ratio says no more
 
@@ -52,6 +52,10 @@ def ratio(value: float) -> tuple[str, str]:
 
 def _years(value: float) -> tuple[str, str]:
     return f"{value:.2f}年", f"{value:.2f} years"
+
+
+def _life(value: float) -> tuple[str, str]:
+    return (f"{OLD_YEARS:.0f}年以上", f"{OLD_YEARS:.0f} years or more") if value >= OLD_YEARS else _years(value)
 
 
 def _months(value: float) -> tuple[str, str]:
@@ -115,7 +119,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         "",
     ),
     "idle_years": ("popularity", "距最近一次成交", "time since it was last taken", _years, ""),
-    "life_years": ("popularity", "距首次成交", "time since it was first taken", _years, ""),
+    "life_years": ("popularity", "距首次成交", "time since it was first taken", _life, ""),
     **{
         f"region_{i}_lift": (
             "region",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.history import NUMBERS
-from matching.levels import HEADS, LEVEL_FEATURES, UNSEEN, fill
+from matching.levels import HEADS, LEVEL_FEATURES, OLD_YEARS, UNSEEN, fill
 from matching.memory import PARAMETERS, YEAR, Kernel
 from matching.recall import COUNTS, DAYS, NEVER, Memory
 from tests.test_recall import context, deal, drawn, facts, history, sizes
@@ -76,6 +76,7 @@ def one(part, parts, total, asked):
     row["own_count"], row["own_seen"] = part["own"], part["own_seen"]
     for name, day in (("own_years", "own_last"), ("idle_years", "last"), ("life_years", "first")):
         row[name] = np.nan if part[day] == NEVER else (asked.day - part[day]) / YEAR
+    row["life_years"] = min(row["life_years"], OLD_YEARS)
     row["own_last"] = float(part["own_last"] != NEVER and part["own_last"] == max(p["own_last"] for p in parts))
     row |= amounts(part, total, asked.numbers[NUMBERS.index("amount")])
     for h, head in enumerate(HEADS):
@@ -134,3 +135,13 @@ def test_the_own_last_product_is_marked_and_its_age_told():
     assert found["own_years"][[0, 2]].tolist() == [730 / YEAR, 365 / YEAR]
     assert isnan(found["own_years"][1])
     assert found["memory_product"].tolist() == pytest.approx([log(0.5 + UNSEEN), log(UNSEEN), log(0.5 + UNSEEN)])
+
+
+def test_what_is_older_than_five_years_is_old_and_no_older():
+    """A model that outlives its training by years meets no life that it never learned from."""
+    past = history([deal(8 * 365, 0, amount=1.0), deal(6 * 365, 1, amount=1.0), deal(365, 2, amount=1.0)])
+    asked = context(past, facts(), sizes(1.0))
+    kernels = tuple(Kernel(head, np.zeros(len(PARAMETERS))) for head in HEADS)
+    found = built(past, Memory(past, kernels).recall(asked), asked, "product", [0, 1, 2])
+    assert found["life_years"].tolist() == [OLD_YEARS, OLD_YEARS, 365 / YEAR]
+    assert found["idle_years"].tolist() == [8 * 365 / YEAR, 6 * 365 / YEAR, 365 / YEAR]

@@ -16,6 +16,8 @@ SHOWN = [
     ("amount_below_maximum", 1e300, ">1000倍", "× >1000"),
     ("product_region_1_lift", -1e300, "0倍", "× 0"),
     ("product_idle_years", 0.504, "0.50年", "0.50 years"),
+    ("type_life_years", 4.99, "4.99年", "4.99 years"),
+    ("type_life_years", 5.0, "5年以上", "5 years or more"),
     ("product_own_count", 3.0, "3", "3"),
     ("product_own_last", 1.0, "是", "yes"),
     ("product_own_last", 0.0, "否", "no"),

@@ -70,7 +70,7 @@ class Matcher:
         Reads no outcome from the first day of `as_of`'s month on. Equal scores rank by product id. Under `exposure`
         a better product may have to give way, and the matches are fewer where it cannot be met with all. In the neutral
         `order` no model has a say in the matches, nor do they state a score or a chance. Only where it is to `tell`
-        are there verdicts and counts of what failed; without costs less.
+        are there verdicts, counts of what failed and surprises; without costs less.
         """
         if kinds is not None:
             need = need.model_copy(update={"kinds": tuple(kinds)})
@@ -92,7 +92,7 @@ class Matcher:
             first=first,
             matches=self._matches(verdicts if tell else None, rows, scores, chances, first, order),
             failed=verdicts.failed if tell else {},
-            surprises=tuple(self.ranker.surprises(features)),
+            surprises=tuple(self.ranker.surprises(features)) if tell else (),
             order=order,
         )
 

@@ -202,9 +202,12 @@ def test_the_neutral_order_keeps_to_a_constraint_on_exposure(matcher):
     assert ids(rank(matcher, order=Order.NEUTRAL, exposure=Exposure(cap=1))) == ["P0", "P4"]
 
 
-def test_untold_matches_are_the_same_without_verdicts_and_counts(matcher):
-    told, untold = (rank(matcher, tell=tell) for tell in (True, False))
+def test_untold_matches_are_the_same_without_verdicts_counts_and_surprises(matcher):
+    bare = make.enterprise(founded=None, employees=None, revenue=None)
+    told, untold = (rank(matcher, enterprise=bare, tell=tell) for tell in (True, False))
     assert [match.model_copy(update={"verdicts": ()}) for match in told.matches] == list(untold.matches)
     assert told.scores.tobytes() == untold.scores.tobytes()
     assert told.failed
     assert untold.failed == {}
+    assert told.surprises
+    assert untold.surprises == ()

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from api import problems
 from api.desk.clockwork import sweeping
 from api.messages import ListingRequest, OutcomeRequest, ReadinessRequest, RecommendationRequest, StepRequest
-from api.openapi import Described
+from api.openapi import Described, install_viewer
 from api.pages import routing as pages
 from api.requests import RequestIds
 from api.routes import ROUTERS
@@ -46,6 +46,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
         description=DESCRIPTION,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.service = service
@@ -54,6 +55,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     for router in ROUTERS:
         app.include_router(router)
     pages.install(app)
+    install_viewer(app)
     app.bodies = (RecommendationRequest, ReadinessRequest, ListingRequest, OutcomeRequest, StepRequest)
     _warm(service.serving)
     return app

@@ -27,7 +27,7 @@ EXAMPLE = {
     "top_k": 3,
 }
 EXAMPLE_BY_ID = {
-    "enterprise_id": "E-9",
+    "enterprise_id": "E00001",
     "need": {"amount": 2000000, "term_months": 36, "purpose": "equipment", "collateral": ["equipment"]},
     "kinds": ["credit", "leasing"],
     "as_of": "2026-01-15",

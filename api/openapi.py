@@ -5,12 +5,16 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.problems import MEDIA_TYPE, Problem
 
 REF = "#/components/schemas/{model}"
+VIEWER = "/docs/static"
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -37,6 +41,21 @@ class Described(FastAPI):
             parts = super().openapi()["components"]
             parts["schemas"] = _schemas(Problem, *self.bodies) | parts["schemas"]
         return super().openapi()
+
+
+def install_viewer(app: FastAPI) -> None:
+    """The API to read and to try at /docs, its viewer served from here: a closed network reaches no other."""
+    app.mount(VIEWER, StaticFiles(packages=[("fastapi_offline", "static")]), name="viewer")
+
+    @app.get("/docs", include_in_schema=False)
+    async def get_docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url=app.openapi_url or "",
+            title=app.title,
+            swagger_js_url=f"{VIEWER}/swagger-ui-bundle.js",
+            swagger_css_url=f"{VIEWER}/swagger-ui.css",
+            swagger_favicon_url="/desk/static/mark.svg",
+        )
 
 
 def _schemas(*models: type[BaseModel]) -> dict[str, Any]:

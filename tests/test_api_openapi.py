@@ -37,6 +37,15 @@ def test_every_route_of_the_issue_is_there(schema):
     }
 
 
+def test_the_page_of_the_api_loads_nothing_from_elsewhere(client):
+    page = client.get("/docs").text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(loaded) == 3
+    assert all(address.startswith("/") for address in loaded)
+    assert all(client.get(address).status_code == 200 for address in loaded)
+    assert "url: '/openapi.json'" in page
+
+
 def test_every_reference_leads_somewhere(schema):
     names = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(schema)))
     assert {

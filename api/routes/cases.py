@@ -31,7 +31,7 @@ def get_cases(
     show: Show = Show.OPEN,
     sort: Sort = Sort.DUE,
     stage: Annotated[CaseStage | None, Query(examples=["accepted"])] = None,
-    search: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$", examples=["E-9"])] = "",
+    search: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$", examples=["E00001"])] = "",
     size: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[
         str | None, Query(max_length=400, description="A page's `after` or `before`", examples=["WyJkdWUiXQ=="])

@@ -14,7 +14,7 @@ from api.service import ServiceGiven
 from matching.readiness import Standing
 
 router = APIRouter(prefix="/v1/readiness", tags=["enterprises"], dependencies=[Depends(openly(Scope.RECOMMEND))])
-EXAMPLES = {"an enterprise by value": EXAMPLE_READINESS, "an enterprise by id": {"enterprise_id": "E-9"}}
+EXAMPLES = {"an enterprise by value": EXAMPLE_READINESS, "an enterprise by id": {"enterprise_id": "E00001"}}
 
 
 @router.post(

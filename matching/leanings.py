@@ -57,7 +57,7 @@ def _said(stage: str, level: str, source: str) -> Said:
     theme, fact_zh, fact_en = _FACTS[source]
     (zh, en), (theme_zh, theme_en) = _LEANINGS[stage, level], _THEMES[theme]
     topic = Topic(f"{stage}_{level}_{theme}", f"{zh}的倾向（{theme_zh}）", f"{en}{theme_en}")
-    return Said(topic, f"{fact_zh}，胜算（平均为1）", f"{fact_en}, odds (average 1)", ratio)
+    return Said(topic, f"{fact_zh}，相对平均水平（发生比）", f"{fact_en}, odds to the average", ratio)
 
 
 LEANINGS: Final[Mapping[str, Said]] = MappingProxyType(

@@ -74,6 +74,12 @@ def _flag(value: float) -> tuple[str, str]:
     return ("是", "yes") if value else ("否", "no")
 
 
+def _rate(value: float) -> tuple[str, str]:
+    """Of a rate in hundredths of a percent."""
+    shown = f"{value / 100:.2f}%"
+    return shown, shown
+
+
 def _basis_points(value: float) -> tuple[str, str]:
     return f"{value:.0f}个基点", f"{value:.0f} bp"
 
@@ -195,7 +201,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         _log_share,
         "",
     ),
-    "back_off_gap": ("alike", "推算份额与最高者之比", "share expected to that of the best candidate", ratio, ""),
+    "back_off_gap": ("alike", "推算份额与最高者之比", "share expected to that of the best candidate", _log_share, ""),
     **{
         f"memory_{head}": (
             "alike",
@@ -211,7 +217,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
             "alike",
             "在相似企业成交中的份额与最高者之比",
             "share of what they took, to that of the best candidate",
-            ratio,
+            _log_share,
             "",
         )
         for head in LEVELS
@@ -227,7 +233,7 @@ _SINGLE: Final = {
     "amount_above_minimum": Said(_LIMITS, "需求金额与最低金额之比", "the amount to its minimum", ratio),
     "amount_below_maximum": Said(_LIMITS, "最高金额与需求金额之比", "its maximum to the amount", ratio),
     "term_below_maximum": Said(_TERM, "最长期限超出所需", "its longest term beyond the one asked for", _months),
-    "rate_bp": Said(_PRICE, "利率", "rate", _basis_points),
+    "rate_bp": Said(_PRICE, "利率", "rate", _rate),
     "rate_gap": Said(_PRICE, "利率高于最低者", "rate above the cheapest candidate's", _basis_points),
     "home_levels": Said(
         _PLACE, "机构与企业同属的地区级数", "levels of region shared with the institution", _count, "region"

@@ -6,11 +6,11 @@ from datetime import date
 from enum import Enum
 from math import inf
 from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
 from matching import reference
 from matching.catalogue import days
-from matching.domain import Enterprise, Need, Size
+from matching.domain import Enterprise, Entity, Need, Size
 from matching.errors import InputError
 from matching.sizing import size_need
 from matching.terms import above_cycle_limit, above_pledge_limit
@@ -63,6 +63,31 @@ def derived(name: str, enterprise: Enterprise, need: Need, as_of: date) -> Any:
     if name in _DERIVATIONS:
         return _DERIVATIONS[name](enterprise, need, as_of)
     return getattr(enterprise if name in Enterprise.model_fields else need, name)
+
+
+def lacking(name: str, enterprise: Enterprise, need: Need, as_of: date) -> tuple[str, ...]:
+    """The stated facts, by name, for want of which a fact is unknown: itself, or what it is derived from.
+
+    Empty where it is known, or where what is stated leaves it undefined, as a ratio to 0.
+    """
+    if derived(name, enterprise, need, as_of) is not None:
+        return ()
+    asked: dict[str, None] = {}
+    derived(name, cast("Enterprise", _Watched(enterprise, asked)), cast("Need", _Watched(need, asked)), as_of)
+    return tuple(asked)
+
+
+class _Watched:
+    """An entity that notes in `asked` which of its facts were read and are missing."""
+
+    def __init__(self, entity: Entity, asked: dict[str, None]) -> None:
+        self._entity, self._asked = entity, asked
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._entity, name)
+        if value is None:
+            self._asked[name] = None
+        return value
 
 
 def number(fact: Fact, known: Known) -> float | None:

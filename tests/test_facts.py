@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.domain import Enterprise, Need, Size
-from matching.facts import FACTS, FactType, age_years, derived, facts, members, number, own_facts, text
+from matching.facts import FACTS, FactType, age_years, derived, facts, lacking, members, number, own_facts, text
 from tests.factories import DAY, enterprise, need
 
 
@@ -23,6 +23,28 @@ def test_every_field_of_enterprise_and_need_is_a_fact_with_its_labels():
 
 def test_the_facts_of_a_case_are_exactly_the_known_names():
     assert set(known()) == set(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "wanted"),
+    [
+        ("revenue", {"revenue": None}, ("revenue",)),
+        ("debt_ratio", {"assets": 5, "liabilities": None}, ("liabilities",)),
+        ("debt_ratio", {"assets": None, "liabilities": None}, ("liabilities", "assets")),
+        ("debt_ratio", {"assets": 5, "liabilities": 2}, ()),
+        ("debt_ratio", {"assets": 0, "liabilities": 2}, ()),
+    ],
+)
+def test_a_fact_is_unknown_for_want_of_those_that_were_not_stated(name, stated, wanted):
+    assert lacking(name, enterprise(**stated), need(), DAY) == wanted
+
+
+@given(st.sampled_from(sorted(FACTS)))
+def test_every_fact_of_somebody_who_stated_nothing_lacks_something_stated(name):
+    firm, asked = Enterprise(enterprise_id="E", as_of=DAY), need(term_months=None)
+    lacked = lacking(name, firm, asked, DAY)
+    assert (lacked == ()) == (derived(name, firm, asked, DAY) is not None)
+    assert set(lacked) <= set(Enterprise.model_fields) | set(Need.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from api.desk import cases, choosing, cursors, reading, reasons
-from api.pages import visits
+from api.pages import deciding, visits
 from api.pages.languages import language
 from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
@@ -224,6 +224,63 @@ def test_a_case_goes_from_suggestion_to_drawdown(officer):
     assert case_id not in officer.cases()
 
 
+def granted(officer, **grant):
+    """A case of the officer's that is granted."""
+    case_id = officer.cases()[0]
+    for step in ("accept", "contact", "apply"):
+        officer.decide(case_id, step)
+    officer.decide(case_id, "grant", **grant)
+    officer.get(f"/desk/cases/{case_id}?lang=en")
+    return case_id
+
+
+def test_a_drawdown_is_proposed_as_it_was_granted_and_is_no_more_than_that(officer):
+    case_id = granted(officer, amount="300000", rate="3.85")
+    assert officer.says('name="amount" type="number" min="1" step="1" inputmode="numeric" value="300000"')
+    assert officer.says('step="0.001" inputmode="decimal" value="3.85"')
+    assert officer.says("At most the CN¥300,000 granted.")
+    assert officer.decide(case_id, "draw", amount="300001").status_code == 422
+    assert officer.says("for a drawdown at most what was granted")
+    assert officer.decide(case_id, "draw", amount="300000").status_code == 303
+
+
+def test_a_grant_states_its_amount_beside_what_is_needed(officer):
+    case_id = officer.cases()[0]
+    for step in ("accept", "contact", "apply"):
+        officer.decide(case_id, step)
+    officer.get(f"/desk/cases/{case_id}?lang=en")
+    assert re.search(r"The need asks for CN¥[\d,]+\.", officer.page)
+    assert officer.decide(case_id, "grant").status_code == 422
+    assert refusals(officer) == ["State the amount that is granted."]
+
+
+def test_what_ends_a_case_says_so_before_it_is_done(officer):
+    officer.get(f"/desk/cases/{officer.cases()[0]}?lang=en")
+    ends = ("the need goes on to another institution", "the need goes to no other institution", "its product alone")
+    assert all(officer.says(text) for text in ends)
+
+
+def test_the_fault_of_a_form_stands_in_it_and_in_the_page_s_title(officer):
+    case_id = officer.cases()[0]
+    officer.get("/desk?lang=en")
+    officer.decide(case_id, "decline")
+    assert officer.says("<title>Not saved · ")
+    forms = officer.page.split("<form ")
+    (wrong,) = (form for form in forms if "Choose at least one reason." in form)
+    assert 'name="step" value="decline"' in wrong
+    assert "#faults" in wrong
+
+
+def test_a_rule_that_waits_for_a_fact_says_which_to_ask_for(officer, monkeypatch):
+    found = [["Orders", "Profit"], []]
+    monkeypatch.setattr(deciding, "missing", lambda verdicts, *_: list(zip(verdicts[:2], found, strict=True)))
+    officer.get(f"/desk/cases/{officer.cases()[0]}?lang=en")
+    listed = officer.page.split('id="h-fix"')[1].split("</section>")[0]
+    assert "Not known yet, and asked by a rule:" in listed
+    assert '<li><strong>Orders, Profit</strong> <span class="muted small">for: Offered on the day</span></li>' in listed
+    assert "<li>Kind of product wanted</li>" in listed
+
+
 def test_a_declined_case_goes_to_the_next_institution(officer, other):
     case_id = officer.cases()[0]
     before = set(other.cases())
@@ -243,6 +300,8 @@ def test_another_own_product_can_be_suggested_with_a_reason(officer):
     officer.decide(case_id, "suggest", product_id=product, reasons=["fits_amount"])
     officer.get(f"/desk/cases/{case_id}?lang=en")
     assert officer.says("Another own product suggested")
+    assert re.search(r"<p class=\"small\">\w[^<→]* → \w[^<]*</p>", officer.page)
+    assert not officer.says(f"→ {product}</p>")
     assert officer.says("Fits the amount better")
     assert f'<option value="{product}"' not in officer.page
 
@@ -324,6 +383,7 @@ def test_a_case_that_was_changed_meanwhile_is_refused_and_the_text_kept(officer,
     here = f"/desk/cases/{case_id}?sort=amount&kind=credit"
     answer = officer.post(here, step="decline", version=seen, reasons=["debt"], text=text)
     assert answer.status_code == 409
+    assert officer.says(f"Decline\nDebt too high\n{text}</textarea>")
     assert officer.says(f'href="{here}"')
     assert officer.says("The case has changed meanwhile")
     assert officer.says(text)
@@ -364,6 +424,14 @@ def test_a_form_of_an_ended_session_keeps_what_was_written(officer, hands):
     assert answer.status_code == 401
     assert officer.says("keep this <b>")
     assert "<b>" not in officer.page
+
+
+def test_a_grant_that_came_too_late_keeps_its_figures(officer):
+    case_id = officer.cases()[0]
+    officer.get(f"/desk/cases/{case_id}?lang=en")
+    fields = {"step": "grant", "version": "1", "amount": "123", "rate": "3.3", "product_id": "P1"}
+    assert officer.post(f"/desk/cases/{case_id}", **fields).status_code == 409
+    assert officer.says("Record the grant\nAmount: 123\n3.3% a year\nProduct: P1</textarea>")
 
 
 def test_an_unknown_step_is_no_page(officer):

@@ -16,9 +16,9 @@ from api.desk.reasons import OverrideReason
 from api.desk.stages import CaseStage, Step
 from api.pages import words
 from api.pages.languages import LOCALES, NONE, language, local
-from api.pages.verdicts import Teller
+from api.pages.verdicts import Teller, fields_of, missing
 from api.pages.views import Due
-from matching.domain import Enterprise, Verdict
+from matching.domain import Enterprise, Rule, Verdict
 from tests import factories as make
 
 PAGES = Path(api.pages.__file__).parent
@@ -75,7 +75,8 @@ def test_no_translation_is_of_a_text_that_is_gone():
 
 def test_no_text_in_a_template_stands_outside_the_catalogue():
     """Between tags there is nothing but marks: words come from the catalogue, the store or the codes."""
-    allowed = {"python -m api user add", "python -m api key add", "python -m api key revoke"}
+    commands = ("user add", "user password", "user disable", "key add", "key revoke")
+    allowed = {f"python -m api {command}" for command in commands}
     for path in sorted((PAGES / "templates").glob("*.html")):
         plain = re.sub(
             r"{%-? *trans.*?endtrans *-?%}|{[{%#].*?[}%#]}|<[^>]*>", "\n", path.read_text("utf-8"), flags=re.DOTALL
@@ -106,6 +107,7 @@ def test_an_unknown_language_is_chinese():
         (lambda one: one.exact(4_200_000), "¥4,200,000", "CN¥4,200,000"),
         (lambda one: one.percent(0.1234), "12%", "12%"),
         (lambda one: one.percent(0.1234, 1), "12.3%", "12.3%"),
+        (lambda one: one.percent(-0.0004, 1), "0.0%", "0.0%"),
         (lambda one: one.number(Decimal("2.3550"), 3), "2.355", "2.355"),
         (lambda one: one.day(DAY), "2026年1月5日", "Jan 5, 2026"),
         (lambda one: one.month(DAY), "2026年1月", "January 2026"),
@@ -188,7 +190,8 @@ def test_unknown_facts_are_named():
         ("amount", "at least 1, at most 20,000", "yuan", "不低于 ¥1、不高于 ¥2万", "at least CN¥1, at most CN¥20K"),
         ("term", "at most 1", "month", "不高于 1 个月", "at most 1 month"),
         ("purpose", "orders, equipment", "", "订单履约、设备购置", "Order fulfilment, Equipment"),
-        ("collateral", "orders, equipment", "", "订单、设备", "Orders, Equipment"),
+        ("collateral", "orders, equipment", "", "任一即可：订单、设备", "any of: Orders, Equipment"),
+        ("collateral", "orders", "", "订单", "Orders"),
         ("first_loan", "equal to true", "", "是", "Yes"),
         ("max_debt_ratio", "at most 0.755", "share", "不高于 75.5%", "at most 75.5%"),
         ("max_debt_ratio", "0.75", "share", "75%", "75%"),
@@ -204,6 +207,43 @@ def test_a_verdict_s_values_are_in_words(rule, text, unit, zh, en):
     verdict = Verdict(rule=rule, result="pass", clause="c", threshold=text, actual=None, unit=unit)
     assert Teller(ZH, "CNY", DAY).told(verdict, text) == zh
     assert Teller(EN, "CNY", DAY).told(verdict, text) == en
+
+
+SIZED = Rule(rule_id="sized", field="amount_above_need", operator="<=", value=0, clause="§ 1", source="s")
+RULED = make.product(rules=(SIZED,))
+
+
+def judged(rule, actual, unit="yuan", result="review"):
+    threshold = "at most 0"
+    return Verdict(rule=rule, result=result, clause="c", threshold=threshold, actual=actual, unit=unit)
+
+
+@pytest.mark.parametrize(
+    ("actual", "zh", "en"),
+    [("0", "未超出", "within it"), ("-12", "未超出", "within it"), ("1,200,000", "超出 ¥120万", "CN¥1.2M above it")],
+)
+def test_what_exceeds_a_limit_says_by_how_much_and_not_the_bare_difference(actual, zh, en):
+    verdict = judged("sized", actual)
+    for speaking, wanted, asked in ((ZH, zh, "不超出"), (EN, en, "nothing above it")):
+        teller = Teller(speaking, "CNY", DAY, fields_of(RULED))
+        assert (teller.told(verdict, actual), teller.told(verdict, "at most 0")) == (wanted, asked)
+    assert Teller(EN, "CNY", DAY).told(verdict, "at most 0") == "at most CN¥0"
+
+
+def test_rules_rest_on_facts_by_name():
+    fields = fields_of(RULED)
+    assert (fields["sized"], fields["term"], fields["kind"]) == ("amount_above_need", "term_months", "kinds")
+    assert "dates" not in fields
+    assert fields_of(None) == {name: field for name, field in fields.items() if name != "sized"}
+
+
+def test_a_verdict_that_waits_names_what_to_ask_for():
+    firm, need = make.enterprise(revenue=None, profit=5), make.need(term_months=None)
+    waiting = [judged("sized", None), judged("term", None, "month"), judged("gone", None)]
+    known = [judged("amount", "7"), judged("purpose", None, "", "pass")]
+    found = missing([*waiting, *known], fields_of(RULED), (firm, need, DAY), ZH)
+    assert [verdict for verdict, _ in found] == waiting
+    assert [labels[:1] for _, labels in found] == [["营业收入"], ["期限"], []]
 
 
 @pytest.mark.parametrize(

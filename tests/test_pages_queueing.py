@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import update
 
-from api.pages.languages import local
+from api.pages.languages import language, local
 from api.store.desk_models import CaseRow
 from tests.conftest import NOON
 from tests.visitors import NEEDS
@@ -57,6 +57,23 @@ def test_overdue_cases_come_first_and_say_so(officer, hands):
     assert first not in officer.page
 
 
+def test_ended_cases_say_when_they_ended_under_a_heading_of_their_own(officer):
+    case_id = officer.cases()[0]
+    officer.decide(case_id, "withdraw")
+    officer.get("/desk?show=ended&lang=en")
+    assert officer.says("<h1>Ended</h1>")
+    assert officer.says(f'data-label="Ended on"><time datetime="{NOON.isoformat()}">Jan 10, 2025')
+    row = next(csv.DictReader(StringIO(officer.get("/desk.csv?show=ended&lang=en").text.removeprefix("\ufeff"))))
+    assert row["Ended on"] == f"{local(NOON):%Y-%m-%d %H:%M}"
+
+
+def test_institutions_are_in_the_order_of_their_sounds(commission):
+    commission.get("/desk?lang=zh-CN")
+    named = [("b", "中信银行"), ("a", "安徽银行"), ("c", "平安银行")]
+    assert [name for _, name in language("zh-CN").sorted(named)] == ["安徽银行", "平安银行", "中信银行"]
+    assert [name for _, name in language("en").sorted([("2", "Bank B"), ("1", "Bank A")])] == ["Bank A", "Bank B"]
+
+
 def test_the_queue_as_csv_has_every_line_and_no_formula(commission, app):
     answer = commission.get("/desk.csv?sort=amount")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -64,7 +81,7 @@ def test_the_queue_as_csv_has_every_line_and_no_formula(commission, app):
     rows = list(csv.DictReader(StringIO(answer.text.removeprefix("\ufeff"))))
     assert sorted(row["需求编号"] for row in rows) == sorted(NEEDS)
     assert {row["阶段"] for row in rows} == {"待受理"}
-    amounts = [int(row["需求金额"]) for row in rows]
+    amounts = [int(row["需求金额（元）"]) for row in rows]
     assert amounts == sorted(amounts, reverse=True)
 
 

@@ -66,9 +66,10 @@ def decide(
     """Take a step. `version` is that of the case as it was seen; `key` names the step, so that it is taken once.
 
     `decline` and `suggest` need one to four `reasons` (`reasons.choices`), `suggest` an own `product_id`; `amount` and
-    `rate_bp` are for `grant` and `draw`. A declined or expired case goes on to the next product's institution. Raises
-    `NotFoundError` (also for another institution's case), `ForbiddenError` (who may only look), `InputError`,
-    `ConflictError` (another change came first, or the step is not legal: it names those that are).
+    `rate_bp` are for `grant` and `draw`, and no more is drawn than was granted. A declined or expired case goes on to
+    the next product's institution. Raises `NotFoundError` (also for another institution's case), `ForbiddenError` (who
+    may only look), `InputError`, `ConflictError` (another change came first, or the step is not legal: it names those
+    that are).
     """
     taken = Taken(step, reasons, text, product_id, _priced(step, amount, rate_bp), named(actor, key))
     try:
@@ -170,6 +171,8 @@ def take(service: Service, session: Session, actor: Actor, case: CaseRow, versio
     detail = taken.detail
     if step is Step.SUGGEST:
         detail = replace_product(service, session, case, taken.product_id)
+    if step is Step.DRAW:
+        _check_drawn(session, case, detail.get("amount"))
     event = _event(case, actor, taken, to, reasons, detail, now)
     _move(service, case, to, now)
     session.add(event)
@@ -235,6 +238,14 @@ def _priced(step: Step, amount: int | None, rate_bp: float | None) -> dict[str, 
     if faults:
         raise InputError("request", faults)
     return given
+
+
+def _check_drawn(session: Session, case: CaseRow, amount: int | None) -> None:
+    """Raises `InputError` where more is drawn than was granted; a grant without an amount sets no bound."""
+    granted = select(EventRow.detail).where(EventRow.case_id == case.case_id, EventRow.step == Step.GRANT.value)
+    most = next((detail["amount"] for detail in session.scalars(granted) if "amount" in detail), None)
+    if amount is not None and most is not None and amount > most:
+        raise InputError("request", [Fault("amount", f"is at most the {most} granted, not {amount}")])
 
 
 def _used() -> ConflictError:

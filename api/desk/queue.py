@@ -31,14 +31,14 @@ class Show(Coded):
     """Which part of the queue."""
 
     OPEN = "open", "待办", "Open"
-    OVERDUE = "overdue", "已逾期", "Overdue"
+    OVERDUE = "overdue", "已超时", "Overdue"
     ENDED = "ended", "已办结", "Ended"
 
 
 class Sort(Coded):
     """By what the queue is ordered; `due` has the overdue ones first. Ended cases are always by `changed`."""
 
-    DUE = "due", "期限", "Due first"
+    DUE = "due", "时限从近到远", "Due first"
     AMOUNT = "amount", "金额从高到低", "Largest amount first"
     CHANCE = "chance", "获批概率从高到低", "Best chance first"
     OPENED = "opened", "最新推送", "Newest first"

@@ -2,6 +2,7 @@
 
 import secrets
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -13,11 +14,11 @@ from api.desk.views import CaseView
 from api.pages import figures, turning, words
 from api.pages.clocks import due
 from api.pages.events import told
-from api.pages.languages import Language
+from api.pages.languages import Language, marked
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
 from api.pages.telling import told as told_faults
-from api.pages.verdicts import Teller
+from api.pages.verdicts import Teller, fields_of, missing
 from api.pages.views import Said, StepMark
 from api.pages.visits import Form, FormGiven, SeeingVisit, Visit, check_csrf, field, go
 from api.store import queries
@@ -30,6 +31,12 @@ AHEAD: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
 FUNNEL: Final = tuple(stage for stage in CaseStage if LEGAL[stage] or stage is CaseStage.DRAWN)
 WORST_FIRST: Final = (Result.FAIL, Result.REVIEW, Result.PASS)
 BP: Final = 100
+ENDS: Final = {
+    Step.DECLINE: marked("This ends the case; the need goes on to another institution. It cannot be undone."),
+    Step.WITHDRAW: marked("This ends the case; the need goes to no other institution. It cannot be undone."),
+    Step.DRAW: marked("This ends the case. It cannot be undone."),
+    Step.SUGGEST: marked("The case stays with you; its product alone changes."),
+}
 
 
 @router.get("/desk/cases/{case_id}")
@@ -89,6 +96,7 @@ def _wrong(said: Said, step: Step, language: Language) -> list[str]:
         (len(said.text) > LONGEST, language.say("The text has at most %(most)s characters.", most=LONGEST)),
         (step is Step.SUGGEST and not said.product_id, language.say("Choose the product that you suggest.")),
         (bool(said.amount) and not _whole(said.amount), language.say("The amount is a whole number above 0.")),
+        (step is Step.GRANT and not said.amount, language.say("State the amount that is granted.")),
         (bool(said.rate) and _rate_bp(said.rate) is None, language.say("The rate is a number from 0 to 100.")),
     )
     return [text for fails, text in checks if fails]
@@ -127,21 +135,24 @@ def _rate_bp(text: str) -> float | None:
 def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Response:
     speaking = visit.language
     with visit.service.store.reading() as session:
-        last = queries.last_load(session)
-    currency = last.currency if last else "CNY"
-    shown = _match_part(view, speaking) | _enterprise_part(view, speaking, currency) | _forms_part(visit)
+        currency = queries.currency(session)
+    fields = fields_of(next((own.product for own in view.products if own.current), None))
+    shown = _match_part(view, fields, speaking) | _enterprise_part(view, speaking, currency) | _forms_part(visit)
     shown |= turning.around(visit, view.item)
+    granted = _granted(view)
     return render(
         visit,
         "case.html",
         status,
         view=view,
         said=said,
+        granted=granted,
+        sums={Step.GRANT: (view.item.amount, None), Step.DRAW: (granted.get("amount"), granted.get("rate_bp"))},
         marks=marks(view),
-        events=[told(event, speaking, currency) for event in reversed(view.events)],
+        events=[told(event, speaking, currency, _names(view, speaking)) for event in reversed(view.events)],
         due=lambda item: due(item, visit.service.now()),
         months=lambda term: words.months(term, speaking),
-        ruled=Teller(speaking, currency, visit.service.today()).told,
+        ruled=Teller(speaking, currency, visit.service.today(), fields).told,
         **shown,
     )
 
@@ -156,7 +167,17 @@ def marks(view: CaseView) -> list[StepMark]:
     return found if stage in FUNNEL else [*found[: best + 1], StepMark(stage, "out")]
 
 
-def _match_part(view: CaseView, language: Language) -> dict[str, Any]:
+def _granted(view: CaseView) -> Mapping[str, Any]:
+    """What the grant says, if there is one: `amount`, `rate_bp`."""
+    return next((event.detail for event in view.events if event.step is Step.GRANT), {})
+
+
+def _names(view: CaseView, language: Language) -> dict[str, str]:
+    """The names by id of the products that the institution offers."""
+    return {own.product.product_id: language.named(own.product) for own in view.products}
+
+
+def _match_part(view: CaseView, fields: Mapping[str, str], language: Language) -> dict[str, Any]:
     match, basis = view.match, view.record.stack_basis
     verdicts: list[Verdict] = sorted(match.verdicts if match else (), key=lambda one: WORST_FIRST.index(one.result))
     stacks = [match.stack.best, *match.stack.others] if match and match.stack else []
@@ -164,6 +185,7 @@ def _match_part(view: CaseView, language: Language) -> dict[str, Any]:
     counts = Counter(str(verdict.result) for verdict in verdicts)
     return {
         "verdicts": verdicts,
+        "missing": missing(verdicts, fields, (view.enterprise, view.need, view.record.as_of), language),
         "tally": {str(result): counts[str(result)] for result in Result},
         "reasons": figures.reason_bars((match.reasons or ()) if match else ()),
         "stacks": views,
@@ -188,6 +210,7 @@ def _forms_part(visit: Visit) -> dict[str, Any]:
         "ahead": AHEAD,
         "choices": choices,
         "longest": LONGEST,
+        "ends": {step: visit.language.say(text) for step, text in ENDS.items()},
         "key": f"page-{secrets.token_hex(8)}",
         "done": _saved(Step(done), visit.language) if done in set(Step) else "",
     }

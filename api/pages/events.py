@@ -1,11 +1,16 @@
 """A case's events in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from api.desk.identity import SYSTEM
 from api.desk.stages import CaseStage, Step
 from api.desk.views import EventShown
-from api.pages.languages import Language
+from api.pages.languages import Language, marked
+
+ACTORS: Final = {SYSTEM.name: marked("the desk itself"), "simulated": marked("made-up work")}  # as `api.trying` signs
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,11 @@ class EventTold:
     late: bool
 
 
-def told(event: EventShown, language: Language, currency: str) -> EventTold:
-    """An event's step, who took it, and what was said."""
+def told(event: EventShown, language: Language, currency: str, names: Mapping[str, str]) -> EventTold:
+    """An event's step, who took it, and what was said; `names` are those of products, by id."""
     reasons = language.pick("、", ", ").join(language.label(reason) for reason in event.reasons)
-    lines = (reasons, *_details(event, language, currency))
-    actor = language.say("the desk itself") if event.actor == "system" else event.actor
+    lines = (reasons, *_details(event, language, currency, names))
+    actor = language.say(ACTORS[event.actor]) if event.actor in ACTORS else event.actor
     return EventTold(event.at, actor, _title(event, language), tuple(filter(None, lines)), event.text, event.late)
 
 
@@ -36,12 +41,12 @@ def _title(event: EventShown, language: Language) -> str:
     return language.label(CaseStage(event.to_stage))
 
 
-def _details(event: EventShown, language: Language, currency: str) -> tuple[str, ...]:
+def _details(event: EventShown, language: Language, currency: str, names: Mapping[str, str]) -> tuple[str, ...]:
     detail = event.detail
     amount, rate = detail.get("amount"), detail.get("rate_bp")
     before, after = detail.get("from"), detail.get("to")
     return (
         language.exact(amount, currency) if amount is not None else "",
         language.say("%(rate)s%% a year", rate=language.number(rate / 100, 3)) if rate is not None else "",
-        f"{before} → {after}" if before and after else "",
+        f"{names.get(before, before)} → {names.get(after, after)}" if before and after else "",
     )

@@ -12,11 +12,12 @@ from fastapi.responses import StreamingResponse
 from api.desk import queue
 from api.desk.queue import Filters, Sort
 from api.desk.views import CaseItem
-from api.pages.languages import local, marked
+from api.pages.languages import Language, local, marked
 from api.pages.queueing import filters_of, sort_of
 from api.pages.refusing import PageRoute
 from api.pages.visits import SeeingVisit, Visit
 from api.pages.words import place
+from api.store import queries
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 COLUMNS: Final[Mapping[str, str]] = {
@@ -36,10 +37,12 @@ COLUMNS: Final[Mapping[str, str]] = {
     "rank": marked("Rank"),
     "chance": marked("Chance"),
     "stage": marked("Stage"),
-    "opened_at": marked("Opened"),
+    "opened_at": marked("Came in"),
+    "closed_at": marked("Ended on"),
     "due_at": marked("Due"),
     "overdue": marked("Overdue"),
 }
+DIGITS: Final = 4  # of a chance: more would be no knowledge
 CODED: Final = ("size", "purpose", "kind", "stage")
 FORMULAS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")  # spreadsheets take the wide ones too
 
@@ -55,10 +58,16 @@ def get_csv(visit: SeeingVisit) -> Response:
 
 
 def _lines(visit: Visit, filters: Filters, sort: Sort) -> Iterator[str]:
-    yield "\ufeff" + _line(map(visit.language.say, COLUMNS.values()))
     with visit.service.store.reading() as session:
+        yield "\ufeff" + _line(iter(heads(visit.language, queries.currency(session))))
         for item in queue.export(session, visit.actor, visit.service.now(), filters, sort):
             yield _line(map(_harmless, cells(item, visit)))
+
+
+def heads(language: Language, currency: str) -> list[str]:
+    """The columns' names."""
+    told = {name: language.say(text) for name, text in COLUMNS.items()}
+    return [language.counted(text, currency) if name == "amount" else text for name, text in told.items()]
 
 
 def cells(item: CaseItem, visit: Visit) -> list[Any]:
@@ -70,7 +79,9 @@ def cells(item: CaseItem, visit: Visit) -> list[Any]:
         "institution": language.pick(item.institution_zh, item.institution_en),
         "product": language.pick(item.product_zh, item.product_en),
         "opened_at": _moment(item.opened_at),
+        "closed_at": item.closed_at and _moment(item.closed_at),
         "due_at": item.due_at and _moment(item.due_at),
+        "chance": item.chance and round(item.chance, DIGITS),
         "overdue": language.say("Yes") if item.overdue else "",
     }
     return [told[name] if name in told else getattr(item, name) for name in COLUMNS]

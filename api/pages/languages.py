@@ -1,5 +1,6 @@
 """The pages' two languages: words from the .po file beside the templates, numbers and days as each writes them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -64,7 +65,10 @@ class Language:
 
     def percent(self, share: float | None, digits: int = 0) -> str:
         """A share of 1 as a percentage."""
-        return NONE if share is None else format_percent(share, "0." + "0" * digits + "%", self.locale)
+        if share is None:
+            return NONE
+        rounded = round(share, digits + 2) + 0.0  # no -0%
+        return format_percent(rounded, "0." + "0" * digits + "%", self.locale)
 
     def money(self, amount: int | None, currency: str = "CNY") -> str:
         """An amount in few characters: 420 万 or 4.2M."""
@@ -79,6 +83,14 @@ class Language:
         if amount is None:
             return NONE
         return format_currency(amount, currency, "¤#,##0", self.locale, currency_digits=False)
+
+    def counted(self, label: str, currency: str) -> str:
+        """An amount's label with the unit that it is written in."""
+        return self.pick(f"{label}（{'元' if currency == 'CNY' else currency}）", f"{label} ({currency})")
+
+    def sorted(self, named: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Pairs of a key and a name by their names: GB 18030 has the common characters in the order of their sounds."""
+        return sorted(named, key=lambda one: one[1].encode("gb18030") if self.chinese else one[1].encode())
 
     def day(self, day: date | None) -> str:
         """A date."""

@@ -11,6 +11,7 @@ from api.desk.queue import Filters, Show, Sort
 from api.desk.reading import institutions
 from api.desk.stages import ENDED, CaseStage
 from api.pages.clocks import due
+from api.pages.languages import local
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
 from api.pages.visits import SeeingVisit, Visit
@@ -56,6 +57,7 @@ def get_queue(visit: SeeingVisit) -> Response:
         csv_href=address("/desk.csv", kept),
         case_href=lambda case_id: address(f"/desk/cases/{case_id}", kept, page=asked.get("cursor", "")),
         due=lambda item: due(item, visit.service.now()),
+        local=local,
         months=lambda term: months(term, visit.language),
         place=lambda path: place(path, visit.service.today(), visit.language) if path else "",
     )
@@ -136,4 +138,4 @@ def _institutions(visit: Visit, names: Mapping[str, tuple[str, str]]) -> list[tu
     """Those to choose among; none for who sees one alone."""
     if visit.actor.institution_id is not None:
         return []
-    return sorted(((key, visit.language.pick(*both)) for key, both in names.items()), key=lambda one: one[1])
+    return visit.language.sorted((key, visit.language.pick(*both)) for key, both in names.items())

@@ -11,11 +11,12 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api.desk import identity
+from api.desk.reasons import choices
 from api.desk.stages import Step
 from api.pages.languages import DEFAULT, Language, language, marked
 from api.pages.rendering import home, render, secured
 from api.pages.telling import OTHERWISE, told
-from api.pages.visits import LANGUAGE_COOKIE, Visit, asked_for, field, go, signin_address
+from api.pages.visits import LANGUAGE_COOKIE, Form, Visit, asked_for, field, go, signin_address
 from api.refusals import ConflictError, ForbiddenError, SignInError
 from matching.errors import BundleError, InputError, MatchingError, NotFoundError
 
@@ -100,11 +101,27 @@ def _page(visit: Visit, status: int, error: Exception) -> Response:
         heading=heading,
         text=text,
         details=_details(error, visit.language),
-        kept=field(getattr(visit.request.state, "form", {}), "text"),
+        kept=_kept(getattr(visit.request.state, "form", {}), visit.language),
         back=back,
         back_text=back_text,
         request_id=visit.request.state.request_id,
     )
+
+
+def _kept(form: Form, language: Language) -> str:
+    """What a form said, line by line, so that nobody has to remember it."""
+    step = next((one for one in Step if one == field(form, "step")), None)
+    amount, rate, product = (field(form, name) for name in ("amount", "rate", "product_id"))
+    reasons = [language.label(one) for one in (choices(step) if step else ()) if one in form.get("reasons", [])]
+    said = [
+        f"{language.say('Amount')}: {amount}" if amount else "",
+        language.say("%(rate)s%% a year", rate=rate) if rate else "",
+        f"{language.say('Product')}: {product}" if product else "",
+        language.pick("、", ", ").join(reasons),
+        field(form, "text"),
+    ]
+    written = [line for line in said if line]
+    return "\n".join([language.label(step), *written] if step and written else written)
 
 
 def _details(error: Exception, language: Language) -> list[str]:

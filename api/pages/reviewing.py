@@ -1,5 +1,6 @@
 """The month's page: how far cases got, how fast against the clocks, and why they were declined."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +15,7 @@ from api.pages.languages import Language
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
 from api.pages.views import Bar
-from api.pages.visits import SeeingVisit
+from api.pages.visits import SeeingVisit, Visit
 from matching.codes import Coded
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -54,7 +55,8 @@ def get_month(visit: SeeingVisit) -> Response:
         chosen=chosen,
         institutions=institutions,
         lines=[(line, visit.language.pick(*names[line.institution_id])) for line in lines],
-        columns=COLUMNS,
+        about=_about(names, chosen, visit),
+        columns=[(stage, _came(stage, visit.language)) for stage in COLUMNS],
         earlier=_address(_before(first), chosen) if first > EARLIEST else None,
         later=_address(_after(first), chosen) if first < this else None,
         **shown(view, visit.language),
@@ -83,9 +85,21 @@ def _funnel(view: MonthView, language: Language) -> list[Bar]:
     before = [None, *counts[:-1]]
     notes = ["" if not b else language.percent(count / b) for count, b in zip(counts, before, strict=True)]
     return [
-        Bar(language.label(stage), count / most, language.number(count), note)
+        Bar(_came(stage, language), count / most, language.number(count), note)
         for stage, count, note in zip(FUNNEL, counts, notes, strict=True)
     ]
+
+
+def _about(names: Mapping[str, tuple[str, str]], chosen: str | None, visit: Visit) -> str:
+    """Whose month it is, for who may choose; who is bound to an institution reads its name anyway."""
+    if visit.actor.institution_id is not None:
+        return ""
+    return visit.language.pick(*names[chosen]) if chosen else visit.language.say("All institutions")
+
+
+def _came(stage: CaseStage, language: Language) -> str:
+    """What a count of the cases that came to a stage is called: those that came in wait no longer, most of them."""
+    return language.say("Came in") if stage is CaseStage.SUGGESTED else language.label(stage)
 
 
 def _counted(rows: Any, language: Language) -> list[Bar]:
@@ -146,4 +160,4 @@ def _address(first: date, chosen: str | None) -> str:
 
 
 def _sorted(names: dict[str, tuple[str, str]], language: Language) -> list[tuple[str, str]]:
-    return sorted(((key, language.pick(*both)) for key, both in names.items()), key=lambda one: one[1])
+    return language.sorted((key, language.pick(*both)) for key, both in names.items())

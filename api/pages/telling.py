@@ -18,7 +18,9 @@ TOLD: Final[Mapping[str, str]] = MappingProxyType(
         "reasons": marked("Choose among the reasons that this step offers, one to four."),
         "text": marked("The text says what another reason is, in at most %(most)s characters."),
         "product_id": marked("Choose another product that your institution offers today."),
-        "amount": marked("The amount is above 0 and at most %(most)s, and is for a grant or a drawdown alone."),
+        "amount": marked(
+            "The amount is above 0 and at most %(most)s, for a drawdown at most what was granted; others have none."
+        ),
         "rate_bp": marked("The rate is from 0 to %(most)s percent a year, and is for a grant or a drawdown alone."),
         "key": marked("The form is not as the page made it. Load the page again."),
         "form": marked("The form has too many fields, or is no text. Load the page again."),

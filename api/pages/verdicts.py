@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -10,7 +10,8 @@ from typing import Final
 from api.pages.languages import Language, marked
 from api.pages.words import place, plain, trade
 from matching.codes import BuiltIn, Coded, Collateral, Kind, Operator, Purpose, TaxGrade, Tier
-from matching.domain import Verdict
+from matching.domain import Enterprise, Need, Product, Result, Verdict
+from matching.facts import FACTS, lacking
 
 
 def _by_code(kinds: Iterable[type[Coded]]) -> dict[str, Coded]:
@@ -23,21 +24,53 @@ _WORDS: Final = {"true": marked("Yes"), "false": marked("No"), "any": marked("an
 _NUMBER: Final = re.compile(r"-?[\d,]+(\.\d+)?")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FROM: Final = "from "
+_BUILT_IN: Final = {BuiltIn.KIND: "kinds", BuiltIn.TERM: "term_months"}  # the others are called as their facts
+_WITHIN: Final = "at most 0"  # what is asked of a fact that says by how much something is above a limit
+
+
+def fields_of(product: Product | None) -> dict[str, str]:
+    """The fact that each rule rests on, by the rule's name: the built-in ones and the product's own."""
+    built_in = {str(rule): _BUILT_IN.get(rule, str(rule)) for rule in BuiltIn}
+    own = {rule.rule_id: rule.field for rule in (product.rules if product else None) or ()}
+    return {rule: name for rule, name in (built_in | own).items() if name in FACTS}
+
+
+def missing(
+    verdicts: Iterable[Verdict], fields: Mapping[str, str], asked: tuple[Enterprise, Need, date], language: Language
+) -> list[tuple[Verdict, list[str]]]:
+    """The verdicts that wait for a fact, each with what there is to ask the enterprise for, as far as it is known."""
+    waiting = [one for one in verdicts if one.result is Result.REVIEW and one.actual is None]
+    names = [lacking(fields[one.rule], *asked) if one.rule in fields else () for one in waiting]
+    return [(one, [language.label(FACTS[name]) for name in found]) for one, found in zip(waiting, names, strict=True)]
 
 
 @dataclass(frozen=True)
 class Teller:
-    """Says what verdicts compare; what is not recognised stays as it is."""
+    """Says what verdicts compare; what is not recognised stays as it is. `fields` is of `fields_of`."""
 
     language: Language
     currency: str
     as_of: date
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     def told(self, verdict: Verdict, text: str) -> str:
         """A verdict's threshold or actual value in words."""
+        if "_above_" in self.fields.get(verdict.rule, "") and verdict.threshold == _WITHIN:
+            return self._excess(text, verdict.unit)
         codes = _SECURITY if verdict.rule == BuiltIn.COLLATERAL else _CODES
         pieces = [self._piece(piece, verdict.unit, codes) for piece in text.split(", ")]
-        return self.language.pick("、", ", ").join(pieces)
+        told = self.language.pick("、", ", ").join(pieces)
+        several = verdict.rule == BuiltIn.COLLATERAL and text == verdict.threshold and len(pieces) > 1
+        return self.language.say("any of: %(codes)s", codes=told) if several else told
+
+    def _excess(self, text: str, unit: str) -> str:
+        """Of a fact that is above 0 where something exceeds its limit."""
+        if text == _WITHIN:
+            return self.language.say("nothing above it")
+        above = Decimal(text.replace(",", ""))
+        if above > 0:
+            return self.language.say("%(much)s above it", much=self._number(above, unit))
+        return self.language.say("within it")
 
     def _piece(self, piece: str, unit: str, codes: Mapping[str, Coded]) -> str:
         for operator in Operator:

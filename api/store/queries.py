@@ -136,6 +136,12 @@ def last_load(session: Session) -> LoadRow | None:
     return session.scalars(select(LoadRow).order_by(LoadRow.load_id.desc()).limit(1)).first()
 
 
+def currency(session: Session) -> str:
+    """That of the tables in service."""
+    last = last_load(session)
+    return last.currency if last else "CNY"
+
+
 def revision(session: Session) -> int:
     """The number of the latest load, 0 before the first."""
     return session.scalar(REVISION) or 0

@@ -1,7 +1,7 @@
 """`python -m api user …` and `key …`: who may come in. What is secret is printed once and kept hashed."""
 
 import secrets
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from api.store.database import Store
 
 user = typer.Typer(no_args_is_help=True, help="Accounts of officers, the commission and administrators.")
 key = typer.Typer(no_args_is_help=True, help="API keys of platforms.")
+Person = Literal["officer", "commission", "administrator"]  # a platform has a key instead
 Name = Annotated[str, typer.Argument(help="The name to sign in with.")]
 Institution = Annotated[str | None, typer.Option(help="The institution's id.")]
 Ask = Annotated[bool, typer.Option("--ask", help="Ask for the password instead of making one up.")]
@@ -22,13 +23,13 @@ PASSWORD_BYTES = 12
 @user.command("add")
 def add_user(
     name: Name,
-    role: Annotated[Role, typer.Option(help="What the account is for; officers need --institution.")],
+    role: Annotated[Person, typer.Option(help="What the account is for; officers need --institution.")],
     institution: Institution = None,
     ask: Ask = False,
 ) -> None:
     """Make an account and print its password, this once."""
     password = _password(ask)
-    identity.add_account(open_store(), utc_now(), name, role, password, institution)
+    identity.add_account(open_store(), utc_now(), name, Role(role), password, institution)
     typer.echo(f"Account {name} is there." if ask else f"Account {name}, password (shown this once): {password}")
 
 

@@ -65,6 +65,13 @@ def test_an_account_is_made_given_another_password_and_shut(run, deploy):
     assert run(settings, "user", "disable", "wang") == "Account wang is disabled.\n"
 
 
+def test_an_account_is_for_a_person_and_not_for_a_platform(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["api", "user", "add", "Wang", "--role", "platform"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "'platform' is not one of 'officer'" in capsys.readouterr().err
+
+
 def test_a_key_is_made_listed_and_revoked_by_its_id_or_whole(run, deploy):
     settings = deploy()
     made = [run(settings, "key", "add", label, "--scope", "read", "--scope", "outcomes") for label in ("a", "b")]

@@ -85,7 +85,7 @@ def test_every_route_is_documented(tmp_path):
 
 
 def test_the_readme_s_requests_are_good_ones():
-    assert len(BODIES) == 2
+    assert len(BODIES) == 4
     assert all(RecommendationRequest.model_validate_json(body, strict=True) for body in BODIES)
 
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -113,9 +113,17 @@ def _work(service: Service, case_id: str, at: datetime, now: datetime, rng: rand
             return at
         step = Step.DECLINE if rng.random() < DECLINED.get(stage, 0) else ONWARD[stage]
         reasons = rng.sample([reason.value for reason in REASONS], rng.randint(1, 2)) if step is Step.DECLINE else []
-        done = decide(_at(service, at), ACTOR, case_id, step, version, reasons=reasons)
+        priced = _priced(service, case_id, rng) if step is Step.GRANT else {}
+        done = decide(_at(service, at), ACTOR, case_id, step, version, reasons=reasons, **priced)
         stage, version = done.stage, done.version
     return at
+
+
+def _priced(service: Service, case_id: str, rng: random.Random) -> dict[str, Any]:
+    """What is granted: six tenths to all of what is needed, at a rate of the day's order."""
+    with service.store.reading() as session:
+        needed = session.get_one(CaseRow, case_id).amount
+    return {"amount": needed * rng.randint(6, 10) // 10, "rate_bp": rng.randrange(310, 520, 5)}
 
 
 def _handed_on(session: Session, need_id: str, case_id: str) -> str | None:

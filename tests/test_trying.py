@@ -39,6 +39,15 @@ def test_made_up_steps_are_marked_as_such_and_none_is_in_the_future(service):
     assert {"accept", "contact", "apply", "decline"} <= {event.step for event in events}
 
 
+def test_what_is_granted_has_an_amount_within_the_need_and_a_rate(service):
+    try_out(service)
+    with service.store.reading() as session:
+        granted = select(EventRow.detail, CaseRow.amount).join(CaseRow, CaseRow.case_id == EventRow.case_id)
+        found = session.execute(granted.where(EventRow.step == "grant")).all()
+    assert found
+    assert all(0.5 * needed < detail["amount"] <= needed and 300 < detail["rate_bp"] < 520 for detail, needed in found)
+
+
 def test_it_is_done_once(service):
     try_out(service)
     before = count(service, EventRow)

@@ -6,24 +6,52 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from threading import Barrier
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import create_engine, func, select
+from starlette.testclient import TestClient
 
+from api.app import create_app
 from api.desk import reading
 from api.desk.cases import decide, sweep
-from api.desk.identity import SYSTEM
+from api.desk.identity import COOKIE, SYSTEM, Role, Scope, add_account, sign_in
+from api.desk.keys import add_key
 from api.desk.outcomes import report
 from api.desk.stages import CaseStage, Step
 from api.messages import OutcomeRequest
 from api.refusals import ConflictError
+from api.settings import Settings
+from api.store import database as stores
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import RecommendationRow
 from tests.desk_worker import KEY
-from tests.desks import listed, officer
+from tests.desks import Hands, listed, models_of, officer
+from tests.visitors import PASSWORD
 
 AT_ONCE = 8
+REQUESTS = (
+    ("POST", "/v1/recommendations", {"enterprise_id": "E1", "need": {"amount": 2_000_000}}),
+    ("POST", "/v1/needs", {"need_id": "N4"}),
+    ("GET", "/v1/cases", None),
+    ("GET", "/v1/cases/{case_id}", None),
+    ("POST", "/v1/cases/{case_id}/steps", {"step": "accept", "version": 1}),
+    (
+        "POST",
+        "/v1/outcomes",
+        {"key": "o", "need_id": "N3", "product_id": "P0", "stage": "contacted", "at": "2025-01-10"},
+    ),
+    ("GET", "/v1/recommendations/{recommendation_id}?features=true&replay=true", None),
+    ("GET", "/v1/products", None),
+    ("GET", "/v1/enterprises/E3", None),
+    ("GET", "/readyz", None),
+    ("GET", "/desk", None),
+    ("GET", "/desk.csv", None),
+    ("GET", "/desk/month", None),
+    ("GET", "/desk/cases/{case_id}", None),
+    ("GET", "/desk/cases/none", None),
+)
 killable = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system cannot kill a process at once")
 
 
@@ -121,6 +149,23 @@ def test_an_outcome_reported_eight_times_at_once_is_kept_once(service):
     assert sorted(one.repeated for one in found) == [False] + [True] * (AT_ONCE - 1)
     assert len({one.outcome_id for one in found}) == 1
     assert count(service, OutcomeRow) == 1
+
+
+def test_one_connection_is_enough_for_each_request(market_database, tmp_path, bundle, monkeypatch):
+    """Whoever holds one and waits for another waits for ever where all do."""
+    one = partial(create_engine, pool_size=1, max_overflow=0, pool_timeout=2)
+    monkeypatch.setattr(stores, "create_engine", one)
+    settings = Settings(database_url=market_database, models=models_of(tmp_path, bundle))
+    with TestClient(create_app(settings, now=Hands())) as client:
+        service = client.app.state.service
+        key = add_key(service.store, service.now(), "platform", list(Scope))
+        add_account(service.store, service.now(), "office", Role.COMMISSION, PASSWORD, None)
+        client.headers["Authorization"] = f"Bearer {key}"
+        client.cookies.set(COOKIE, sign_in(service, "office", PASSWORD).token)
+        names = vars(listed(service))
+        asked = [(method, path.format(**names), body) for method, path, body in REQUESTS]
+        found = [(path, client.request(method, path, json=body).status_code) for method, path, body in asked]
+    assert [one for one in found if one[1] not in (200, 201)] == [("/desk/cases/none", 404)]
 
 
 @killable

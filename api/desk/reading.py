@@ -1,5 +1,6 @@
 """One case as a whole: whose need it is, what the model and the rules say of it, and what was done; narrowed in SQL."""
 
+from dataclasses import replace
 from datetime import UTC
 
 from sqlalchemy import select
@@ -22,7 +23,10 @@ from matching.errors import NotFoundError
 
 
 def case(service: Service, actor: Actor, case_id: str) -> CaseView:
-    """A case with all that its page shows. Raises `NotFoundError`, for another institution's case too."""
+    """A case with all that its page shows. Raises `NotFoundError`, for another institution's case too.
+
+    The fixes come once the session is closed: who holds one connection and waits for another may wait for ever.
+    """
     query = select(CaseRow).where(CaseRow.case_id == case_id, *visible(actor, CaseRow.institution_id))
     with service.store.reading() as session:
         row = session.scalars(query).first()
@@ -30,17 +34,18 @@ def case(service: Service, actor: Actor, case_id: str) -> CaseView:
             raise NotFoundError("case", case_id)
         recommended = queries.recommendation(session, row.recommendation_id, features=True)
         record = _own_record(recommended, row.institution_id)
-        return CaseView(
+        view = CaseView(
             item=shown(session, [row], service.now())[0],
             enterprise=record.request.enterprise,
             need=record.request.need,
             record=record,
             match=next((match for match in record.matches if match.product_id == row.product_id), None),
             products=tuple(own_products(session, row, service.today(), ranks(recommended))),
-            fixes=own_fixes(service, record.request, row.institution_id),
+            fixes=(),
             events=tuple(events(session, actor, case_id)),
             legal=_may(actor, CaseStage(row.stage)),
         )
+    return replace(view, fixes=own_fixes(service, record.request, view.item.institution_id))
 
 
 def events(session: Session, actor: Actor, case_id: str) -> list[EventShown]:

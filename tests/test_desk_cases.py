@@ -1,12 +1,12 @@
 """A need's way through the desk, on both databases: opened, decided on, handed on when declined or overdue."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from api.desk import reading
+from api.desk import listing, reading
 from api.desk.cases import decide, sweep
 from api.desk.identity import SYSTEM
 from api.desk.listing import list_need
@@ -14,8 +14,9 @@ from api.desk.outcomes import report
 from api.desk.retention import forget
 from api.desk.stages import CaseStage, Step
 from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
-from api.recommending import recommend
+from api.recommending import make, recommend
 from api.refusals import ConflictError, ForbiddenError
+from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
 from matching.errors import InputError, NotFoundError
@@ -82,8 +83,60 @@ def test_a_need_by_value_brings_its_enterprise_along(service):
     assert made.new
     assert count(service, EnterpriseRow, EnterpriseRow.enterprise_id == "E-new") == 1
     assert count(service, NeedRow, NeedRow.need_id == "N-new") == 1
-    with pytest.raises(ConflictError, match="need 'N-new' is listed already, with other facts"):
+    with pytest.raises(ConflictError, match="need 'N-new' is known already, with other facts"):
         list_need(service, SYSTEM, ListingRequest.model_validate({"enterprise": FIRM, "need": NEED | {"amount": 1}}))
+
+
+def document(service, row, key):
+    with service.store.reading() as session:
+        return session.get_one(row, key).document
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"enterprise_id": "E2", "need": {"need_id": "N3", "amount": 7}},
+        {"enterprise_id": "E2", "need": {"need_id": "N3", "amount": 4_000_000}},
+        {"enterprise_id": "E3", "need": {"need_id": "N3", "amount": 7}},
+        {"enterprise": FIRM, "need": {"need_id": "N3", "amount": 4_000_000}},
+    ],
+)
+def test_a_need_that_is_known_otherwise_cannot_be_listed_by_value(service, given):
+    before = document(service, NeedRow, "N3")
+    with pytest.raises(ConflictError, match="need 'N3' is known already, with other facts"):
+        list_need(service, SYSTEM, ListingRequest.model_validate(given))
+    assert document(service, NeedRow, "N3") == before
+    assert count(service, ListingRow) == count(service, RecommendationRow) == 0
+
+
+def test_a_known_need_by_value_is_listed_with_all_that_is_known_of_it(service):
+    given = {"enterprise_id": "E3", "need": {"need_id": "N3", "amount": 4_000_000}}
+    made = list_need(service, SYSTEM, ListingRequest.model_validate(given))
+    assert made.new
+    need = reading.case(service, SYSTEM, made.case_id).need
+    assert need.model_dump(mode="json", exclude_none=True) == document(service, NeedRow, "N3")
+
+
+def test_a_need_that_becomes_known_while_it_is_recommended_for_is_not_overwritten(service, monkeypatch):
+    def beaten(*given):
+        made = make(*given)
+        with service.store.writing() as session:
+            queries.upsert(session, [made.asked.need.model_copy(update={"amount": 5})])
+        return made
+
+    monkeypatch.setattr(listing, "make", beaten)
+    with pytest.raises(ConflictError, match="need 'N-new' is known already, with other facts"):
+        list_need(service, SYSTEM, ListingRequest.model_validate({"enterprise": FIRM, "need": NEED}))
+    assert document(service, NeedRow, "N-new")["amount"] == 5
+
+
+def test_an_enterprise_that_is_known_keeps_its_facts_and_the_record_has_those_given(service):
+    key = ("E3", date(2022, 12, 31))
+    before = document(service, EnterpriseRow, key)
+    given = {"enterprise": before | {"employees": 1}, "need": NEED}
+    made = list_need(service, SYSTEM, ListingRequest.model_validate(given))
+    assert document(service, EnterpriseRow, key) == before
+    assert reading.case(service, SYSTEM, made.case_id).enterprise.employees == 1
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from api.refusals import ConflictError
 from api.service import Service
 from api.store import queries
 from api.store.desk_models import CaseRow, ListingRow
-from api.store.models import RecommendationRow
-from matching.domain import Need
+from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
+from matching.domain import Enterprise, Need
 from matching.errors import Fault, InputError
 
 CANDIDATES: Final = 20
@@ -28,7 +28,7 @@ def list_need(service: Service, actor: Actor, request: ListingRequest) -> Listed
     """White-list a need: it is recommended and the case of the first product's institution opened, all at once.
 
     The same need_id again answers what there is. Raises `InputError`, `NotFoundError`, `BundleError`, and
-    `ConflictError` for a need_id that was listed with other facts.
+    `ConflictError` for a need_id that is known with other facts.
     """
     asked = _asked(service, request)
     for _ in range(ATTEMPTS - 1):
@@ -42,7 +42,7 @@ def list_need(service: Service, actor: Actor, request: ListingRequest) -> Listed
 def _enlist(service: Service, actor: Actor, made: Made) -> Listed:
     now, need = plain(service.now()), made.asked.need
     with service.store.writing() as session:
-        queries.upsert(session, [made.asked.enterprise, need])
+        _keep(session, made.asked.enterprise, need)
         session.add(made.row)
         session.flush()
         listing = ListingRow(need_id=need.need_id, recommendation_id=made.answer.id, listed_at=now, actor=actor.name)
@@ -50,6 +50,20 @@ def _enlist(service: Service, actor: Actor, made: Made) -> Listed:
         session.flush()
         case = open_next(session, service.settings, listing, made.answer, made.row, now)
         return Listed(need.need_id, made.answer.id, case and case.case_id, True)
+
+
+def _keep(session: Session, enterprise: Enterprise, need: Need) -> None:
+    """What the store knows already stays as it is: the record of the recommendation holds the facts that were given.
+
+    Raises `ConflictError` where the need became known with other facts meanwhile.
+    """
+    if session.get(EnterpriseRow, (enterprise.enterprise_id, enterprise.as_of)) is None:
+        queries.upsert(session, [enterprise])
+    known = session.get(NeedRow, need.need_id)
+    if known is None:
+        queries.upsert(session, [need])
+    elif Need.model_validate(known.document) != need:
+        raise _other_facts(need.need_id)
 
 
 def _asked(service: Service, request: ListingRequest) -> RecommendationRequest:
@@ -61,10 +75,23 @@ def _asked(service: Service, request: ListingRequest) -> RecommendationRequest:
     return RecommendationRequest(
         enterprise=request.enterprise,
         enterprise_id=request.enterprise_id,
-        need=request.need,
+        need=_completed(service, request, request.need),
         as_of=request.as_of,
         **_SHOWN,
     )
+
+
+def _completed(service: Service, request: ListingRequest, given: NeedGiven) -> NeedGiven:
+    """A need as given, with what the store knows of it besides. Raises `ConflictError` where it knows otherwise."""
+    with service.store.reading() as session:
+        row = session.get(NeedRow, given.need_id)
+    if row is None:
+        return given
+    known = Need.model_validate(row.document)
+    owner = request.enterprise.enterprise_id if request.enterprise else request.enterprise_id
+    if owner not in (None, known.enterprise_id) or not _agrees(given, known):
+        raise _other_facts(known.need_id)
+    return NeedGiven.model_validate(known.model_dump())
 
 
 def _stored(service: Service, request: ListingRequest) -> RecommendationRequest:
@@ -88,10 +115,19 @@ def _found(service: Service, asked: RecommendationRequest) -> Listed | None:
         case = session.scalars(
             select(CaseRow.case_id).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))
         ).first()
-    given = asked.need.model_dump(exclude_none=True)
-    if given != {name: value for name, value in before.model_dump().items() if name in given}:
-        raise ConflictError(f"need {need_id!r} is listed already, with other facts")
+    if not _agrees(asked.need, before):
+        raise _other_facts(need_id)
     return Listed(need_id, listing.recommendation_id, case, False)
+
+
+def _agrees(given: NeedGiven, known: Need) -> bool:
+    """Whether what is stated of a need is as it is known; what is not stated cannot differ."""
+    stated = given.model_dump(exclude_none=True)
+    return stated == {name: value for name, value in known.model_dump().items() if name in stated}
+
+
+def _other_facts(need_id: str) -> ConflictError:
+    return ConflictError(f"need {need_id!r} is known already, with other facts")
 
 
 def _need(session: Session, listing: ListingRow) -> Need:

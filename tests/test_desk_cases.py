@@ -1,5 +1,6 @@
 """A need's way through the desk, on both databases: opened, decided on, handed on when declined or overdue."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from api.refusals import ConflictError, ForbiddenError
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
+from matching.codes import Stage
 from matching.errors import InputError, NotFoundError
 from tests.desks import ADMINISTRATOR, COMMISSION, NOON, listed, officer, walk
 
@@ -385,6 +387,20 @@ def test_old_recommendations_are_forgotten_but_never_those_of_cases(service, han
     assert forget(service, (hands.at + timedelta(days=99)).replace(tzinfo=None)) == 0
     assert forget(forgetful, (hands.at + timedelta(days=31)).replace(tzinfo=None)) == 1
     assert count(service, RecommendationRow) == 1
+
+
+def test_a_recommendation_whose_need_has_an_outcome_is_never_forgotten(service, hands):
+    asked = RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 1_000_000}})
+    told, untold = recommend(service, asked), recommend(service, asked)
+    outcome = OutcomeRequest(need_id=told.need_id, product_id="P0", stage="shown", at=NOON.date())
+    report(service, SYSTEM, outcome, "shown-1")
+    keeping = service.settings.model_copy(update={"retain_days": 30})
+    assert forget(replace(service, settings=keeping), (hands.at + timedelta(days=31)).replace(tzinfo=None)) == 1
+    hands.move(days=31)
+    later = outcome.model_copy(update={"stage": Stage.CONTACTED, "at": hands.at.date()})
+    assert not report(service, SYSTEM, later, "contacted-1").repeated
+    with pytest.raises(NotFoundError, match=f"need '{untold.need_id}' does not exist"):
+        report(service, SYSTEM, later.model_copy(update={"need_id": untold.need_id}), "contacted-2")
 
 
 def test_what_a_platform_reports_as_expired_goes_on_unless_it_was_granted(service, case):

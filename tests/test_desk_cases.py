@@ -154,6 +154,21 @@ def test_a_listing_names_one_need(service, request_, message):
         list_need(service, SYSTEM, ListingRequest.model_validate(request_))
 
 
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"need_id": "N3", "as_of": "2025-01-11"}, "as_of"),
+        ({"enterprise_id": "E3", "need": NEED, "as_of": "2025-01-11"}, "as_of"),
+        ({"enterprise_id": "E3", "need": NEED | {"posted_at": "2025-01-11"}}, "need.posted_at"),
+        ({"enterprise": FIRM | {"as_of": "2025-01-11"}, "need": NEED}, "enterprise.as_of"),
+    ],
+)
+def test_nothing_is_listed_of_a_day_to_come(service, request_, field):
+    with pytest.raises(InputError, match=rf"{field}: is not after today \(2025-01-10\), not 2025-01-11"):
+        list_need(service, SYSTEM, ListingRequest.model_validate(request_))
+    assert count(service, ListingRow) == 0
+
+
 def test_an_unknown_need_is_not_found(service):
     with pytest.raises(NotFoundError, match="need 'N-none' does not exist"):
         listed(service, "N-none")

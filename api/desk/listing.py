@@ -1,5 +1,6 @@
 """The white list: a need is recommended and the case of its best product's institution opened, all or nothing."""
 
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -30,6 +31,7 @@ def list_need(service: Service, actor: Actor, request: ListingRequest) -> Listed
     The same need_id again answers what there is. Raises `InputError`, `NotFoundError`, `BundleError`, and
     `ConflictError` for a need_id that is known with other facts.
     """
+    _refuse_the_future(request, service.today())
     asked = _asked(service, request)
     for _ in range(ATTEMPTS - 1):
         try:
@@ -50,6 +52,20 @@ def _enlist(service: Service, actor: Actor, made: Made) -> Listed:
         session.flush()
         case = open_next(session, service.settings, listing, made.answer, made.row, now)
         return Listed(need.need_id, made.answer.id, case and case.case_id, True)
+
+
+def _refuse_the_future(request: ListingRequest, today: date) -> None:
+    """A recommendation may look ahead; the clocks of a listed need begin today."""
+    days = {
+        "as_of": request.as_of,
+        "enterprise.as_of": request.enterprise and request.enterprise.as_of,
+        "need.posted_at": request.need and request.need.posted_at,
+    }
+    late = [
+        Fault(name, f"is not after today ({today}), not {day}") for name, day in days.items() if day and day > today
+    ]
+    if late:
+        raise InputError("request", late)
 
 
 def _keep(session: Session, enterprise: Enterprise, need: Need) -> None:

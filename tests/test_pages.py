@@ -455,6 +455,36 @@ def test_a_form_of_too_many_fields_is_refused(officer):
     assert officer.decide(case_id, "accept", **{f"f{i}": "1" for i in range(200)}).status_code == 422
 
 
+UNTIMELY = (
+    {"method": "GET", "url": "/signin?q=%00"},
+    {"method": "GET", "url": "/desk?q=%00"},
+    {"method": "POST", "url": "/desk/cases/x", "data": {"text": "x" * 300_000}},
+    {"method": "POST", "url": "/desk/cases/x", "data": {f"f{i}": "1" for i in range(300)}},
+    {"method": "POST", "url": "/desk/cases/x", "headers": {"sec-fetch-site": "same-site"}},
+)
+
+
+@pytest.mark.parametrize("request_", UNTIMELY)
+def test_what_is_refused_before_it_is_known_whose_it_is_signs_nobody_out(officer, request_):
+    answer = officer.client.request(**request_)
+    assert answer.status_code in (403, 404, 413, 422)
+    assert answer.headers.get_list("set-cookie") == []
+    assert officer.get("/desk").status_code == 200
+
+
+@pytest.mark.parametrize("request_", UNTIMELY)
+def test_what_is_refused_before_it_is_known_whose_it_is_keeps_nobody_from_signing_in(app, request_):
+    visitor = Visitor(app)
+    visitor.client.request(**request_)
+    assert visitor.sign_in("wang.wei").status_code == 303
+
+
+def test_an_empty_cookie_of_an_earlier_version_keeps_nobody_from_signing_in(app):
+    visitor = Visitor(app)
+    visitor.client.cookies.set(visits.STRANGER_COOKIE, "", domain="testserver.local")
+    assert visitor.sign_in("wang.wei").status_code == 303
+
+
 @pytest.mark.parametrize(
     ("error", "status", "text"),
     [

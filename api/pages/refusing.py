@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 from api.desk import identity
 from api.desk.reasons import choices
 from api.desk.stages import Step
-from api.pages.languages import DEFAULT, Language, language, marked
+from api.pages.languages import Language, marked
 from api.pages.rendering import home, render, secured
 from api.pages.telling import OTHERWISE, told
-from api.pages.visits import LANGUAGE_COOKIE, Form, Visit, asked_for, field, go, signin_address
+from api.pages.visits import Form, Visit, asked_for, field, go, signin_address
+from api.pages.visits import visit as visited
 from api.refusals import ConflictError, ForbiddenError, SignInError
 from matching.errors import BundleError, InputError, MatchingError, NotFoundError
 
@@ -74,7 +75,7 @@ class PageRoute(APIRoute):
 
 def refused(request: Request, error: Exception) -> Response:
     """The page of an error; who is not signed in is led to sign in and back."""
-    visit = getattr(request.state, "visit", None) or _stranger(request)
+    visit = getattr(request.state, "visit", None) or visited(request, request.app.state.service)
     if isinstance(error, SignInError) and request.method == "GET":
         return go(signin_address(request, expired=bool(request.cookies.get(identity.COOKIE))))
     status = _status(error)
@@ -146,10 +147,3 @@ def _way_back(visit: Visit, status: int) -> tuple[str, str]:
     if visit.session is None:
         return signin_address(visit.request, expired=False), visit.language.say("Sign in")
     return home(visit.session.actor), visit.language.say("To the first page")
-
-
-def _stranger(request: Request) -> Visit:
-    """A visit of nobody, for an error that came before it was known whose it is."""
-    request.state.stranger = ""
-    spoken = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE, DEFAULT)
-    return Visit(request, request.app.state.service, language(spoken), None)

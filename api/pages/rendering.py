@@ -122,7 +122,7 @@ def _set_cookies(visit: Visit, response: Response) -> None:
     asked = known_language(visit.request)
     if asked:
         set_cookie(visit, response, LANGUAGE_COOKIE, asked, YEAR)
-    if visit.session is None and STRANGER_COOKIE not in visit.request.cookies:
+    if visit.session is None and not visit.request.cookies.get(STRANGER_COOKIE):
         set_cookie(visit, response, STRANGER_COOKIE, visit.request.state.stranger)
     if visit.session is None and identity.COOKIE in visit.request.cookies:
         response.delete_cookie(identity.COOKIE, path="/")

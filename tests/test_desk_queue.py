@@ -1,5 +1,8 @@
 """The queue on both databases: what is shown to whom, in which order, page by page, by which index; and the month."""
 
+import base64
+import json
+import math
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -200,6 +203,34 @@ def test_a_cursor_of_another_order_or_of_nobody_is_refused(full):
             with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
                 ask(full, lines=5, cursor=cursor)
     assert unpack(good, Sort.DUE).case_id == ask(full, lines=5).items[-1].case_id
+
+
+def forged(sort, value):
+    """A cursor as nobody gave it."""
+    return base64.urlsafe_b64encode(json.dumps([str(sort), False, value, "c001"]).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("sort", "value"),
+    [
+        *((Sort.AMOUNT, value) for value in (10**30, -(2**63) - 1, 1.5, math.nan, math.inf, True, "5", None)),
+        *((Sort.CHANCE, value) for value in (10**400, math.nan, -math.inf, False, "0.5", [])),
+        *((Sort.DUE, value) for value in ("2025-01-10T12:00:00+08:00", "2025-01-10T12:00:00Z", "soon", 5, None)),
+    ],
+)
+def test_a_cursor_of_a_value_that_no_row_has_is_refused(full, sort, value):
+    with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+        ask(full, sort=sort, cursor=forged(sort, value))
+
+
+def test_a_cursor_nested_without_end_is_refused():
+    with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+        unpack(base64.urlsafe_b64encode(b"[" * 100_000).decode(), Sort.DUE)
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, 0, -1])
+def test_a_cursor_reaches_as_far_as_a_column_does(full, value):
+    assert ask(full, sort=Sort.AMOUNT, cursor=forged(Sort.AMOUNT, value)).total == CASES + 1
 
 
 def plan(session, statement):

@@ -11,6 +11,8 @@ from typing import Final
 from matching.errors import Fault, InputError
 
 TIMES: Final = ("due", "opened", "changed")
+AMOUNT: Final = "amount"
+WIDEST: Final = 2**63
 _ID: Final = re.compile(r"[\w.\-]{1,64}")
 
 
@@ -33,17 +35,27 @@ def unpack(text: str, sort: str) -> Place:
     """The place that a text stands for. Raises `InputError` where it stands for none, or of another order."""
     try:
         of, back, value, case_id = json.loads(base64.urlsafe_b64decode(text.encode()))
-        value = datetime.fromisoformat(value) if sort in TIMES else _number(value)
-    except (ValueError, TypeError, binascii.Error):
+        value = _time(value) if sort in TIMES else _number(value, whole=sort == AMOUNT)
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         raise _unreadable() from None
     if of != sort or not _ID.fullmatch(str(case_id)):
         raise _unreadable()
     return Place(bool(back), value, str(case_id))
 
 
-def _number(value: object) -> float:
-    if not isinstance(value, int | float):
-        raise ValueError("is no number")
+def _time(text: str) -> datetime:
+    value = datetime.fromisoformat(text)
+    if value.tzinfo is not None:
+        raise ValueError("has a zone, which no stored time has")
+    return value
+
+
+def _number(value: object, whole: bool) -> float:
+    """JSON's numbers are wider than a column: true, NaN and 10^30 are none of a row."""
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise ValueError("is no number of this column")
+    if not abs(value) < WIDEST:
+        raise ValueError("is wider than a column")
     return value
 
 

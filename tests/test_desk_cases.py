@@ -89,6 +89,31 @@ def test_a_need_by_value_brings_its_enterprise_along(service):
         list_need(service, SYSTEM, ListingRequest.model_validate({"enterprise": FIRM, "need": NEED | {"amount": 1}}))
 
 
+@pytest.mark.parametrize(
+    ("given", "change"),
+    [
+        ({"enterprise": FIRM, "need": NEED}, {"enterprise": FIRM | {"enterprise_id": "E-other"}}),
+        ({"enterprise": FIRM, "need": NEED}, {"enterprise": None, "enterprise_id": "E2"}),
+        ({"enterprise": FIRM, "need": NEED}, {"need": NEED | {"enterprise_id": "E2"}}),
+        ({"enterprise": FIRM, "need": NEED}, {"need": NEED | {"purpose": "research"}}),
+    ],
+)
+def test_a_listed_need_is_no_other_enterprise_s_and_has_no_other_facts(service, given, change):
+    assert list_need(service, SYSTEM, ListingRequest.model_validate(given)).new
+    assert not list_need(service, SYSTEM, ListingRequest.model_validate(given)).new
+    with pytest.raises(ConflictError, match="need 'N-new' is known already, with other facts"):
+        list_need(service, SYSTEM, ListingRequest.model_validate(given | change))
+
+
+def test_a_need_listed_by_its_id_is_found_again_whatever_a_load_has_made_of_it(service):
+    made = listed(service)
+    with service.store.writing() as session:
+        queries.upsert(session, [queries.need(session, "N3").model_copy(update={"amount": 5})])
+    assert listed(service) == replace(made, new=False)
+    given = {"enterprise_id": "E3", "need": {"need_id": "N3", "amount": 4_000_000}}
+    assert list_need(service, SYSTEM, ListingRequest.model_validate(given)) == replace(made, new=False)
+
+
 def document(service, row, key):
     with service.store.reading() as session:
         return session.get_one(row, key).document

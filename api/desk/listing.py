@@ -18,7 +18,7 @@ from api.store import queries
 from api.store.desk_models import CaseRow, ListingRow
 from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
 from matching.domain import Enterprise, Need
-from matching.errors import Fault, InputError
+from matching.errors import Fault, InputError, NotFoundError
 
 CANDIDATES: Final = 20
 ATTEMPTS: Final = 3
@@ -32,13 +32,16 @@ def list_need(service: Service, actor: Actor, request: ListingRequest) -> Listed
     `ConflictError` for a need_id that is known with other facts.
     """
     _refuse_the_future(request, service.today())
-    asked = _asked(service, request)
     for _ in range(ATTEMPTS - 1):
         try:
-            return _found(service, asked) or _enlist(service, actor, make(service, asked))
+            return _list(service, actor, request)
         except IntegrityError:  # another one listed the need, or brought its enterprise, at the same moment
             continue
-    return _found(service, asked) or _enlist(service, actor, make(service, asked))
+    return _list(service, actor, request)
+
+
+def _list(service: Service, actor: Actor, request: ListingRequest) -> Listed:
+    return _found(service, request) or _enlist(service, actor, make(service, _asked(service, request)))
 
 
 def _enlist(service: Service, actor: Actor, made: Made) -> Listed:
@@ -83,46 +86,40 @@ def _keep(session: Session, enterprise: Enterprise, need: Need) -> None:
 
 
 def _asked(service: Service, request: ListingRequest) -> RecommendationRequest:
-    """What is recommended for: enough products to hand the need on, and all that a case's page shows."""
-    if request.need_id is not None:
-        return _stored(service, request)
-    if request.need is None or request.need.need_id is None:
-        raise InputError("request", [Fault("need.need_id", "is present, or need_id is")])
+    """What is recommended for: enough products to hand the need on, and all that a case's page shows.
+
+    Of a need that the store knows it is all that is known. Raises `ConflictError` where other facts are given.
+    """
+    given, owner = request.need, request.enterprise_id
+    with service.store.reading() as session:
+        row = session.get(NeedRow, _need_id(request))
+    if row is not None:
+        known = Need.model_validate(row.document)
+        _check_same(request, known)
+        given = NeedGiven.model_validate(known.model_dump())
+        owner = known.enterprise_id if request.need is None else owner
+    if given is None:
+        raise NotFoundError("need", _need_id(request))
     return RecommendationRequest(
-        enterprise=request.enterprise,
-        enterprise_id=request.enterprise_id,
-        need=_completed(service, request, request.need),
-        as_of=request.as_of,
-        **_SHOWN,
+        enterprise=request.enterprise, enterprise_id=owner, need=given, as_of=request.as_of, **_SHOWN
     )
 
 
-def _completed(service: Service, request: ListingRequest, given: NeedGiven) -> NeedGiven:
-    """A need as given, with what the store knows of it besides. Raises `ConflictError` where it knows otherwise."""
-    with service.store.reading() as session:
-        row = session.get(NeedRow, given.need_id)
-    if row is None:
-        return given
-    known = Need.model_validate(row.document)
-    owner = request.enterprise.enterprise_id if request.enterprise else request.enterprise_id
-    if owner not in (None, known.enterprise_id) or not _agrees(given, known):
-        raise _other_facts(known.need_id)
-    return NeedGiven.model_validate(known.model_dump())
+def _need_id(request: ListingRequest) -> str:
+    """Which need is listed. Raises `InputError` where the request names none, or more than its id."""
+    if request.need_id is not None:
+        also = [name for name in ("enterprise", "enterprise_id", "need") if getattr(request, name) is not None]
+        if also:
+            raise InputError("request", [Fault(name, "is absent where need_id is given") for name in also])
+        return request.need_id
+    if request.need is None or request.need.need_id is None:
+        raise InputError("request", [Fault("need.need_id", "is present, or need_id is")])
+    return request.need.need_id
 
 
-def _stored(service: Service, request: ListingRequest) -> RecommendationRequest:
-    also = [name for name in ("enterprise", "enterprise_id", "need") if getattr(request, name) is not None]
-    if also:
-        raise InputError("request", [Fault(name, "is absent where need_id is given") for name in also])
-    with service.store.reading() as session:
-        need = queries.need(session, str(request.need_id))
-    given = NeedGiven.model_validate(need.model_dump())
-    return RecommendationRequest(enterprise_id=need.enterprise_id, need=given, as_of=request.as_of, **_SHOWN)
-
-
-def _found(service: Service, asked: RecommendationRequest) -> Listed | None:
+def _found(service: Service, request: ListingRequest) -> Listed | None:
     """The listing that there is. Raises `ConflictError` where it is of other facts than are given now."""
-    need_id = str(asked.need.need_id)
+    need_id = _need_id(request)
     with service.store.reading() as session:
         listing = session.get(ListingRow, need_id)
         if listing is None:
@@ -131,15 +128,20 @@ def _found(service: Service, asked: RecommendationRequest) -> Listed | None:
         case = session.scalars(
             select(CaseRow.case_id).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))
         ).first()
-    if not _agrees(asked.need, before):
-        raise _other_facts(need_id)
+    _check_same(request, before)
     return Listed(need_id, listing.recommendation_id, case, False)
 
 
-def _agrees(given: NeedGiven, known: Need) -> bool:
-    """Whether what is stated of a need is as it is known; what is not stated cannot differ."""
-    stated = given.model_dump(exclude_none=True)
-    return stated == {name: value for name, value in known.model_dump().items() if name in stated}
+def _check_same(request: ListingRequest, known: Need) -> None:
+    """Raises `ConflictError` where a need is stated otherwise than it is known; what is not stated cannot differ."""
+    if request.need is None:
+        return
+    firm = request.enterprise and request.enterprise.enterprise_id
+    owners = {firm, request.enterprise_id, request.need.enterprise_id}
+    stated = request.need.model_dump(exclude_none=True, exclude={"enterprise_id"})
+    same = stated == {name: value for name, value in known.model_dump().items() if name in stated}
+    if owners - {None, known.enterprise_id} or not same:
+        raise _other_facts(known.need_id)
 
 
 def _other_facts(need_id: str) -> ConflictError:

@@ -145,6 +145,24 @@ def test_an_outcome_of_another_institutions_product_is_refused_as_unknown(scene)
         assert scene.client.post("/v1/outcomes", json=outcome, headers=headers).status_code == status
 
 
+def test_an_outcome_of_a_need_that_was_never_its_own_is_refused_as_unknown(scene):
+    """`I2` has the product, so only the need tells: one that is there, that is listed or that is none are all one."""
+    outcome = {"product_id": "P4", "stage": "shown", "at": "2025-01-10"}
+    headers = {"Authorization": f"Bearer {scene.bound}", "Idempotency-Key": "c-1"}
+    for need_id in ("N3", "N5", "N-none"):
+        for change in ({}, {"at": "1900-01-01"}, {"product_id": "P-none"}):
+            body = outcome | {"need_id": need_id} | change
+            answer = scene.client.post("/v1/outcomes", json=body, headers=headers)
+            assert (answer.status_code, answer.json()["detail"]) == (404, f"need '{need_id}' does not exist")
+
+
+def test_an_institution_tells_what_came_of_its_own_needs(scene):
+    own = add_key(scene.client.app.state.service.store, Hands().at, "bank one", OWN, "I1")
+    outcome = {"need_id": "N3", "product_id": scene.item.product_id, "stage": "shown", "at": "2025-01-10"}
+    headers = {"Authorization": f"Bearer {own}", "Idempotency-Key": "c-1"}
+    assert scene.client.post("/v1/outcomes", json=outcome, headers=headers).status_code == 201
+
+
 @pytest.mark.parametrize("guess", ["0" * 24, "1", "N3", "%27%20OR%201=1", "..%2f..", "%F0%9F%A6%8A"])
 def test_a_guessed_id_is_not_found(scene, guess):
     headers = {"Authorization": f"Bearer {scene.bound}"}

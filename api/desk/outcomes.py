@@ -93,7 +93,8 @@ def _answer(row: OutcomeRow, key: str, case: CaseRow | None, repeated: bool) -> 
 
 
 def _check(service: Service, session: Session, actor: Actor, outcome: Outcome) -> None:
-    """What the gate of the tables would refuse later is refused now."""
+    """What the gate of the tables would refuse later is refused now, and who never had the need knows of none."""
+    _check_had(session, actor, outcome.need_id)
     posted, product = queries.posted_at(session, outcome.need_id), _product(session, actor, outcome.product_id)
     today, faults = service.today(), []
     if outcome.at > today:
@@ -104,6 +105,13 @@ def _check(service: Service, session: Session, actor: Actor, outcome: Outcome) -
         faults.append(Fault("at", f"is not before its product was offered ({product}), not {outcome.at}"))
     if faults:
         raise InputError("request", faults)
+
+
+def _check_had(session: Session, actor: Actor, need_id: str) -> None:
+    """Raises `NotFoundError` for an institution's key where the institution never had a case of the need."""
+    had = select(CaseRow.case_id).where(CaseRow.need_id == need_id, CaseRow.institution_id == actor.institution_id)
+    if actor.institution_id is not None and session.scalars(had).first() is None:
+        raise NotFoundError("need", need_id)
 
 
 def _product(session: Session, actor: Actor, product_id: str) -> date:

@@ -146,7 +146,9 @@ def test_an_illegal_step_names_the_legal_ones(client, every, case):
 @pytest.mark.parametrize(
     ("about", "field", "rule"),
     [
-        ({"step": "jump"}, "step", "is one of accept, contact"),
+        ({"step": "jump"}, "step", "is one of accept, contact, apply, grant, draw, suggest, decline, withdraw, not"),
+        ({"step": "expire"}, "step", "is one of accept, contact"),
+        ({"step": "open"}, "step", "is one of accept, contact"),
         ({"version": 0}, "version", "is at least 1"),
         ({"step": "decline"}, "reasons", "has at least 1 items"),
         ({"step": "decline", "reasons": ["debt", "x"]}, "reasons", "is one of debt"),

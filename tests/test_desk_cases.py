@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.desk import listing, reading
 from api.desk.cases import decide, sweep
-from api.desk.identity import SYSTEM
+from api.desk.identity import SYSTEM, Actor, Role, Scope
 from api.desk.listing import list_need
 from api.desk.outcomes import report
 from api.desk.retention import forget
@@ -239,9 +239,24 @@ def test_an_illegal_step_is_refused_with_the_legal_ones_named_and_leaves_no_trac
     assert open_case(service).version == 1
 
 
-def test_the_clocks_step_is_no_officers(service, case, own):
-    with pytest.raises(ConflictError, match="'expire' is the clock's step, not an officer's"):
-        walk(service, own, case.item.case_id, Step.EXPIRE)
+@pytest.mark.parametrize("step", [Step.EXPIRE, Step.OPEN])
+def test_the_clocks_step_is_no_institutions(service, case, own, step):
+    key = Actor("key:bank", Role.PLATFORM, own.institution_id, frozenset(Scope))
+    for actor in (own, key):
+        with pytest.raises(ForbiddenError, match=f"'{step}' is the clock's step, not an institution's"):
+            walk(service, actor, case.item.case_id, step)
+    assert open_case(service).version == 1
+
+
+@pytest.mark.parametrize("product_id", ["P0", "P1"])
+def test_an_institution_tells_of_no_expiry(service, case, own, product_id):
+    key = Actor("key:bank", Role.PLATFORM, own.institution_id, frozenset(Scope))
+    outcome = OutcomeRequest(need_id="N3", product_id=product_id, stage="expired", at=NOON.date())
+    with pytest.raises(ForbiddenError, match="'expire' is the clock's step, not an institution's"):
+        report(service, key, outcome, "o-1")
+    assert count(service, OutcomeRow) == 0
+    assert open_case(service).version == 1
+    assert report(service, SYSTEM, outcome, "o-1").outcome_id
 
 
 def test_a_declined_case_goes_to_the_next_products_institution(service, case, own):

@@ -162,7 +162,7 @@ def _same(event: EventRow, taken: Taken) -> bool:
 def take(service: Service, session: Session, actor: Actor, case: CaseRow, version: int | None, taken: Taken) -> Decided:
     """Take a step of a case that is held; without a `version` whatever the case is like now."""
     stage, step, now = CaseStage(case.stage), taken.step, plain(service.now())
-    _check_right(actor, step, stage)
+    _check_right(actor, step)
     if version is not None and version != case.version:
         what = f"the case was changed meanwhile: it is {stage.value} now, version {case.version}"
         raise ConflictError(what, stages.legal(stage))
@@ -182,14 +182,19 @@ def take(service: Service, session: Session, actor: Actor, case: CaseRow, versio
     return Decided(case.case_id, to, case.version, event.event_id, handed_on=handed_on)
 
 
-def _check_right(actor: Actor, step: Step, stage: CaseStage) -> None:
+def _check_right(actor: Actor, step: Step) -> None:
     platform = actor.role is Role.PLATFORM
     if not platform and actor.role is not Role.OFFICER:
         raise ForbiddenError(f"a step is for the institution's officer, not for {actor.role.value}")
     if platform:
         actor.need_scope(Scope.OUTCOMES)
-    elif step in (Step.EXPIRE, Step.OPEN):
-        raise ConflictError(f"{step.value!r} is the clock's step, not an officer's", stages.legal(stage))
+    check_clock(actor, step)
+
+
+def check_clock(actor: Actor, step: Step) -> None:
+    """Raises `ForbiddenError` where an institution takes the clock's step: the need would go on without a reason."""
+    if step in stages.CLOCKS_OWN and actor.institution_id is not None:
+        raise ForbiddenError(f"{step.value!r} is the clock's step, not an institution's")
 
 
 def _event(

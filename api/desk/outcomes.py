@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.desk.cases import Taken, named, take
+from api.desk.cases import Taken, check_clock, named, take
 from api.desk.identity import Actor, plain
 from api.desk.sight import visible
 from api.desk.stages import TO, CaseStage, Step
@@ -34,8 +34,9 @@ STEPS: Final = {
 def report(service: Service, actor: Actor, request: OutcomeRequest, key: str | None) -> OutcomeAnswer:
     """Keep an outcome; a stage of a match with a case is a step there, unless the case has come to it already.
 
-    Raises `InputError`, `NotFoundError` (need or product unknown, or another institution's), and `ConflictError` for a
-    key that named another outcome and for a step that is not legal.
+    Raises `InputError`, `NotFoundError` (need or product unknown, or another institution's), `ForbiddenError` (an
+    institution that tells of the clock), and `ConflictError` for a key that named another outcome and for a step that
+    is not legal.
     """
     key = _key(request, key)
     outcome = Outcome.model_validate(request.model_dump(exclude={"key"}))
@@ -95,6 +96,8 @@ def _answer(row: OutcomeRow, key: str, case: CaseRow | None, repeated: bool) -> 
 def _check(service: Service, session: Session, actor: Actor, outcome: Outcome) -> None:
     """What the gate of the tables would refuse later is refused now, and who never had the need knows of none."""
     _check_had(session, actor, outcome.need_id)
+    if outcome.stage in STEPS:
+        check_clock(actor, STEPS[outcome.stage])
     posted, product = queries.posted_at(session, outcome.need_id), _product(session, actor, outcome.product_id)
     today, faults = service.today(), []
     if outcome.at > today:

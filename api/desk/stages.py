@@ -68,6 +68,7 @@ CLOCKS: Final[Mapping[CaseStage, str]] = {
     CaseStage.APPLIED: "decide_days",
     CaseStage.GRANTED: "draw_days",
 }
+CLOCKS_OWN: Final = frozenset({Step.OPEN, Step.EXPIRE})
 HANDED_ON: Final = frozenset({CaseStage.SUGGESTED, CaseStage.ACCEPTED, CaseStage.CONTACTED, CaseStage.APPLIED})
 ENDED: Final = frozenset(stage for stage, steps in LEGAL.items() if not steps)
 

@@ -8,7 +8,7 @@ from api.desk.cases import decide
 from api.desk.identity import Actor, Scope
 from api.desk.queue import Filters, Show, Sort, page
 from api.desk.reading import case
-from api.desk.stages import CaseStage, Step
+from api.desk.stages import CLOCKS_OWN, CaseStage, Step
 from api.desk.views import CaseView, Decided, QueuePage
 from api.keyed import keyed
 from api.messages import EXAMPLE_STEP, StepRequest
@@ -19,6 +19,7 @@ from matching.domain import Id
 from matching.errors import Fault, InputError
 
 router = APIRouter(prefix="/v1/cases", tags=["desk"])
+STEPS = tuple(step for step in Step if step not in CLOCKS_OWN)
 CaseId = Annotated[Id, Path(examples=["9f3a1c2b5d6e7f809f3a1c2b"])]
 Reader = Annotated[Actor, Depends(keyed(Scope.READ))]
 Key = Annotated[str | None, Header(min_length=1, max_length=120, examples=["step-2026-000123"])]
@@ -71,6 +72,6 @@ def post_step(
 
 
 def _step(text: str) -> Step:
-    if text not in set(Step):
-        raise InputError("request", [Fault("step", f"is one of {', '.join(Step)}, not {text!r}")])
+    if text not in STEPS:
+        raise InputError("request", [Fault("step", f"is one of {', '.join(STEPS)}, not {text!r}")])
     return Step(text)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from api.desk import listing, reading
+from api.desk import cases, listing, reading
 from api.desk.cases import decide, sweep
 from api.desk.identity import SYSTEM, Actor, Role, Scope
 from api.desk.listing import list_need
@@ -382,6 +382,28 @@ def test_a_key_of_another_step_is_refused_and_actors_have_keys_of_their_own(serv
         decide(service, own, case.item.case_id, Step.CONTACT, 2, key="form-1")
     colleague = officer(case.item.institution_id, "zhao")
     assert not decide(service, colleague, case.item.case_id, Step.CONTACT, 2, key="form-1").repeated
+
+
+def test_two_actors_whose_names_and_keys_run_into_one_another_have_keys_of_their_own(service, case, own):
+    one, other = (Actor(f"key:{label}", Role.PLATFORM, own.institution_id, frozenset(Scope)) for label in ("A", "A B"))
+    assert not decide(service, one, case.item.case_id, Step.ACCEPT, 1, key="B 1").repeated
+    assert not decide(service, other, case.item.case_id, Step.CONTACT, 2, key="1").repeated
+    outcome = OutcomeRequest(need_id="N3", product_id="P0", stage="shown", at=NOON.date())
+    assert not report(service, one, outcome, "B 1").repeated
+    assert not report(service, other, outcome.model_copy(update={"position": 2}), "1").repeated
+
+
+def test_a_key_that_an_earlier_version_kept_is_known_to_its_own_actor_alone(service, case, own, monkeypatch):
+    one, other = (Actor(f"key:{label}", Role.PLATFORM, own.institution_id, frozenset(Scope)) for label in ("A", "A B"))
+    outcome = OutcomeRequest(need_id="N3", product_id="P0", stage="shown", at=NOON.date())
+    with monkeypatch.context() as patch:
+        patch.setattr(cases, "_BETWEEN", " ")
+        decide(service, one, case.item.case_id, Step.ACCEPT, 1, key="B 1")
+        report(service, one, outcome, "B 1")
+    assert decide(service, one, case.item.case_id, Step.ACCEPT, 1, key="B 1").repeated
+    assert report(service, one, outcome, "B 1").repeated
+    assert not decide(service, other, case.item.case_id, Step.CONTACT, 2, key="1").repeated
+    assert not report(service, other, outcome, "1").repeated
 
 
 @pytest.mark.parametrize(

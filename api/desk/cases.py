@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,7 +25,7 @@ from api.desk.stages import HANDED_ON, CaseStage, Step
 from api.desk.views import Decided, Swept
 from api.refusals import ConflictError, ForbiddenError
 from api.service import Service
-from api.store.desk_models import CaseRow, EventRow
+from api.store.desk_models import CaseRow, EventRow, OutcomeRow
 from matching.domain import MAX_MONEY
 from matching.errors import Fault, InputError, NotFoundError
 
@@ -33,6 +33,7 @@ _log = logging.getLogger("api")
 MOST_SWEPT: Final = 1000
 LONGEST_KEY: Final = 120
 HIGHEST_RATE: Final = 10_000
+_BETWEEN: Final = "\x1f"
 _PRICED: Final = (Step.GRANT, Step.DRAW)
 _ONWARD: Final = (Step.DECLINE, Step.EXPIRE)
 
@@ -81,10 +82,19 @@ def decide(
 
 
 def named(actor: Actor, key: str | None) -> str | None:
-    """A key as it is kept: each actor has names of its own. Raises `InputError` for one that is too long."""
+    """A key as it is kept: each actor has names of its own. Raises `InputError` for one that is too long.
+
+    No label holds what stands between actor and key: joined by a blank, two actors' names could be one.
+    """
     if key is not None and len(key) > LONGEST_KEY:
         raise InputError("request", [Fault("key", f"has at most {LONGEST_KEY} characters")])
-    return key and f"{actor.name} {key}"
+    return key and f"{actor.name}{_BETWEEN}{key}"
+
+
+def naming(row: type[EventRow] | type[OutcomeRow], kept: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """What a row holds that a kept key names; earlier ones were joined by a blank, so that the actor must agree."""
+    actor, _, _ = kept.partition(_BETWEEN)
+    return row.actor == actor, row.key.in_((kept, kept.replace(_BETWEEN, " ", 1)))
 
 
 def sweep(service: Service, now: datetime) -> Swept:
@@ -140,7 +150,7 @@ def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
     """What a step with this key did before. Raises `ConflictError` where the key was another step's, or said more."""
     if taken.key is None:
         return None
-    event = session.scalars(select(EventRow).where(EventRow.key == taken.key)).first()
+    event = session.scalars(select(EventRow).where(*naming(EventRow, taken.key))).first()
     if event is None:
         return None
     if event.case_id != case.case_id or not _same(event, taken):

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.desk.cases import Taken, check_clock, named, take
+from api.desk.cases import Taken, check_clock, named, naming, take
 from api.desk.identity import Actor, plain
 from api.desk.sight import visible
 from api.desk.stages import TO, CaseStage, Step
@@ -50,7 +50,7 @@ def _report(service: Service, actor: Actor, outcome: Outcome, key: str) -> Outco
     fingerprint = hashlib.sha256(outcome.model_dump_json().encode()).hexdigest()
     kept = str(named(actor, key))
     with service.store.writing() as session:
-        before = session.scalars(select(OutcomeRow).where(OutcomeRow.key == kept)).first()
+        before = session.scalars(select(OutcomeRow).where(*naming(OutcomeRow, kept))).first()
         if before is not None:
             return _repeated(session, before, fingerprint, key)
         _check(service, session, actor, outcome)

@@ -1,9 +1,8 @@
 """What goes over the wire for a recommendation, beside the domain's own entities."""
 
 from datetime import date, datetime
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from matching.codes import Order
 from matching.domain import MAX_MONEY, Day, Enterprise, Entity, Fix, Id, Kind, Match, Need, Outcome, Product
@@ -70,16 +69,6 @@ EXAMPLE_READINESS = {
     },
     "as_of": "2026-04-01",
 }
-
-
-def _iso(text: object) -> object:
-    """pydantic would take a number for seconds since 1970."""
-    if not isinstance(text, date) and len(str(text)) != len("2026-01-15"):
-        raise ValueError("is a date (YYYY-MM-DD)")
-    return text
-
-
-DayAsked = Annotated[Day, BeforeValidator(_iso)]
 
 
 class EnterpriseGiven(Enterprise):

@@ -5,10 +5,11 @@ Money is an integer count of whole currency units (yuan, or the release's curren
 basis points; shares in 0-1. `region` and `industry` are paths from coarse to fine, parts joined by `/`.
 """
 
+import re
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from matching.codes import (
     Benchmark,
@@ -70,6 +71,7 @@ __all__ = [
 ]
 
 MAX_MONEY = 10**15
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Item = TypeVar("Item")
 
 
@@ -83,11 +85,21 @@ def _money(zh: str, en: str, unit: str = "yuan", ge: int = 0) -> Any:
     return fact(zh, en, unit, ge=ge, le=MAX_MONEY, default=None)
 
 
+def _day(given: object) -> object:
+    """The date of a text; pydantic would take a number, and a text of digits, for seconds since 1970."""
+    if not isinstance(given, str | int | float):
+        return given
+    try:
+        return date.fromisoformat(given if isinstance(given, str) and _DAY.fullmatch(given) else "")
+    except ValueError:
+        raise ValueError(f"is a date (YYYY-MM-DD), not {given!r:.60}") from None
+
+
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s/|\x00-\x1f][^/|\x00-\x1f]*$")]
 Path = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^/|\x00-\x1f]+(/[^/|\x00-\x1f]+)*$")]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 Several = Annotated[tuple[Item, ...], Field(max_length=1000)]
-Day = Annotated[date, Field(ge=date(1700, 1, 1), le=date(2200, 12, 31))]
+Day = Annotated[date, Field(ge=date(1700, 1, 1), le=date(2200, 12, 31)), BeforeValidator(_day)]
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^|\x00-\x1f]+$")]
 Value = bool | int | float | str | Several[str]
 

@@ -1,15 +1,18 @@
 """The vocabulary: labels everywhere, limits held, nothing unknown let in."""
 
 import inspect
+import json
+import re
 from datetime import date
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from matching import domain
-from matching.domain import Coded, Entity, Kind, Operator, Rule
+from matching.domain import Coded, Day, Entity, Kind, Operator, Rule
 from tests.factories import enterprise, institution, need, outcome, product
 
+DAY = TypeAdapter(Day)
 CODES = [cls for _, cls in inspect.getmembers(domain, inspect.isclass) if issubclass(cls, Coded) and cls is not Coded]
 ENTITIES = [
     cls for _, cls in inspect.getmembers(domain, inspect.isclass) if issubclass(cls, Entity) and cls is not Entity
@@ -84,6 +87,26 @@ def test_an_entity_outside_its_limits_is_refused(make, facts, rule):
     with pytest.raises(ValidationError) as caught:
         make(**facts)
     assert rule in str(caught.value)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_day_is_a_date_or_its_text(strict):
+    assert DAY.validate_json('"2026-01-15"', strict=strict) == date(2026, 1, 15)
+    assert DAY.validate_python(date(2026, 1, 15), strict=strict) == date(2026, 1, 15)
+    assert enterprise(as_of="2026-01-15").as_of == date(2026, 1, 15)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "given",
+    ["1794700800", "0", "2026-1-15", "20260115", "2026-W03-4", "2026-01- 1", "2026-01-15T00:00:00", "２０２６-01-15",
+     "2026-02-30", "", 0, 1794700800, 1.5],
+)  # fmt: skip
+def test_what_is_no_date_is_no_day(given, strict):
+    with pytest.raises(ValidationError, match=re.escape(f"is a date (YYYY-MM-DD), not {given!r}")):
+        DAY.validate_json(json.dumps(given), strict=strict)
+    with pytest.raises(ValidationError, match=r"is a date \(YYYY-MM-DD\)"):
+        DAY.validate_python(given, strict=strict)
 
 
 @pytest.mark.parametrize("value", [True, 0.7, 3.0, "A", ("A", "B")])

@@ -8,12 +8,12 @@ from api.desk.identity import Actor, Scope
 from api.desk.sight import check_enterprise
 from api.enquiring import show
 from api.keyed import openly
-from api.messages import DayAsked, EnterpriseShown
+from api.messages import EnterpriseShown
 from api.openapi import problems
 from api.requests import answer
 from api.service import ServiceGiven
 from api.store import queries
-from matching.domain import Id
+from matching.domain import Day, Id
 
 router = APIRouter(prefix="/v1/enterprises", tags=["enterprises"])
 
@@ -23,7 +23,7 @@ def get_enterprise(
     enterprise_id: Annotated[Id, Path(examples=["E00001"])],
     service: ServiceGiven,
     actor: Annotated[Actor, Depends(openly(Scope.READ))],
-    as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
+    as_of: Annotated[Day | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
 ) -> Response:
     """An enterprise's latest facts known by a day, null where one is unknown, and its readiness by that day's rules."""
     day = as_of or service.today()

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from api.desk.identity import Scope
 from api.keyed import openly
-from api.messages import DayAsked, ProductPage
+from api.messages import ProductPage
 from api.openapi import problems
 from api.requests import answer
 from api.service import ServiceGiven
 from api.store import queries
-from matching.domain import Id, Kind, Product
+from matching.domain import Day, Id, Kind, Product
 
 router = APIRouter(prefix="/v1/products", tags=["products"], dependencies=[Depends(openly(Scope.READ))])
 
@@ -21,7 +21,7 @@ def get_products(
     service: ServiceGiven,
     kind: Annotated[Kind | None, Query(examples=["credit"])] = None,
     institution_id: Annotated[Id | None, Query(examples=["I-3"])] = None,
-    as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
+    as_of: Annotated[Day | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> Response:
@@ -35,7 +35,7 @@ def get_products(
 def get_product(
     product_id: Annotated[Id, Path(examples=["P-12"])],
     service: ServiceGiven,
-    as_of: Annotated[DayAsked | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
+    as_of: Annotated[Day | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
 ) -> Response:
     """A product's latest version begun by a day; its `valid_to` says whether it has ended."""
     with service.store.reading() as session:

@@ -23,6 +23,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
+def repeated(model: type[Any]) -> dict[int | str, dict[str, Any]]:
+    """The answer of a route to what it was sent before."""
+    return {HTTPStatus.OK.value: {"model": model, "description": "Sent before: nothing was done"}}
+
+
 def body(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
     """A route's JSON body, with an example by name."""
     shown = {name: {"summary": name, "value": value} for name, value in examples.items()}

@@ -75,6 +75,12 @@ def test_every_operation_that_can_fail_documents_its_problem(schema):
         assert all(set(answer["content"]) == {PROBLEM} for answer in failures.values())
 
 
+@pytest.mark.parametrize("path", ["/v1/needs", "/v1/outcomes", "/v1/cases/{case_id}/steps"])
+def test_what_is_sent_again_is_answered_alike_and_documented(schema, path):
+    answers = schema["paths"][path]["post"]["responses"]
+    assert answers["200"]["content"] == answers["201"]["content"]
+
+
 @pytest.mark.parametrize("example", [EXAMPLE, EXAMPLE_BY_ID])
 def test_the_examples_are_valid_requests(example):
     RecommendationRequest.model_validate_json(json.dumps(example), strict=True)

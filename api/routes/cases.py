@@ -12,7 +12,7 @@ from api.desk.stages import CLOCKS_OWN, CaseStage, Step
 from api.desk.views import CaseView, Decided, QueuePage
 from api.keyed import keyed
 from api.messages import EXAMPLE_STEP, StepRequest
-from api.openapi import body, problems
+from api.openapi import body, problems, repeated
 from api.requests import answer_of, body_reader
 from api.service import ServiceGiven
 from matching.domain import Id
@@ -54,7 +54,7 @@ def get_case(case_id: CaseId, service: ServiceGiven, actor: Reader) -> Response:
     "/{case_id}/steps",
     status_code=201,
     response_model=Decided,
-    responses=problems(401, 403, 404, 409, 413, 422),
+    responses=repeated(Decided) | problems(401, 403, 404, 409, 413, 422),
     openapi_extra=body(StepRequest, {"decline": EXAMPLE_STEP}),
 )
 def post_step(

@@ -8,7 +8,7 @@ from api.desk.identity import Actor, Scope
 from api.desk.listing import list_need
 from api.keyed import keyed
 from api.messages import EXAMPLE_LISTING, ListingAnswer, ListingRequest
-from api.openapi import body, problems
+from api.openapi import body, problems, repeated
 from api.requests import answer, body_reader
 from api.service import ServiceGiven
 
@@ -20,7 +20,7 @@ EXAMPLES = {"a need that the service knows": {"need_id": "N-1"}, "a need by valu
     "",
     status_code=201,
     response_model=ListingAnswer,
-    responses=problems(401, 403, 404, 409, 413, 422, 503),
+    responses=repeated(ListingAnswer) | problems(401, 403, 404, 409, 413, 422, 503),
     openapi_extra=body(ListingRequest, EXAMPLES),
 )
 def post_need(

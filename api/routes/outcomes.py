@@ -8,7 +8,7 @@ from api.desk.identity import Actor, Scope
 from api.desk.outcomes import report
 from api.keyed import keyed
 from api.messages import EXAMPLE_OUTCOME, OutcomeAnswer, OutcomeRequest
-from api.openapi import body, problems
+from api.openapi import body, problems, repeated
 from api.requests import answer, body_reader
 from api.service import ServiceGiven
 
@@ -20,7 +20,7 @@ Key = Annotated[str | None, Header(min_length=1, max_length=120, examples=["gran
     "",
     status_code=201,
     response_model=OutcomeAnswer,
-    responses=problems(401, 403, 404, 409, 413, 422),
+    responses=repeated(OutcomeAnswer) | problems(401, 403, 404, 409, 413, 422),
     openapi_extra=body(OutcomeRequest, {"a grant": EXAMPLE_OUTCOME}),
 )
 def post_outcome(

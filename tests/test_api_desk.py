@@ -195,6 +195,14 @@ def test_a_decline_hands_the_need_on_and_a_withdrawal_does_not(client, every, ca
     assert client.get("/v1/cases", headers=every).json()["total"] == 0
 
 
+def test_to_decline_a_case_by_an_outcome_without_a_reason_names_the_field_that_lacks(client, every, case):
+    declined = OUTCOME | {"key": "o-1", "stage": "declined"}
+    (fault,) = problem(client.post("/v1/outcomes", json=declined, headers=every), 422)["errors"]
+    assert (fault["field"], fault["rule"]) == ("reason_code", "is present: to decline a case needs a reason")
+    other = client.post("/v1/outcomes", json=declined | {"product_id": "P1"}, headers=every)
+    assert (other.status_code, other.json()["case_id"]) == (201, None)
+
+
 def test_an_outcome_of_a_match_without_a_case_is_kept(client, every):
     made = client.post("/v1/outcomes", json=OUTCOME | {"key": "o", "stage": "shown", "position": 2}, headers=every)
     assert made.status_code == 201

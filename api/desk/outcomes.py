@@ -143,6 +143,8 @@ def _step(service: Service, session: Session, actor: Actor, case: CaseRow, outco
         step = Step.WITHDRAW
     if CaseStage(case.stage) is TO[step]:
         return  # the officer was there first
+    if step is Step.DECLINE and outcome.reason_code is None:
+        raise InputError("request", [Fault("reason_code", "is present: to decline a case needs a reason")])
     reasons = [outcome.reason_code.value] if outcome.reason_code and step is Step.DECLINE else []
     detail: dict[str, Any] = {"at": str(outcome.at)}
     detail |= {name: value for name in ("amount", "rate_bp") if (value := getattr(outcome, name)) is not None}

@@ -137,6 +137,14 @@ def test_a_step_is_taken_once_by_its_key(client, every, case):
     assert first.json() | {"repeated": True} == again.json()
 
 
+def test_a_step_s_key_is_one_in_its_header_and_its_body(client, every, case):
+    headers = every | {"Idempotency-Key": "s-1"}
+    (fault,) = problem(step(client, case, headers, key="s-2"), 422)["errors"]
+    assert (fault["field"], fault["rule"]) == ("key", "is that of the header Idempotency-Key, or absent")
+    assert [step(client, case, headers, key="s-1").status_code for _ in range(2)] == [201, 200]
+    assert step(client, case, every, key="s-1").status_code == 200
+
+
 def test_an_illegal_step_names_the_legal_ones(client, every, case):
     found = problem(step(client, case, every, step="grant"), 409)
     assert found["legal"] == ["accept", "suggest", "decline", "withdraw"]

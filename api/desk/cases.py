@@ -81,6 +81,13 @@ def decide(
         raise _used() from None
 
 
+def key_sent(header: str | None, key: str | None) -> str | None:
+    """The key of a request, in its header or its body. Raises `InputError` where they are two."""
+    if None not in (header, key) and header != key:
+        raise InputError("request", [Fault("key", "is that of the header Idempotency-Key, or absent")])
+    return header or key
+
+
 def named(actor: Actor, key: str | None) -> str | None:
     """A key as it is kept: each actor has names of its own. Raises `InputError` for one that is too long.
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.desk.cases import Taken, check_clock, named, naming, take
+from api.desk.cases import Taken, check_clock, key_sent, named, naming, take
 from api.desk.identity import Actor, plain
 from api.desk.sight import visible
 from api.desk.stages import TO, CaseStage, Step
@@ -74,9 +74,7 @@ def _report(service: Service, actor: Actor, outcome: Outcome, key: str) -> Outco
 
 
 def _key(request: OutcomeRequest, header: str | None) -> str:
-    if header is not None and request.key not in (None, header):
-        raise InputError("request", [Fault("key", "is that of the header Idempotency-Key, or absent")])
-    key = header or request.key
+    key = key_sent(header, request.key)
     if not key:
         raise InputError("request", [Fault("key", "is present, or the header Idempotency-Key is")])
     return key

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
-from api.desk.cases import decide
+from api.desk.cases import decide, key_sent
 from api.desk.identity import Actor, Scope
 from api.desk.queue import Filters, Show, Sort, page
 from api.desk.reading import case
@@ -66,7 +66,7 @@ def post_step(
 ) -> Response:
     """Take a step; an illegal one is refused with those that are legal, a repeated key changes nothing (status 200)."""
     given = request.model_dump(exclude={"step", "version", "key"})
-    key = idempotency_key or request.key
+    key = key_sent(idempotency_key, request.key)
     done = decide(service, actor, case_id, _step(request.step), request.version, **given, key=key)
     return answer_of(Decided, done, 200 if done.repeated else 201)
 

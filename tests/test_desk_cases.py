@@ -338,6 +338,8 @@ def test_only_another_own_product_can_be_suggested(service, case, own, product_i
     ("step", "about", "message"),
     [
         (Step.ACCEPT, {"amount": 5}, "amount: is left out: it is for grant and draw"),
+        (Step.ACCEPT, {"product_id": "P1"}, "product_id: is left out: it is for suggest"),
+        (Step.DECLINE, {"product_id": "P1", "reasons": ["debt"]}, "product_id: is left out: it is for suggest"),
         (Step.GRANT, {"amount": 0}, "amount: is above 0"),
         (Step.GRANT, {"rate_bp": 20_000.0}, "rate_bp: is at least 0 and at most 10000"),
         (Step.ACCEPT, {"key": "k" * 121}, "key: has at most 120 characters"),

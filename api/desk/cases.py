@@ -72,7 +72,7 @@ def decide(
     may only look), `InputError`, `ConflictError` (another change came first, or the step is not legal: it names those
     that are).
     """
-    taken = Taken(step, reasons, text, product_id, _priced(step, amount, rate_bp), named(actor, key))
+    taken = Taken(step, reasons, text, product_id, _said(step, product_id, amount, rate_bp), named(actor, key))
     try:
         with service.store.writing() as session:
             case = locked(session, actor, case_id)
@@ -250,9 +250,12 @@ def _move(service: Service, case: CaseRow, to: CaseStage, now: datetime) -> None
     case.closed_at = now if to in stages.ENDED else None
 
 
-def _priced(step: Step, amount: int | None, rate_bp: float | None) -> dict[str, Any]:
+def _said(step: Step, product_id: str | None, amount: int | None, rate_bp: float | None) -> dict[str, Any]:
+    """What a step says beside its reasons. Raises `InputError` for what it cannot say."""
     given = {name: value for name, value in (("amount", amount), ("rate_bp", rate_bp)) if value is not None}
     faults = [Fault(name, f"is left out: it is for {' and '.join(_PRICED)}") for name in given if step not in _PRICED]
+    if product_id is not None and step is not Step.SUGGEST:
+        faults.append(Fault("product_id", f"is left out: it is for {Step.SUGGEST.value}"))
     if amount is not None and not 0 < amount <= MAX_MONEY:
         faults.append(Fault("amount", f"is above 0 and at most {MAX_MONEY}"))
     if rate_bp is not None and not 0 <= rate_bp <= HIGHEST_RATE:

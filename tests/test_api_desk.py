@@ -230,6 +230,8 @@ def test_an_outcome_of_a_need_that_was_only_recommended_for_is_kept(client, ever
         ({"product_id": "P-none"}, 404, "product 'P-none' does not exist"),
         ({"at": "2025-01-11"}, 422, "at: is not after today (2025-01-10), not 2025-01-11"),
         ({"at": "2023-01-01"}, 422, "at: is not before its need was posted"),
+        ({"stage": "granted", "amount": 0}, 422, "amount: is above 0 and at most"),
+        ({"stage": "drawn", "amount": 0}, 422, "amount: is above 0 and at most"),
         ({"key": None}, 422, "key: is present, or the header Idempotency-Key is"),
         ({"stage": "won"}, 422, "stage: is one of shown, contacted"),
     ],

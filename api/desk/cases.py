@@ -256,13 +256,18 @@ def _said(step: Step, product_id: str | None, amount: int | None, rate_bp: float
     faults = [Fault(name, f"is left out: it is for {' and '.join(_PRICED)}") for name in given if step not in _PRICED]
     if product_id is not None and step is not Step.SUGGEST:
         faults.append(Fault("product_id", f"is left out: it is for {Step.SUGGEST.value}"))
-    if amount is not None and not 0 < amount <= MAX_MONEY:
-        faults.append(Fault("amount", f"is above 0 and at most {MAX_MONEY}"))
+    faults += amount_faults(amount)
     if rate_bp is not None and not 0 <= rate_bp <= HIGHEST_RATE:
         faults.append(Fault("rate_bp", f"is at least 0 and at most {HIGHEST_RATE}"))
     if faults:
         raise InputError("request", faults)
     return given
+
+
+def amount_faults(amount: int | None) -> list[Fault]:
+    """What is wrong with the amount of a grant or a drawdown, if one is given."""
+    good = amount is None or 0 < amount <= MAX_MONEY
+    return [] if good else [Fault("amount", f"is above 0 and at most {MAX_MONEY}")]
 
 
 def _check_drawn(session: Session, case: CaseRow, amount: int | None) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.desk.cases import Taken, check_clock, key_sent, named, naming, take
+from api.desk.cases import Taken, amount_faults, check_clock, key_sent, named, naming, take
 from api.desk.identity import Actor, plain
 from api.desk.sight import visible
 from api.desk.stages import TO, CaseStage, Step
@@ -21,6 +21,7 @@ from api.store.desk_models import CaseRow, OutcomeRow
 from matching.domain import DeclineReason, Outcome, Product, Stage
 from matching.errors import Fault, InputError, NotFoundError
 
+PRICED: Final = (Stage.GRANTED, Stage.DRAWN)
 STEPS: Final = {
     Stage.CONTACTED: Step.CONTACT,
     Stage.APPLIED: Step.APPLY,
@@ -97,7 +98,7 @@ def _check(service: Service, session: Session, actor: Actor, outcome: Outcome) -
     if outcome.stage in STEPS:
         check_clock(actor, STEPS[outcome.stage])
     posted, product = queries.posted_at(session, outcome.need_id), _product(session, actor, outcome.product_id)
-    today, faults = service.today(), []
+    today, faults = service.today(), amount_faults(outcome.amount) if outcome.stage in PRICED else []
     if outcome.at > today:
         faults.append(Fault("at", f"is not after today ({today}), not {outcome.at}"))
     if outcome.at < posted:

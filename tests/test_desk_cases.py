@@ -296,6 +296,13 @@ def test_an_overdue_case_is_shown_as_such_and_handed_on_after_the_days_of_grace(
     assert sweep(service, hands.at).expired == ()
 
 
+def test_a_case_that_expires_at_the_moment_it_is_due_is_late(service, hands, case):
+    hands.at = case.item.due_at
+    at_once = replace(service, settings=service.settings.model_copy(update={"grace_days": 0}))
+    assert sweep(at_once, hands.at).expired == (case.item.case_id,)
+    assert reading.case(service, SYSTEM, case.item.case_id).events[-1].late
+
+
 def test_a_case_whose_record_cannot_be_read_stops_no_other_s_clock(service, hands, case, caplog):
     second = listed(service, "N4")
     with service.store.writing() as session:

@@ -229,7 +229,7 @@ def _event(
         text=_kept(taken.text),
         detail=detail,
         took=max(0, int((now - case.changed_at).total_seconds())),
-        late=case.due_at is not None and case.due_at < now,
+        late=taken.step is Step.EXPIRE or (case.due_at is not None and case.due_at < now),
         key=taken.key,
     )
 

@@ -37,23 +37,31 @@ class Serving:
         self._lock = Lock()
         self._served: Served | None = None
         self._refused: tuple[Path, int] | None = None
+        self._why = ""
 
     def matcher(self) -> Matcher:
         """The matcher of today's champion and catalogue. Raises `BundleError` while there is none.
 
-        Where a new champion cannot be read the old one stays in service, and the log says so once.
+        Where a new champion cannot be read the old one stays in service. The log says why, once, and where models
+        lie; who asks is not told where.
         """
         revision = self._store.glance(queries.REVISION) or 0
         try:
             wanted = (champion(self._models), revision)
-        except BundleError:
+        except BundleError as error:
             if self._served is None:
-                raise
+                raise self._unready(str(error)) from None
             return self._served.matcher
         served = self._served
         if served is None or (served.bundle, served.revision) != wanted:
             served = self._swap(*wanted)
         return served.matcher
+
+    def _unready(self, why: str) -> BundleError:
+        if why != self._why:
+            self._why = why
+            _log.warning("no model is in service: %s", why)
+        return BundleError("no model is in service: the service's log says what to do")
 
     def _swap(self, bundle: Path, revision: int) -> Served:
         with self._lock:

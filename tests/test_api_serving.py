@@ -61,12 +61,15 @@ def test_ready_tells_the_model_the_catalogue_and_where_its_rows_come_from(serve,
     }
 
 
-def test_without_a_champion_the_service_is_alive_but_not_ready(serve):
+def test_without_a_champion_the_service_is_alive_but_not_ready(serve, caplog):
     client = serve(promoted=False)
+    assert f"no champion in {models(client)}: train one, then" in caplog.text
+    caplog.clear()
     for response in (client.get("/readyz"), client.post("/v1/recommendations", json=GOOD)):
         assert response.status_code == 503
         assert response.headers["content-type"] == "application/problem+json"
-        assert response.json()["detail"].startswith("no champion in ")
+        assert response.json()["detail"] == "no model is in service: the service's log says what to do"
+    assert "no champion" not in caplog.text  # the log has it once
     assert client.get("/healthz").status_code == 200
 
 
@@ -76,6 +79,14 @@ def test_without_a_catalogue_the_service_is_alive_but_not_ready(serve):
     assert ready.status_code == 503
     assert ready.json()["detail"] == "the catalogue is empty: load tables with `python -m api load DATA`"
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_champion_that_is_not_there_is_told_without_a_path(serve, caplog):
+    client = serve(promoted=False)
+    bundles.promote(models(client), "20990101-nowhere")
+    response = client.get("/readyz")
+    assert response.json()["detail"] == "no model is in service: the service's log says what to do"
+    assert f"the champion '20990101-nowhere' is not in {models(client)}" in caplog.text
 
 
 def test_a_champion_promoted_later_is_served_by_the_next_request(serve, bundle):

@@ -283,6 +283,25 @@ def test_a_withdrawn_case_goes_to_nobody(service, case, own):
     assert count(service, CaseRow) == 1
 
 
+def test_declined_since_it_withdrew_a_case_has_withdrawn_by_a_step_as_by_an_outcome(service, case, own):
+    told = listed(service, "N4")
+    product_id = reading.case(service, SYSTEM, told.case_id).item.product_id
+    outcome = {"need_id": "N4", "product_id": product_id, "stage": "declined", "at": NOON.date()}
+    assert report(service, SYSTEM, OutcomeRequest(**outcome, reason_code="withdrawn"), "o-1").stage == "withdrawn"
+    about = {"reasons": ["withdrawn"], "text": "改用自有资金", "key": "form-1"}
+    done = walk(service, own, case.item.case_id, Step.DECLINE, **about)
+    assert (done.stage, done.handed_on) == (CaseStage.WITHDRAWN, False)
+    assert walk(service, own, case.item.case_id, Step.DECLINE, **about).repeated
+    assert count(service, CaseRow) == 2
+    event = reading.case(service, own, case.item.case_id).events[-1]
+    assert (event.step, event.reasons, event.text) == ("withdraw", (), "改用自有资金")
+
+
+def test_who_withdrew_was_not_declined_for_another_reason(service, case, own):
+    with pytest.raises(InputError, match=r"reasons \(row 2\): is one of debt, .*, not 'withdrawn'"):
+        walk(service, own, case.item.case_id, Step.DECLINE, reasons=["debt", "withdrawn"])
+
+
 def test_an_overdue_case_is_shown_as_such_and_handed_on_after_the_days_of_grace(service, hands, case):
     hands.move(days=1, hours=1)
     assert sweep(service, hands.at).expired == ()

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from api.desk import stages
 from api.desk.choosing import replace_product
 from api.desk.identity import SYSTEM, Actor, Role, Scope, plain
-from api.desk.reasons import checked
+from api.desk.reasons import checked, meant
 from api.desk.retention import forget
 from api.desk.routing import hand_on
 from api.desk.sight import visible
@@ -72,6 +72,7 @@ def decide(
     may only look), `InputError`, `ConflictError` (another change came first, or the step is not legal: it names those
     that are).
     """
+    step, reasons = meant(step, reasons)
     taken = Taken(step, reasons, text, product_id, _said(step, product_id, amount, rate_bp), named(actor, key))
     try:
         with service.store.writing() as session:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.desk.cases import Taken, amount_faults, check_clock, key_sent, named, naming, take
 from api.desk.identity import Actor, plain
+from api.desk.reasons import meant
 from api.desk.sight import visible
 from api.desk.stages import TO, CaseStage, Step
 from api.messages import OutcomeAnswer, OutcomeRequest
@@ -18,7 +19,7 @@ from api.refusals import ConflictError
 from api.service import Service
 from api.store import queries
 from api.store.desk_models import CaseRow, OutcomeRow
-from matching.domain import DeclineReason, Outcome, Product, Stage
+from matching.domain import Outcome, Product, Stage
 from matching.errors import Fault, InputError, NotFoundError
 
 PRICED: Final = (Stage.GRANTED, Stage.DRAWN)
@@ -137,14 +138,12 @@ def _case(session: Session, actor: Actor, outcome: Outcome) -> CaseRow | None:
 
 
 def _step(service: Service, session: Session, actor: Actor, case: CaseRow, outcome: Outcome) -> None:
-    step = STEPS[outcome.stage]
-    if outcome.reason_code is DeclineReason.WITHDRAWN and step is Step.DECLINE:
-        step = Step.WITHDRAW
+    step, told = STEPS[outcome.stage], [outcome.reason_code.value] if outcome.reason_code else []
+    step, reasons = meant(step, told if step is Step.DECLINE else [])
     if CaseStage(case.stage) is TO[step]:
         return  # the officer was there first
-    if step is Step.DECLINE and outcome.reason_code is None:
+    if step is Step.DECLINE and not reasons:
         raise InputError("request", [Fault("reason_code", "is present: to decline a case needs a reason")])
-    reasons = [outcome.reason_code.value] if outcome.reason_code and step is Step.DECLINE else []
     detail: dict[str, Any] = {"at": str(outcome.at)}
     detail |= {name: value for name in ("amount", "rate_bp") if (value := getattr(outcome, name)) is not None}
     text = f"reported by {actor.name}"

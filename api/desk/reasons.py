@@ -34,7 +34,13 @@ REASONS: Final[dict[Step, type[Coded]]] = {Step.DECLINE: DeclineReason, Step.SUG
 def choices(step: Step) -> tuple[Coded, ...]:
     """The reasons that a step must give one to four of; none where it needs no reason."""
     kind = REASONS.get(step)
-    return tuple(kind) if kind else ()
+    return tuple(reason for reason in kind if reason is not DeclineReason.WITHDRAWN) if kind else ()
+
+
+def meant(step: Step, reasons: Sequence[str]) -> tuple[Step, Sequence[str]]:
+    """A step by what it means: declined since it withdrew, an enterprise has withdrawn, and its need goes nowhere."""
+    withdrawn = step is Step.DECLINE and set(reasons) == {DeclineReason.WITHDRAWN.value}
+    return (Step.WITHDRAW, ()) if withdrawn else (step, reasons)
 
 
 def label(code: str) -> DeclineReason | OverrideReason:

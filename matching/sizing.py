@@ -2,17 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date
-from math import ceil
+from fractions import Fraction
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-from matching.domain import Enterprise, Entity, Need, Purpose, fact
+from matching.domain import MAX_MONEY, Enterprise, Entity, Need, Purpose, fact
 from matching.reference import programmes
 
-Numbers = npt.NDArray[np.float64]
-DAYS: Final = 360
 MONTHS: Final = 12
 WORKING: Final = (None, Purpose.WORKING_CAPITAL, Purpose.ORDERS, Purpose.EXPORT)
 FIGURES: Final = (
@@ -27,7 +22,7 @@ FIGURES: Final = (
     "own_funds",
     "working_loans",
 )
-_BALANCE: Final = FIGURES[3:8]
+CYCLE: Final = FIGURES[:2] + FIGURES[3:8]
 
 
 @dataclass(frozen=True)
@@ -92,9 +87,8 @@ def _longest(cycle: int, as_of: date) -> int | None:
 
 def cash_cycle(enterprise: Enterprise) -> int | None:
     """Months of the cash cycle, begun ones whole; None where a figure is missing, or revenue or cost is not above 0."""
-    figures = [np.array([getattr(enterprise, name)], np.float64) for name in ("revenue", "profit", *_BALANCE)]
-    days = float(cycle_days(*figures)[0])
-    return None if np.isnan(days) else ceil(days * MONTHS / DAYS)
+    figures = [getattr(enterprise, name) for name in CYCLE]
+    return None if None in figures else cycle_months(*figures)
 
 
 def size_need(enterprise: Enterprise, need: Need) -> Sizing | None:
@@ -103,44 +97,50 @@ def size_need(enterprise: Enterprise, need: Need) -> Sizing | None:
     Growth to come is taken to be that of the last year.
     """
     figures = [getattr(enterprise, name) for name in FIGURES]
-    if any(figure is None for figure in figures):
-        return None
-    amount = float(working_capital(*(np.array([figure], np.float64) for figure in figures))[0])
-    return None if np.isnan(amount) else Sizing(int(amount), max(0, need.amount - int(amount)))
+    amount = None if None in figures else working_capital(*figures)
+    return None if amount is None else Sizing(amount, max(0, need.amount - amount))
 
 
 def working_capital(
-    revenue: Numbers,
-    profit: Numbers,
-    growth: Numbers,
-    inventory: Numbers,
-    receivables: Numbers,
-    payables: Numbers,
-    prepayments: Numbers,
-    advances: Numbers,
-    own_funds: Numbers,
-    working_loans: Numbers,
-) -> Numbers:
-    """Yuan to be borrowed, elementwise and at least 0; NaN where a figure is, or revenue or its cost is not above 0.
+    revenue: int,
+    profit: int,
+    growth: float,
+    inventory: int,
+    receivables: int,
+    payables: int,
+    prepayments: int,
+    advances: int,
+    own_funds: int,
+    working_loans: int,
+) -> int | None:
+    """Whole yuan to be borrowed, from 0 to `MAX_MONEY`; None where revenue or its cost is not above 0.
 
     revenue * (1 - margin) * (1 + growth) / turns, less own funds and loans; turns = 360 / days of the cash cycle.
     Inventory, payables and prepayments turn with cost, receivables and advances with revenue. Source: the annex of the
-    interim measures for working capital loans (2010).
+    interim measures for working capital loans (2010). Exact, as floats refuse a need that comes to the very yuan; a
+    growth is the decimal that it is written as.
     """
-    cycle = cycle_days(revenue, profit, inventory, receivables, payables, prepayments, advances)
-    wanted = (revenue - profit) * (1 + growth) * cycle / DAYS - own_funds - working_loans
-    return np.maximum(wanted, 0.0)
+    tied = _tied(revenue, profit, inventory, receivables, payables, prepayments, advances)
+    if tied is None:
+        return None
+    grown = 1 + Fraction(str(growth))
+    wanted = grown.numerator * tied // (grown.denominator * revenue) - own_funds - working_loans
+    return min(max(wanted, 0), MAX_MONEY)
 
 
-def cycle_days(
-    revenue: Numbers,
-    profit: Numbers,
-    inventory: Numbers,
-    receivables: Numbers,
-    payables: Numbers,
-    prepayments: Numbers,
-    advances: Numbers,
-) -> Numbers:
-    """Days from paying for goods to being paid for them, elementwise; NaN as in `working_capital`."""
-    sold, made = (np.where(base > 0, base, np.nan) for base in (revenue, revenue - profit))
-    return DAYS * ((inventory - payables + prepayments) / made + (receivables - advances) / sold)
+def cycle_months(
+    revenue: int, profit: int, inventory: int, receivables: int, payables: int, prepayments: int, advances: int
+) -> int | None:
+    """Months from paying for goods to being paid for them, begun ones whole; None as in `working_capital`."""
+    tied = _tied(revenue, profit, inventory, receivables, payables, prepayments, advances)
+    return None if tied is None else -(-MONTHS * tied // (revenue * (revenue - profit)))
+
+
+def _tied(
+    revenue: int, profit: int, inventory: int, receivables: int, payables: int, prepayments: int, advances: int
+) -> int | None:
+    """Days of the cash cycle / 360 * cost * revenue, a whole number; None as in `working_capital`."""
+    cost = revenue - profit
+    if min(revenue, cost) <= 0:
+        return None
+    return (inventory - payables + prepayments) * revenue + (receivables - advances) * cost

@@ -12,7 +12,7 @@ from matching.domain import Enterprise
 from matching.errors import InputError
 from matching.facts import own_facts
 from matching.reference import programmes
-from matching.sizing import DAYS
+from matching.sizing import MONTHS
 from tests.factories import enterprise
 
 DAY = date(2026, 4, 1)
@@ -109,7 +109,7 @@ def test_nothing_is_in_force_before_the_tables_begin():
     [
         ("refusals_for_loss", DAY, Decimal("0.5")),
         ("working_capital_term", date(2024, 7, 1), Decimal(36)),
-        ("long_cycle_months", DAY, Decimal(DAYS) / 30),
+        ("long_cycle_months", DAY, Decimal(MONTHS)),
     ],
 )
 def test_an_assumption_is_said_with_its_value(code, day, value):

@@ -4,12 +4,15 @@ from datetime import date
 from math import ceil
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.sizing import FIGURES, Sizing, size_need, suggest, working_capital
+from matching.domain import MAX_MONEY
+from matching.sizing import CYCLE, FIGURES, Sizing, cash_cycle, cycle_months, size_need, suggest, working_capital
 from tests.factories import enterprise, need
+from training.market.eligibility import exactly
 
 BOOKS = {
     "revenue": 36_000_000,
@@ -23,6 +26,7 @@ BOOKS = {
     "own_funds": 2_000_000,
     "working_loans": 1_500_000,
 }
+BARE = dict.fromkeys(FIGURES, 0) | {"revenue": 10_000_000}  # nothing is tied up
 COST = 36_000_000 - 3_600_000
 DAYS = 360 * (8_100_000 - 4_050_000 + 900_000) / COST + 360 * (6_000_000 - 1_000_000) / 36_000_000
 TURNS = 360 / DAYS
@@ -56,14 +60,51 @@ def test_who_has_enough_of_its_own_needs_nothing():
     assert size_need(enterprise(**BOOKS | {"own_funds": 10**9}), need(amount=5)) == Sizing(0, 5)
 
 
-@given(st.lists(st.floats(1, 1e9), min_size=7, max_size=7), st.floats(-0.5, 2), st.floats(1, 1e8))
-def test_more_own_funds_never_raise_the_need_and_many_are_sized_as_each(balance, growth, more):
+@pytest.mark.parametrize("revenue", [7_000_000, 10_000_000, 30_000_000])
+@pytest.mark.parametrize("inventory", [700_000, 1_100_000, 2_300_000, 2_900_000])
+def test_a_need_that_comes_to_the_very_yuan_of_the_formula_is_not_above_it(revenue, inventory):
+    alone = BARE | {"revenue": revenue, "inventory": inventory}
+    assert size_need(enterprise(**alone), need(amount=inventory)) == Sizing(inventory, 0)
+
+
+def test_growth_counts_as_the_decimal_that_it_is_written_as():
+    grown = BARE | {"inventory": 700_000, "growth": 0.1}
+    assert size_need(enterprise(**grown), need(amount=770_000)) == Sizing(700_000 * 11 // 10, 0)
+
+
+def test_no_more_than_a_need_can_ask_for_is_ever_needed():
+    tied = BARE | {"revenue": 1, "profit": -MAX_MONEY, "inventory": MAX_MONEY, "receivables": MAX_MONEY}
+    assert size_need(enterprise(**tied), need(amount=MAX_MONEY)) == Sizing(MAX_MONEY, 0)
+
+
+@pytest.mark.parametrize(("inventory", "months"), [(10_000_000, 12), (10_000_001, 13), (10_000_000 // 12 * 11, 11)])
+def test_a_cash_cycle_of_whole_months_is_of_so_many(inventory, months):
+    assert cash_cycle(enterprise(**BARE | {"inventory": inventory})) == months
+
+
+@given(st.lists(st.integers(0, 10**15), min_size=7, max_size=7), st.floats(-1, 100), st.integers(1, 10**15))
+def test_more_own_funds_never_raise_the_need(balance, growth, more):
     inventory, receivables, payables, prepayments, advances, own, loans = balance
-    rest = (inventory, receivables, payables, prepayments, advances)
-    columns = [np.full(2, value) for value in (1e9, 1e8, growth, *rest)]
-    both = working_capital(*columns, np.array([own, own + more]), np.full(2, loans))
-    assert 0 <= both[1] <= both[0]
-    assert both[0] == working_capital(*(column[:1] for column in columns), np.array([own]), np.array([loans]))[0]
+    rest = (10**9, 10**8, growth, inventory, receivables, payables, prepayments, advances)
+    less = working_capital(*rest, own + more, loans)
+    assert 0 <= less <= working_capital(*rest, own, loans) <= MAX_MONEY
+
+
+MONEY = st.none() | st.integers(0, 10**15)
+FIRMS = st.fixed_dictionaries(
+    dict.fromkeys(FIGURES, MONEY)
+    | {"profit": st.none() | st.integers(-(10**15), 10**15), "growth": st.none() | st.floats(-1, 100)}
+)
+
+
+@given(st.lists(FIRMS, min_size=1, max_size=5))
+def test_the_simulated_market_sizes_each_row_as_a_request_is_sized(firms):
+    known = pd.DataFrame(firms, columns=FIGURES, dtype=float)
+    sized = [size_need(enterprise(**firm), need()) for firm in firms]
+    amounts = [np.nan if found is None else found.amount for found in sized]
+    assert exactly(working_capital, known, FIGURES).tolist() == pytest.approx(amounts, rel=0, abs=0, nan_ok=True)
+    months = [np.nan if (found := cash_cycle(enterprise(**firm))) is None else found for firm in firms]
+    assert exactly(cycle_months, known, CYCLE).tolist() == pytest.approx(months, rel=0, abs=0, nan_ok=True)
 
 
 def suggested(as_of=MEASURES, asked=None, **facts):

@@ -1,5 +1,6 @@
 """The hard rules over many needs and all versions at once; a test holds them to the answers of `matching.rules`."""
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from matching.conditions import BP
 from matching.domain import Kind, Operator, Result, Rule
 from matching.facts import AMOUNT_TO, age_years
 from matching.reference import programmes
-from matching.sizing import DAYS, FIGURES, MONTHS, cycle_days, working_capital
+from matching.sizing import CYCLE, FIGURES, cycle_months, working_capital
 from training.market.enterprises import Enterprises
 from training.market.needs import Needs
 from training.market.products import START, Catalogue
@@ -36,13 +37,12 @@ def known_facts(frame: pd.DataFrame, stated: pd.DataFrame, needs: Needs) -> pd.D
     founded = [None if pd.isna(day) else day.date() for day in pd.to_datetime(found["founded"])]
     found["age_years"] = [age_years(*pair) for pair in zip(founded, found["posted"].dt.date, strict=True)]
     found["amount"], found["term_months"] = needs.amount, needs.said_term
-    numbers = {name: _numbers(found[name]) for name in ("assets", "liabilities", "distributable_profit", *FIGURES)}
+    numbers = {name: _numbers(found[name]) for name in ("assets", "liabilities", "distributable_profit")}
     found["debt_ratio"] = numbers["liabilities"] / numbers["assets"]
     found["profit_to_amount"] = numbers["distributable_profit"] / needs.amount
     found["down_payment_share"] = _numbers(found["down_payment"]) / _numbers(found["purchase_price"])
-    sized = working_capital(*(numbers[name] for name in FIGURES))
-    found["amount_above_need"] = needs.amount - np.floor(sized)
-    found["term_above_cycle_limit"] = _above("working_capital_term", found, _long_cycle(numbers, found["posted"]))
+    found["amount_above_need"] = needs.amount - exactly(working_capital, found, FIGURES)
+    found["term_above_cycle_limit"] = _above("working_capital_term", found, _long_cycle(found))
     found["term_above_pledge_limit"] = _above("ip_pledge_term", found, _in_cluster(found))
     with np.errstate(divide="ignore"):
         for name, whole in AMOUNT_TO.items():
@@ -60,12 +60,19 @@ def _above(code: str, found: pd.DataFrame, longer: Numbers) -> Numbers:
     return above
 
 
-def _long_cycle(numbers: dict[str, Numbers], posted: pd.Series) -> Numbers:
+def exactly(formula: Callable[..., int | None], found: pd.DataFrame, names: Sequence[str]) -> Numbers:
+    """What a formula of whole yuan gives each row, as `matching` has it; NaN where that has no answer."""
+    known = found[list(names)].dropna()
+    whole = known.astype(dict.fromkeys((name for name in names if name != "growth"), "int64"))
+    answers = pd.Series([formula(*row) for row in whole.itertuples(index=False)], known.index, dtype=float)
+    return answers.reindex(found.index).to_numpy()
+
+
+def _long_cycle(found: pd.DataFrame) -> Numbers:
     """Whether the cash cycle is a long one; NaN where a figure is missing."""
-    figures = (numbers[name] for name in ("revenue", "profit", *FIGURES[3:8]))
-    months = np.ceil(cycle_days(*figures) * MONTHS / DAYS)
+    months, posted = exactly(cycle_months, found, CYCLE), found["posted"]
     marks = {day: programmes.assumption("long_cycle_months", day.date()) for day in posted.unique()}
-    mark = np.array([float(found.value) if (found := marks[day]) else np.nan for day in posted])
+    mark = np.array([float(limit.value) if (limit := marks[day]) else np.nan for day in posted])
     return np.where(np.isnan(months) | np.isnan(mark), np.nan, months > mark)
 
 

@@ -32,8 +32,11 @@ _FIRM: Final = (
 
 
 def history_of(tables: Tables) -> History:
-    """All outcomes of checked tables as events."""
-    products = tables.products.drop_duplicates("product_id").sort_values("product_id")
+    """All outcomes of checked tables as events.
+
+    A product is of the institution and type that it began with, whatever it becomes later.
+    """
+    products = tables.products.sort_values(["product_id", "valid_from"]).drop_duplicates("product_id")
     names = products["product_id"].to_numpy(dtype=np.str_)
     asked = _asked(tables)
     events = _events(tables.outcomes, asked["need_id"].to_numpy(dtype=np.str_), names)

@@ -64,6 +64,16 @@ def joined(tables: Tables, day: date) -> Tables:
     )
 
 
+def renewed(tables: Tables, day: date, above: bool) -> Tables:
+    """From `day` on every product is of another type and institution, said in rows above or below the old ones."""
+    bank = tables.institutions["institution_id"].iloc[0]
+    later = tables.products.drop_duplicates("product_id")
+    later = later.assign(valid_from=pd.Timestamp(day), valid_to=pd.NaT, institution_id=bank, type="planted")
+    frames = [later, tables.products] if above else [tables.products, later]
+    found = pd.concat(frames, ignore_index=True).drop_duplicates(KEYS["products"], ignore_index=True)
+    return check(tables.map(lambda name, frame: found if name == "products" else frame))
+
+
 def gone(tables: Tables, day: date) -> Tables:
     """Nothing is known from `day` on."""
     return check(tables.before(day))

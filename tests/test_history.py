@@ -74,6 +74,13 @@ def test_events_are_in_time_order_whatever_the_order_of_rows():
     assert past(*days).day.tolist() == sorted(day_of(day) for day in days)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_product_is_of_the_type_it_began_with_whatever_the_order_of_its_versions(order):
+    versions = [make.product(type="first"), make.product(type="later", valid_from=JANUARY)]
+    history = of_outcomes(make.outcome(need_id="N0"), products=versions[::order])
+    assert [history.types[code] for code in history.type_of] == ["credit:first"]
+
+
 def test_a_later_event_changes_none_of_the_earlier_ones():
     early, late = past(date(2024, 5, 1)), past(date(2024, 5, 1), date(2024, 6, 1))
     assert len(late) == len(early) + 1

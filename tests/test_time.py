@@ -10,7 +10,7 @@ import pytest
 from matching.features import Builder
 from matching.matcher import Matcher
 from tests.conftest import FEW, ROUNDS, SPLIT
-from tests.planting import altered, gone, joined, without_outcomes
+from tests.planting import altered, gone, joined, renewed, without_outcomes
 from training import appetites, sources
 from training.dataset import World, queries, query, with_enterprises
 from training.train import train
@@ -21,6 +21,8 @@ MOST = 15
 PLANTED = {
     "joined by new ones": joined,
     "gone": gone,
+    "other versions of the products, above the old ones": lambda tables, day: renewed(tables, day, above=True),
+    "other versions of the products, below the old ones": lambda tables, day: renewed(tables, day, above=False),
     "all of it": lambda tables, day: joined(altered(tables, day), day),
 }
 OUTCOMES = {

@@ -259,6 +259,16 @@ def test_narrowed_tables_hold_only_the_products_asked_for_and_their_outcomes(bas
     assert both.products["product_id"].tolist() == ["P1"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_version_stays_ended_where_the_one_after_it_is_left_out(base, order):
+    versions = [("term", LONG_AGO, None), ("bridge", date(2024, 1, 1), None), ("term", POSTED, date(2025, 6, 30))]
+    rows = [make.product(type=kind, valid_from=since, valid_to=until) for kind, since, until in versions]
+    kept = World.of(narrowed(replace(base, products=frame_of("products", rows[::order])), {"type": ["term"]})).catalogue
+    days = [date(2023, 12, 31), date(2024, 1, 1), POSTED, date(2025, 6, 29), date(2025, 6, 30)]
+    offered = [[str(kept.products[row].valid_from) for row in kept.index_as_of(day)] for day in days]
+    assert offered == [[str(LONG_AGO)], [], [str(POSTED)], [str(POSTED)], []]
+
+
 def test_narrowed_by_nothing_is_everything(base):
     assert narrowed(base, {}) is base
 

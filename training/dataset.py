@@ -109,11 +109,11 @@ class World:
 
 def narrowed(tables: Tables, where: Where) -> Tables:
     """The tables with only those products whose columns hold one of the values, and their outcomes."""
-    products = tables.products
+    products = _ended(tables.products)
     for column, values in where.items():
         if column not in products:
             raise InputError("--where", [Fault(column, f"is a product column, one of {', '.join(products.columns)}")])
-        products = products[products[column].astype(str).isin(values)]
+        products = products[tables.products.loc[products.index, column].astype(str).isin(values)]
     if products.empty:
         raise InputError("--where", [Fault("+".join(where), "keeps at least one product")])
     kept = tables.outcomes["product_id"].isin(products["product_id"])
@@ -122,6 +122,12 @@ def narrowed(tables: Tables, where: Where) -> Tables:
         return {"products": products, "outcomes": tables.outcomes[kept]}.get(name, frame).reset_index(drop=True)
 
     return tables.map(narrow) if where else tables
+
+
+def _ended(products: pd.DataFrame) -> pd.DataFrame:
+    """Each version ends where the next of its product begins, so that it stays ended when that one is left out."""
+    following = products.sort_values("valid_from").groupby("product_id")["valid_from"].shift(-1)
+    return products.assign(valid_to=np.fmin(products["valid_to"], following.reindex(products.index)))
 
 
 def queries(

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 from time import monotonic, sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,8 @@ from tests import bundles
 from tests import factories as make
 from training.batch import Cluster, Local, Options, check_name, columns, rank_all
 from training.batch.output import part_file
-from training.batch.running import JOB
+from training.batch.preparing import HISTORY, PLAN
+from training.batch.running import JOB, PREPARED
 from training.dataset import World
 
 ROOT = Path(__file__).parent.parent
@@ -327,6 +330,84 @@ def test_a_batch_that_is_killed_goes_on_where_it_stopped(crowd, bundle, tmp_path
     assert survived.items() <= files(out).items()
     rank_all(crowd, bundle, tmp_path / "whole", engine=Local(1), part_needs=4)
     assert files(out) == files(tmp_path / "whole")
+
+
+@pytest.fixture
+def killed(monkeypatch):
+    """Whoever removes a folder is killed when one file is gone, or who moves a file to its place before it is there."""
+
+    def removing(file):
+        def stop(path, **_options):
+            if (Path(path) / file).exists():
+                (Path(path) / file).unlink()
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(shutil, "rmtree", stop)
+
+    def moving(file):
+        real = Path.replace
+
+        def stop(path, target):
+            if target.name == file:
+                raise KeyboardInterrupt
+            return real(path, target)
+
+        monkeypatch.setattr(Path, "replace", stop)
+
+    return SimpleNamespace(removing=removing, moving=moving, no_more=monkeypatch.undo)
+
+
+def test_a_batch_that_is_killed_while_it_clears_up_is_not_in_the_way_of_the_next(crowd, bundle, tmp_path, killed):
+    out = tmp_path / "list.csv"
+    killed.removing(JOB)
+    with pytest.raises(KeyboardInterrupt):
+        rank_all(crowd, bundle, out, engine=Local(1))
+    killed.no_more()
+    assert rank_all(crowd, bundle, out, engine=Local(1)).matches == 200
+    assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
+
+
+def test_a_batch_of_broken_tables_that_is_killed_while_it_clears_up_is_not_either(crowd, bundle, tmp_path, killed):
+    broken, out = tmp_path / "broken", tmp_path / "parts"
+    shutil.copytree(crowd, broken)
+    (broken / "needs.parquet").write_text("no parquet")
+    killed.removing(JOB)
+    with pytest.raises(KeyboardInterrupt):
+        rank_all(broken, bundle, out, engine=Local(1))
+    killed.no_more()
+    assert rank_all(crowd, bundle, out, engine=Local(1)).matches == 200
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "parts"]
+
+
+def test_what_is_prepared_is_there_whole_or_not_at_all(crowd, bundle, tmp_path, killed):
+    out = tmp_path / "parts"
+    killed.removing(HISTORY)
+    with pytest.raises(KeyboardInterrupt):
+        rank_all(crowd, bundle, out, engine=Local(1))
+    killed.no_more()
+    assert not (out / PREPARED).exists()
+    part_file(out, 0).unlink()
+    assert rank_all(crowd, bundle, out, engine=Local(1)).matches == 200
+    assert JOB in {path.name for path in out.iterdir()} <= {JOB, *files(out)}
+
+
+@pytest.mark.parametrize("file", [JOB, PLAN])
+def test_a_batch_that_is_killed_before_a_file_is_whole_goes_on(crowd, bundle, tmp_path, killed, file):
+    killed.moving(file)
+    with pytest.raises(KeyboardInterrupt):
+        rank_all(crowd, bundle, tmp_path / "parts", engine=Local(1))
+    killed.no_more()
+    assert rank_all(crowd, bundle, tmp_path / "parts", engine=Local(1)).matches == 200
+
+
+@pytest.mark.parametrize("text", ["", '{"asked": {', "[]"])
+def test_a_folder_that_does_not_say_what_was_asked_is_no_batch_s(crowd, bundle, tmp_path, text):
+    for folder in (tmp_path / "parts", tmp_path / ".list.csv.parts"):
+        folder.mkdir()
+        (folder / JOB).write_text(text)
+    with pytest.raises(InputError, match=r"--out: is new, empty or holds a batch, which .* is not"):
+        rank_all(crowd, bundle, tmp_path / "parts")
+    assert rank_all(crowd, bundle, tmp_path / "list.csv", engine=Local(1)).matches == 200
 
 
 def test_a_dask_cluster_gives_the_same_bytes_as_this_machine(crowd, bundle, tmp_path):

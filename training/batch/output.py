@@ -1,5 +1,6 @@
 """What a batch writes: a folder of parquet parts, each moved there whole, and the one file that they become."""
 
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -28,14 +29,41 @@ def part_file(folder: Path, part: int) -> Path:
     return folder / f"part-{part:05}.parquet"
 
 
+def aside_of(path: Path) -> Path:
+    """Where a file is written before it is moved to `path` whole."""
+    return path.with_name(f".{path.name}.part")
+
+
+def write_whole(text: str, path: Path) -> None:
+    """A text file that is there whole or, to whoever is killed meanwhile, as it was before."""
+    aside_of(path).write_text(text)
+    aside_of(path).replace(path)
+
+
+def remove(folder: Path) -> None:
+    """Takes a folder away at once, under another name; killed while that goes, `sweep` does the rest."""
+    sweep(folder)
+    if folder.exists():
+        folder.replace(_gone(folder))
+    sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Clears what a `remove` that was killed left of a folder."""
+    shutil.rmtree(_gone(folder), ignore_errors=True)
+
+
+def _gone(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name.lstrip('.')}.gone")
+
+
 def write_part(rows: Sequence[dict[str, Any]], needs: int, schema: pa.Schema, path: Path) -> None:
     """The rows of so many needs as parquet, written aside and moved there whole: a part that is there is finished."""
     ranked = [row["need_id"] for row in rows if row.get("rank")]
     counts = ",".join(map(str, (needs, len(set(ranked)), len(ranked))))
     table = pa.Table.from_pylist(list(rows), schema=schema.with_metadata({COUNTS: counts}))
-    aside = path.with_name(f".{path.name}.part")
-    pq.write_table(table, aside)
-    aside.replace(path)
+    pq.write_table(table, aside_of(path))
+    aside_of(path).replace(path)
 
 
 def counted(parts: Iterable[Path]) -> tuple[int, int, int]:
@@ -47,9 +75,8 @@ def counted(parts: Iterable[Path]) -> tuple[int, int, int]:
 
 def join(parts: Iterable[Path], schema: pa.Schema, out: Path) -> None:
     """The parts as one file, one part in memory at a time; parquet or csv by the name's ending."""
-    aside = out.with_name(f".{out.name}.part")
-    (_join_parquet if out.suffix == ".parquet" else _join_csv)(parts, schema, aside)
-    aside.replace(out)
+    (_join_parquet if out.suffix == ".parquet" else _join_csv)(parts, schema, aside_of(out))
+    aside_of(out).replace(out)
 
 
 def _join_parquet(parts: Iterable[Path], schema: pa.Schema, aside: Path) -> None:

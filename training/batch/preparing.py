@@ -13,6 +13,7 @@ from matching.domain import Stage
 from matching.ranker import Ranker
 from matching.tables import Tables
 from training.batch import source
+from training.batch.output import write_whole
 from training.batch.rows import Options
 from training.batch.source import Slice
 from training.dataset import World, narrowed
@@ -66,7 +67,7 @@ def prepare(
         getattr(world.tables, name).to_parquet(folder / f"{name}.parquet", index=False)
     np.save(folder / NEEDS, _settled(known))
     plan = Plan(str(tables), str(bundle), day, options, tuple(source.slices(tables, part_needs)))
-    (folder / PLAN).write_text(json.dumps(asdict(plan) | {"as_of": str(day)}))
+    write_whole(json.dumps(asdict(plan) | {"as_of": str(day)}), folder / PLAN)
     return plan
 
 

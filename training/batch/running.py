@@ -5,7 +5,6 @@ read them, `part-00000.parquet` and so on are finished parts. Killed at any mome
 """
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any, Final
 from matching.errors import Fault, InputError, MatchingError
 from matching.tables import ENTITIES, described, file_of
 from training.batch.engines import Engine, Local
-from training.batch.output import counted, join, part_file
+from training.batch.output import aside_of, counted, join, part_file, remove, sweep, write_whole
 from training.batch.preparing import Plan, prepare
 from training.batch.rows import Options, columns
 from training.batch.working import rank_part
@@ -62,13 +61,13 @@ def rank_all(
         plan = _planned(folder, data.absolute(), bundle.absolute(), as_of, options, part_needs)
         parts, finished = len(plan.slices), _finished(folder, len(plan.slices))
         _work_off(folder, plan, finished, engine or Local(), progress)
-        (folder / JOB).write_text(json.dumps({"asked": asked, "parts": parts}))
-    shutil.rmtree(folder / PREPARED, ignore_errors=True)
+        write_whole(json.dumps({"asked": asked, "parts": parts}), folder / JOB)
+    remove(folder / PREPARED)
     files = [part_file(folder, part) for part in range(parts)]
     done = Done(*counted(files), len(finished))
     if out.suffix:
         join(files, columns(options), out.absolute())
-        shutil.rmtree(folder)
+        remove(folder)
     return done
 
 
@@ -79,7 +78,7 @@ def _planned(
     try:
         return prepare(folder / PREPARED, data, bundle, as_of, options, part_needs)
     except MatchingError:
-        shutil.rmtree(folder)
+        remove(folder)
         raise
 
 
@@ -110,13 +109,13 @@ def _asked(
 def _claimed(folder: Path, asked: dict[str, Any], anew: bool) -> int | None:
     """How many parts a finished batch here has; None where it is not finished, or new: then the folder is taken.
 
-    Another batch's folder begins `anew` where that is wanted. Raises `InputError` where it is not, and where the folder
-    is no batch's.
+    Whatever is not this batch's begins `anew` where that is wanted. Raises `InputError` where it is not.
     """
-    job = folder / JOB
-    found = json.loads(job.read_text()) if job.exists() else None
-    if anew and found and found["asked"] != asked:
-        shutil.rmtree(folder)
+    sweep(folder)
+    sweep(folder / PREPARED)
+    found = _told(folder / JOB)
+    if anew and (found is None or found["asked"] != asked):
+        remove(folder)
         found = None
     if found:
         if found["asked"] != asked:
@@ -125,11 +124,20 @@ def _claimed(folder: Path, asked: dict[str, Any], anew: bool) -> int | None:
             raise InputError("rank", [Fault("--out", rule)])
         parts: int | None = found.get("parts")
         return parts
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and set(folder.iterdir()) - {aside_of(folder / JOB)}:
         raise InputError("rank", [Fault("--out", f"is new, empty or holds a batch, which {folder} is not")])
     folder.mkdir(parents=True, exist_ok=True)
-    job.write_text(json.dumps({"asked": asked}))
+    write_whole(json.dumps({"asked": asked}), folder / JOB)
     return None
+
+
+def _told(job: Path) -> dict[str, Any] | None:
+    """What a batch's folder says was asked of it; None where it is no batch's."""
+    try:
+        found = json.loads(job.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "asked" in found else None
 
 
 def _finished(folder: Path, parts: int | None) -> set[int]:

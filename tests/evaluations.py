@@ -69,9 +69,9 @@ def evaluation(
         values = {name: np.array(column, dtype=np.float64) for name, column in scores[query.need_id].items()}
         scored.append(Scored(query, query.need_id == "N2", query.gains, values))
     header = {"model_id": "20250101-abc", "source": world.tables.source, "from": str(SINCE), "to": None}
+    header["trained_until"] = changes.pop("trained_until", str(SINCE))
     found = report(scored) | header | {"where": {}, "all_industries": False, "gain": "taken"}
-    given = {"importance": IMPORTANCE, "trained_until": str(SINCE)} | changes
-    return Evaluation(found, scored, world, **given)
+    return Evaluation(found, scored, world, **{"importance": IMPORTANCE} | changes)
 
 
 @cache

@@ -80,6 +80,14 @@ def test_evaluate_prints_the_table_and_writes_the_report(run, data, models, tmp_
         assert any(system.split()[0] in line for line in out)
 
 
+@pytest.mark.parametrize(("since", "warned"), [("2024-12-31", True), ("2025-01-01", False)])
+def test_evaluate_says_where_the_model_has_seen_what_it_is_asked(run, data, models, tmp_path, since, warned):
+    code, out, _ = run("evaluate", data, "--models", models, "--from", since, "--json", tmp_path / "report.json")
+    assert code == 0
+    assert json.loads((tmp_path / "report.json").read_text())["trained_until"] == "2025-01-01"
+    assert any("trained on rows up to 2025-01-01" in line and "flatter" in line for line in out) is warned
+
+
 def test_evaluate_takes_the_model_that_is_named(run, data, models, loyal_ranker, tmp_path):
     report = tmp_path / "report.json"
     run("evaluate", data, "--models", models, "--model", loyal_ranker.model_id, "--from", "2025-05-01",

@@ -57,7 +57,6 @@ class Evaluation:
     scored: Sequence[Scored]
     world: World
     importance: Mapping[str, float] = field(default_factory=dict)
-    trained_until: str | None = None
     seed: int = 0
     chances: pd.DataFrame | None = None
 
@@ -75,10 +74,10 @@ def evaluate(
 ) -> Evaluation:
     """The report, with all that a page about it shows.
 
-    The report holds `queries`, `candidates` (mean), `reachable` (share) and `systems[NAME][SLICE][METRIC]` as {value,
-    low, high}; `calibration[KIND]` is as in `reliability.measured`, or says `why` no chance is stated. With `truth`
-    (need_id, product_id, chance) the gain of a candidate is its true chance, and the oracle that knows it is among
-    the systems.
+    The report holds `queries`, `candidates` (mean), `reachable` (share), `trained_until` (the model's) and
+    `systems[NAME][SLICE][METRIC]` as {value, low, high}; `calibration[KIND]` is as in `reliability.measured`, or says
+    `why` no chance is stated. With `truth` (need_id, product_id, chance) the gain of a candidate is its true chance,
+    and the oracle that knows it is among the systems.
     """
     progress("history", 0.0)
     world = World.of(narrowed(tables, where or {}))
@@ -90,6 +89,7 @@ def evaluate(
         scored = with_truth(world, scored, truth)
     found = report(scored, seed) | {
         "model_id": ranker.model_id,
+        "trained_until": ranker.manifest.get("until"),
         "source": tables.source,
         "from": str(since),
         "to": str(until) if until else None,
@@ -102,8 +102,18 @@ def evaluate(
     silent_on = unstated(ranker.manifest.get("applications", {}), list(ranker.calibration.intercepts))
     found["calibration"] = measured(candidates, truth, seed) | silent_on
     chances = candidates.dropna()[["kind", "chance", "granted"]]
-    trained_until = ranker.manifest.get("until")
-    return Evaluation(found, scored, world, _importance(ranker), trained_until, seed, chances if len(chances) else None)
+    return Evaluation(found, scored, world, _importance(ranker), seed, chances if len(chances) else None)
+
+
+def caution(found: Mapping[str, Any]) -> str | None:
+    """What to say of a report on rows that the model was trained on; None of any other."""
+    until = found["trained_until"]
+    if until is None or until <= found["from"]:
+        return None
+    return (
+        f"The model was trained on rows up to {until}, later than the first day of this window: "
+        "it has seen part of what it is asked here, and the figures flatter it."
+    )
 
 
 def fitted_baselines(world: World, since: date, all_industries: bool, seed: int) -> list[Baseline]:

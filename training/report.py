@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from training import breakdown, charts
-from training.evaluate import MODEL, Evaluation
+from training.evaluate import MODEL, Evaluation, caution
 from training.fairness import said
 from training.metrics import Interval, paired
 from training.reliability import calibration_error, reliability
@@ -88,8 +88,7 @@ def page(found: Evaluation) -> str:
         .render(
             report=found.report,
             tables=found.world.tables,
-            trained_until=found.trained_until,
-            seen=found.trained_until is not None and found.trained_until > found.report["from"],
+            caution=caution(found.report),
             rival=rival,
             model=found.report["systems"][MODEL]["all"]["ndcg@10"],
             lead=_lead(needs, found.seed),

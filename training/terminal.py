@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from matching import tables as gate
-from training.evaluate import METRICS
+from training.evaluate import METRICS, caution
 from training.fairness import said
 
 notes = Console(stderr=True)
@@ -40,7 +40,12 @@ def print_sizes(tables: gate.Tables, out: Path) -> None:
 
 
 def print_report(found: dict[str, Any]) -> None:
-    """Every system with its intervals, the chance against what came of it, and what a constraint costs."""
+    """Every system with its intervals, the chance against what came of it, and what a constraint costs.
+
+    Before all of it what flatters the model, where anything does.
+    """
+    if flattered := caution(found):
+        print(flattered)
     print(
         f"{found['queries']} needs of {found['enterprises']} enterprises, {found['candidates']:.0f} candidates on "
         f"average, {found['reachable']:.3f} reachable; gain: {found['gain']}"

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import sys
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -200,6 +201,15 @@ def refused(result, *texts):
 def test_an_unknown_model_is_named(run, data, models, command):
     name, *options = command
     refused(run(name, data, "--models", models, "--model", "20990101-none", *options), "'20990101-none'")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "benchmark", "rank"])
+def test_a_model_of_another_currency_is_refused(run, loyal, models, tmp_path, command):
+    tables.write(replace(loyal, currency="USD"), tmp_path / "data")
+    options = ["--out", tmp_path / "parts"] if command == "rank" else ["--from", "2025-01-01"]
+    result = run(command, tmp_path / "data", "--models", models, *options)
+    refused(result, f"{command}: currency: is CNY as the model's, not USD")
+    assert not (tmp_path / "parts").exists()
 
 
 def test_an_unknown_model_is_not_promoted(run, models):

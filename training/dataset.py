@@ -107,6 +107,13 @@ class World:
         return rows[alive[self.roster.product[rows]]]
 
 
+def in_one_currency(command: str, tables: Tables, manifest: Mapping[str, Any]) -> None:
+    """Raises `InputError` where a model learned what amounts mean in another currency than the tables'."""
+    learned = manifest.get("currency", tables.currency)
+    if learned != tables.currency:
+        raise InputError(command, [Fault("currency", f"is {learned} as the model's, not {tables.currency}")])
+
+
 def narrowed(tables: Tables, where: Where) -> Tables:
     """The tables with only those products whose columns hold one of the values, and their outcomes."""
     products = _ended(tables.products)

@@ -23,7 +23,7 @@ from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.tables import Tables
 from training.baselines import BackOff, Baseline, OwnThenRegion, Popularity, Random, RecentInRegion
-from training.dataset import Query, Where, World, narrowed, queries
+from training.dataset import Query, Where, World, in_one_currency, narrowed, queries
 from training.metrics import bootstrap, measures
 from training.reliability import measured, stated, unstated
 from training.train import Progress, silent
@@ -79,6 +79,7 @@ def evaluate(
     `why` no chance is stated. With `truth` (need_id, product_id, chance) the gain of a candidate is its true chance,
     and the oracle that knows it is among the systems.
     """
+    in_one_currency("evaluate", tables, ranker.manifest)
     progress("history", 0.0)
     world = World.of(narrowed(tables, where or {}))
     asked = queries(world, since, until, all_industries)

@@ -16,7 +16,7 @@ from training.batch import source
 from training.batch.output import write_whole
 from training.batch.rows import Options
 from training.batch.source import Slice
-from training.dataset import World, narrowed
+from training.dataset import World, in_one_currency, narrowed
 
 SETTLED: Final = (Stage.GRANTED, Stage.DRAWN, Stage.EXPIRED)
 PLAN: Final = "plan.json"
@@ -52,7 +52,7 @@ def prepare(
 ) -> Plan:  # fmt: skip
     """The plan in `folder`, beside it history, catalogue and settled needs; what is there already stays as it is.
 
-    Raises `InputError` as `source.past` does.
+    Raises `InputError` as `source.past` and `in_one_currency` do.
     """
     if (folder / PLAN).exists():
         return Plan.read(folder)
@@ -60,8 +60,9 @@ def prepare(
     folder.mkdir()
     tables = source.as_parquet(data, folder / "tables")
     day = as_of or source.last_day(tables)
-    known = source.past(tables, day)
-    world = World.of(narrowed(known, Ranker.load(bundle).manifest.get("where", {})))
+    known, about = source.past(tables, day), Ranker.load(bundle).manifest
+    in_one_currency("rank", known, about)
+    world = World.of(narrowed(known, about.get("where", {})))
     world.history.save(folder / HISTORY)
     for name in ("institutions", "products"):
         getattr(world.tables, name).to_parquet(folder / f"{name}.parquet", index=False)

@@ -28,7 +28,7 @@ from training.benchmark.ours import Xgboost, Yeti
 from training.benchmark.peer import THREADS, Past, Peer, Refitted
 from training.benchmark.raw import RawColumns
 from training.benchmark.shares import BackOffShares
-from training.dataset import Query, Where, World, narrowed, queries
+from training.dataset import Query, Where, World, in_one_currency, narrowed, queries
 from training.evaluate import METRICS, MODEL, Scored, report, score
 from training.metrics import measures, paired
 from training.train import Progress, silent, train
@@ -85,6 +85,8 @@ def benchmark(
         raise InputError(
             "benchmark", [Fault("--years", "is 1 where a model is given: each year has a model of its own")]
         )
+    if ranker:
+        in_one_currency("benchmark", tables, ranker.manifest)
     world = World.of(narrowed(tables, where or {}))
     contest = _Contest(tables, world, where, all_industries, ranker, seed, peers, progress)
     rounds = [contest.asked(*span) for span in _spans(since, until, years)]

@@ -155,6 +155,13 @@ def test_without_an_open_need_the_file_has_its_columns_and_no_row(rank, tmp_path
     assert len(found) == 0
 
 
+def test_tables_without_a_need_say_no_day_and_are_ranked_as_of_one(rank, tmp_path):
+    gate.write(make.tables(needs=[], outcomes=[]), tmp_path)
+    with pytest.raises(InputError, match="--as-of: is given where tables have neither needs nor outcomes"):
+        rank(tmp_path)
+    assert rank(tmp_path, as_of=DAY).empty
+
+
 def test_a_table_that_breaks_a_rule_is_refused(crowd, rank, tmp_path):
     for file in crowd.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())

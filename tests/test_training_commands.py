@@ -309,6 +309,17 @@ def test_a_truth_that_is_none_is_refused(run, data, models):
     )
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["simulate", "--out"], ["train", ".", "--models"], ["evaluate", ".", "--from", "2025-01-01", "--models"],
+     ["ablate", ".", "--from"], ["benchmark", ".", "--from"]],
+)  # fmt: skip
+def test_a_seed_is_no_negative_number(run, words):
+    code, out, err = run(*words, "2025-01-01", "--seed", -1)
+    assert (code, out) == (2, [])
+    assert any("'--seed': " in line and "greater than or equal to 0" in line for line in err)
+
+
 def test_an_option_that_does_not_exist_is_a_usage_error(run):
     code, out, err = run("train", "--speed", "9")
     assert (code, out) == (2, [])

@@ -45,7 +45,7 @@ Filter = Annotated[
     list[str] | None, typer.Option("--where", metavar="COLUMN=VALUE[,VALUE]", help="Keep only these products.")
 ]
 Everyone = Annotated[bool, typer.Option("--all-industries", help="Not only manufacturing enterprises.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")]
 Truth = Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")]
 Engine = Annotated[Engines, typer.Option(help="All cores of this machine, or a Dask cluster.")]
 Scheduler = Annotated[str | None, typer.Option(metavar="URL", help="The cluster's, tcp://HOST:8786.")]

@@ -71,9 +71,11 @@ def past(folder: Path, day: date) -> Tables:
 
 
 def last_day(folder: Path) -> date:
-    """The last day on which a need was posted or something came of one."""
-    found = [_latest(folder, name, gate.DATED[name]) for name in ("needs", "outcomes")]
-    return max(day for day in found if not pd.isna(day)).date()
+    """The last day on which a need was posted or something came of one. Raises `InputError` where there is none."""
+    found = pd.Series([_latest(folder, name, gate.DATED[name]) for name in ("needs", "outcomes")]).dropna()
+    if found.empty:
+        raise InputError("rank", [Fault("--as-of", "is given where tables have neither needs nor outcomes")])
+    return found.max().date()
 
 
 def white_list(folder: Path, part: Slice) -> Tables:

@@ -247,6 +247,15 @@ def test_a_file_in_a_folder_that_is_not_there_is_refused(tmp_path):
         check_name(tmp_path / "nowhere" / "out.csv")
 
 
+def test_a_folder_of_a_file_s_name_and_a_file_of_a_folder_s_are_refused(tmp_path):
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(InputError, match=r"--out: is a file, not the folder .*out\.csv"):
+        check_name(tmp_path / "out.csv")
+    (tmp_path / "out").write_text("")
+    with pytest.raises(InputError, match=r"--out: ends in .parquet or .csv or names a folder, not the file .*out"):
+        check_name(tmp_path / "out")
+
+
 # parts
 
 

@@ -274,6 +274,25 @@ def test_a_file_that_cannot_be_written_is_refused(run, data, models, tmp_path):
     refused(result, "nowhere")
 
 
+@pytest.mark.parametrize("command", ["evaluate", "ablate", "benchmark"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(run, tmp_path, command):
+    models = ["--models", tmp_path / "none"] if command == "evaluate" else []
+    for place, why in ((tmp_path / "none" / "a.json", "lies in a folder that exists"), (tmp_path, "is a file, not")):
+        refused(run(command, tmp_path / "none", *models, "--from", "2025-01-01", "--json", place), f"--json: {why}")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--json", "report.html"], "--html: is another file than that of --json, not "),
+        (["--json", "report.json", "--html", "report.json"], "--html: is another file than that of --json, not "),
+        (["--html", "none/report.html"], "--html: lies in a folder that exists, not none"),
+    ],
+)
+def test_a_page_has_a_file_of_its_own_in_a_folder_that_exists(run, tmp_path, options, why):
+    refused(run("evaluate", tmp_path, "--models", tmp_path, "--from", "2025-01-01", *options), why)
+
+
 def test_an_unknown_source_is_named_among_the_known(run, tmp_path):
     result = run("import", "ecb", tmp_path / "release.csv", "--out", tmp_path / "data")
     refused(result, "source: is one of sba504, us-exim, bndes, ssbci, not 'ecb'")

@@ -23,6 +23,7 @@ from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
 from training.evaluate import evaluate, write_json
 from training.fairness import constrained
+from training.outputs import check_file, report_files
 from training.promote import promote
 from training.terminal import notes, print_report, print_sizes, steps
 from training.train import Fitter, train
@@ -139,6 +140,7 @@ def evaluate_command(
     seed: Seed = 0,
 ) -> None:
     """Measure a model and the baselines on needs from a date on."""
+    page = report_files(json_file, html)
     ranker = _ranker(models, model)
     tables = gate.read(data)
     chances = _truth(truth) if truth else None
@@ -147,7 +149,6 @@ def evaluate_command(
         found = evaluate(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
     if exposure_cap or exposure_floor:
         found = constrained(found, Exposure(cap=exposure_cap, floor=exposure_floor, small_share=small_share))
-    page = html or (json_file and json_file.with_suffix(".html"))
     if json_file:
         write_json(found.report, json_file)
     if page:
@@ -172,6 +173,7 @@ def ablate_command(
     seeds: Annotated[int, typer.Option(min=1, help="Average each model over so many seeds.")] = 1,
 ) -> None:
     """Measure what each family of features is worth: the model without it, on needs from a date on."""
+    check_file("ablate", "--json", json_file)
     start, end = _date("--from", since), _date("--to", to) if to else None
     split = _date("--until", until) if until else None
     tables = gate.read(data)
@@ -204,6 +206,7 @@ def benchmark_command(
     """Compare a model with its peers, installed by the extra `benchmark`, on needs from a date on."""
     if model and not models:
         raise InputError("--model", [Fault("--models", "is given with --model")])
+    check_file("benchmark", "--json", json_file)
     asked = named(peers)
     ranker = _ranker(models, model) if models else None
     start, end = _date("--from", since), _date("--to", to) if to else None

@@ -11,17 +11,20 @@ import pyarrow.parquet as pq
 
 from matching.errors import Fault, InputError
 from matching.tables import SEPARATOR
+from training.outputs import check_file
 
 FILES: Final = (".parquet", ".csv")
 COUNTS: Final = "counts"
 
 
 def check_name(out: Path) -> None:
-    """Raises `InputError` where `out` is neither a parquet or csv file nor a folder: before the work, not after it."""
+    """Raises `InputError` where `out` is neither a parquet or csv file nor a folder, and as `check_file` does."""
     if out.suffix not in ("", *FILES):
         raise InputError("rank", [Fault("--out", f"ends in .parquet or .csv or names a folder, not {out.name!r}")])
-    if out.suffix and not out.absolute().parent.is_dir():
-        raise InputError("rank", [Fault("--out", f"lies in a folder that exists, not {out.parent}")])
+    if out.suffix:
+        check_file("rank", "--out", out)
+    elif out.exists() and not out.is_dir():
+        raise InputError("rank", [Fault("--out", f"ends in .parquet or .csv or names a folder, not the file {out}")])
 
 
 def part_file(folder: Path, part: int) -> Path:

@@ -1,0 +1,25 @@
+"""Whether a result can be written where it is asked for: said before the work, not after it."""
+
+from pathlib import Path
+
+from matching.errors import Fault, InputError
+
+
+def check_file(command: str, option: str, path: Path | None) -> None:
+    """Raises `InputError` where `path`, if one is given, is a folder or lies in none that exists."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(command, [Fault(option, f"is a file, not the folder {path}")])
+    if not path.absolute().parent.is_dir():
+        raise InputError(command, [Fault(option, f"lies in a folder that exists, not {path.parent}")])
+
+
+def report_files(json_file: Path | None, html: Path | None) -> Path | None:
+    """Where a report's page goes: where it is asked for, else beside the JSON. Raises `InputError` as `check_file`."""
+    check_file("evaluate", "--json", json_file)
+    page = html or (json_file and json_file.with_suffix(".html"))
+    check_file("evaluate", "--html", page)
+    if page and json_file and page.resolve() == json_file.resolve():
+        raise InputError("evaluate", [Fault("--html", f"is another file than that of --json, not {page} too")])
+    return page

@@ -13,7 +13,7 @@ from matching.memory import PARAMETERS, Kernel
 from matching.tables import frame_of
 from tests import factories as make
 from training import dataset
-from training.dataset import World, apart, group, narrowed, queries
+from training.dataset import World, apart, examined, group, narrowed, queries
 
 POSTED = date(2025, 1, 10)
 LONG_AGO = date(2018, 1, 1)
@@ -271,6 +271,26 @@ def test_a_version_stays_ended_where_the_one_after_it_is_left_out(base, order):
 
 def test_narrowed_by_nothing_is_everything(base):
     assert narrowed(base, {}) is base
+    nothing = replace(base, products=frame_of("products", []))
+    assert narrowed(nothing, {}) is nothing
+
+
+# a test's queries
+
+
+@pytest.mark.parametrize("industry", ["F/51", None])
+def test_a_test_without_a_manufacturer_names_the_option_that_asks_all(base, industry):
+    firms = [make.enterprise(enterprise_id=name, as_of=LONG_AGO, industry=industry) for name in ("E1", "E2")]
+    made = world(base, make.outcome(), *past(**LATELY), enterprises=firms)
+    with pytest.raises(InputError, match=r"try: --all-industries: is given where no query is known .*: none of 1 is"):
+        examined("try", made, POSTED, None, all_industries=False)
+    assert [query.need_id for query in examined("try", made, POSTED, None, all_industries=True)] == ["N1"]
+
+
+@pytest.mark.parametrize("all_industries", [True, False])
+def test_a_test_without_any_query_names_its_first_day(base, all_industries):
+    with pytest.raises(InputError, match="try: --from: leaves at least one query, not none from 2025-01-11 on"):
+        examined("try", world(base, make.outcome()), date(2025, 1, 11), None, all_industries)
 
 
 def test_a_filter_on_an_unknown_column_names_the_columns(base):

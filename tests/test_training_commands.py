@@ -318,7 +318,10 @@ def test_too_little_to_learn_from_is_said(run, data, tmp_path):
 
 def test_a_truth_that_is_not_there_is_named(run, data, models, tmp_path):
     truth = tmp_path / "truth.parquet"
-    refused(run("evaluate", data, "--models", models, "--from", "2025-05-01", "--truth", truth), "truth.parquet")
+    refused(
+        run("evaluate", data, "--models", models, "--from", "2025-05-01", "--truth", truth),
+        "--truth: is a file that exists",
+    )
 
 
 def test_a_truth_that_is_none_is_refused(run, data, models):

@@ -292,6 +292,8 @@ def _bundle(models: Path, model_id: str | None) -> Path:
 
 
 def _truth(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(str(path), [Fault("--truth", "is a file that exists")])
     try:
         return pd.read_parquet(path, columns=["need_id", "product_id", "chance", "granted"])
     except ValueError as error:

@@ -30,7 +30,7 @@ from matching.shown import fit_appetites
 from matching.tables import Tables
 from training.appetites import record
 from training.benchmark import lead
-from training.dataset import Query, Where, World, narrowed, queries
+from training.dataset import Query, Where, World, examined, narrowed
 from training.evaluate import MODEL, Scored, is_cold, report, with_truth
 from training.train import ROUNDS, Progress, build_groups, fit_kernels, learnable, silent, stacked
 
@@ -92,9 +92,7 @@ def ablate(
         raise InputError("ablate", [Fault("--until", f"is not after --from ({since}), not {end}")])
     progress("history", 0.0)
     world = World.of(narrowed(tables, where or {}))
-    asked = queries(world, since, to, all_industries)
-    if not asked:
-        raise InputError("ablate", [Fault("--from", f"leaves at least one query, not none from {since} on")])
+    asked = examined("ablate", world, since, to, all_industries)
     known = World.of(narrowed(tables.before(end), where or {}))
     plan = variants(alone, seed, seeds)
     models, kernels = _models(known, plan, end, all_industries, seed, rounds, progress)

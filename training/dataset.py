@@ -116,6 +116,8 @@ def in_one_currency(command: str, tables: Tables, manifest: Mapping[str, Any]) -
 
 def narrowed(tables: Tables, where: Where) -> Tables:
     """The tables with only those products whose columns hold one of the values, and their outcomes."""
+    if not where:
+        return tables
     products = _ended(tables.products)
     for column, values in where.items():
         if column not in products:
@@ -128,7 +130,7 @@ def narrowed(tables: Tables, where: Where) -> Tables:
     def narrow(name: str, frame: pd.DataFrame) -> pd.DataFrame:
         return {"products": products, "outcomes": tables.outcomes[kept]}.get(name, frame).reset_index(drop=True)
 
-    return tables.map(narrow) if where else tables
+    return tables.map(narrow)
 
 
 def _ended(products: pd.DataFrame) -> pd.DataFrame:
@@ -155,6 +157,18 @@ def queries(
     pairs = posted(world, taken, since, until, all_industries, most, fill)
     grades = _grades(outcomes[outcomes["need_id"].isin([need.need_id for need, _ in pairs])])
     return [query(world, need, firm, grades[need.need_id]) for need, firm in pairs]
+
+
+def examined(command: str, world: World, since: date, until: date | None, all_industries: bool) -> list[Query]:
+    """The queries that a test asks. Raises `InputError` where there is none, naming the option to mend."""
+    found = queries(world, since, until, all_industries)
+    if found:
+        return found
+    others = [] if all_industries else queries(world, since, until, all_industries=True)
+    if others:
+        rule = f"is given where no query is known to be a manufacturing enterprise's: none of {len(others)} is"
+        raise InputError(command, [Fault("--all-industries", rule)])
+    raise InputError(command, [Fault("--from", f"leaves at least one query, not none from {since} on")])
 
 
 def posted(

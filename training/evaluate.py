@@ -23,7 +23,7 @@ from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.tables import Tables
 from training.baselines import BackOff, Baseline, OwnThenRegion, Popularity, Random, RecentInRegion
-from training.dataset import Query, Where, World, in_one_currency, narrowed, queries
+from training.dataset import Query, Where, World, examined, in_one_currency, narrowed, queries
 from training.metrics import bootstrap, measures
 from training.reliability import measured, stated, unstated
 from training.train import Progress, silent
@@ -82,9 +82,7 @@ def evaluate(
     in_one_currency("evaluate", tables, ranker.manifest)
     progress("history", 0.0)
     world = World.of(narrowed(tables, where or {}))
-    asked = queries(world, since, until, all_industries)
-    if not asked:
-        raise InputError("evaluate", [Fault("--from", f"leaves at least one query, not none from {since} on")])
+    asked = examined("evaluate", world, since, until, all_industries)
     scored = score(world, ranker, asked, fitted_baselines(world, since, all_industries, seed), progress)
     if truth is not None:
         scored = with_truth(world, scored, truth)

@@ -28,7 +28,7 @@ from training.benchmark.ours import Xgboost, Yeti
 from training.benchmark.peer import THREADS, Past, Peer, Refitted
 from training.benchmark.raw import RawColumns
 from training.benchmark.shares import BackOffShares
-from training.dataset import Query, Where, World, in_one_currency, narrowed, queries
+from training.dataset import Query, Where, World, examined, in_one_currency, narrowed
 from training.evaluate import METRICS, MODEL, Scored, report, score
 from training.metrics import measures, paired
 from training.train import Progress, silent, train
@@ -143,9 +143,7 @@ class _Contest:
 
     def asked(self, since: date, until: date | None) -> Round:
         """All systems, learned before `since`, asked from there to before `until`."""
-        asked = queries(self.world, since, until, self.all_industries)
-        if not asked:
-            raise InputError("benchmark", [Fault("--from", f"leaves at least one query, not none from {since} on")])
+        asked = examined("benchmark", self.world, since, until, self.all_industries)
         seconds: dict[str, Seconds] = {}
         ranker, fit = self._ranker(since)
         scored, took = _timed(lambda: score(self.world, ranker, asked, [], self.progress))

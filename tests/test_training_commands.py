@@ -71,7 +71,7 @@ def test_train_prints_the_models_id_last(run, data, tmp_path, monkeypatch):
 def test_evaluate_prints_the_table_and_writes_the_report(run, data, models, tmp_path):
     report = tmp_path / "report.json"
     code, out, _ = run("evaluate", data, "--models", models, "--from", "2025-01-01", "--to", "2025-06-01",
-                       "--where", "product_id=P0,P1,P2", "--json", report)  # fmt: skip
+                       "--where", "product_id=P0", "--where", "product_id=P1,P2", "--json", report)  # fmt: skip
     assert code == 0
     found = json.loads(report.read_text())
     assert found["where"] == {"product_id": ["P0", "P1", "P2"]}

@@ -302,12 +302,13 @@ def _truth(path: Path) -> pd.DataFrame:
 
 
 def _where(filters: list[str] | None) -> dict[str, list[str]]:
-    found = {}
+    """By column all values it was given; a product is kept that has one of them in each."""
+    found: dict[str, list[str]] = {}
     for text in filters or []:
         column, equals, values = text.partition("=")
         if not (column and equals and values):
             raise InputError("--where", [Fault("--where", f"is COLUMN=VALUE[,VALUE], not {text!r}")])
-        found[column] = values.split(",")
+        found.setdefault(column, []).extend(values.split(","))
     return found
 
 

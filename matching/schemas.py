@@ -7,6 +7,7 @@ are `datetime64[ns]`. An empty text is a missing one, so that csv and parquet sa
 import re
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -196,11 +197,16 @@ def days(column: pd.Series) -> pd.Series:
     """Dates as `datetime64[ns]`; what is no date, has a time of day or a time zone becomes NaT."""
     if isinstance(column.dtype, pd.DatetimeTZDtype) or pd.api.types.is_numeric_dtype(column.dtype):
         return pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns]")
-    if column.dtype == object:
-        column = column.where(column.map(lambda value: isinstance(value, str | date | np.datetime64)), None)
+    if column.dtype.kind == "O" and column.dtype != "str":
+        column = column.astype(object).where(column.map(_is_moment), None)
     read = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
     inside = read.between(pd.Timestamp(1678, 1, 1), pd.Timestamp(2262, 1, 1)) & (read == read.dt.normalize())
     return read.where(inside).astype("datetime64[ns]")
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether it may be a date: times of several zones in one column are more than pandas can read."""
+    return isinstance(value, str | date | np.datetime64) and getattr(value, "tzinfo", None) is None
 
 
 def _numbers(column: pd.Series) -> pd.Series:
@@ -211,7 +217,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 def _number(value: Any) -> float:
     """A text or number as the nearest double (pandas' own reading of texts is off by a bit here and there)."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | np.number):
+    if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | Decimal | np.number):
         return np.nan
     try:
         return float(value)
@@ -220,7 +226,7 @@ def _number(value: Any) -> float:
 
 
 def _wholes(column: pd.Series) -> pd.Series:
-    if pd.api.types.is_integer_dtype(column.dtype):
+    if pd.api.types.is_signed_integer_dtype(column.dtype):
         return column.astype("Int64")
     numbers = _numbers(column)
     whole = (numbers == np.floor(numbers)) & (numbers.abs() < 2.0**63)
@@ -228,7 +234,8 @@ def _wholes(column: pd.Series) -> pd.Series:
 
 
 def _flags(column: pd.Series) -> pd.Series:
-    words = column.map(lambda v: str(v).lower(), na_action="ignore")
+    """Words and 0 or 1; beside gaps these may have been written as floats."""
+    words = column.map(lambda v: str(v).lower().removesuffix(".0"), na_action="ignore")
     return words.map({"true": True, "1": True, "false": False, "0": False}).astype("boolean")
 
 

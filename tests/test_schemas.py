@@ -1,9 +1,12 @@
 """The check of one frame: what it lets through, and the field, row and rule it names when it does not."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,6 +61,9 @@ def complaint(table, rows):
         ("enterprises", "founded", "1699-12-31", "is at least 1700-01-01, not '1699-12-31'"),
         ("enterprises", "first_loan", "maybe", "is true or false, not 'maybe'"),
         ("enterprises", "first_loan", 2, "is true or false, not 2"),
+        ("enterprises", "first_loan", 0.5, "is true or false, not 0.5"),
+        ("enterprises", "employees", Decimal("1.5"), "is a whole number, not Decimal('1.5')"),
+        ("enterprises", "founded", datetime(2020, 2, 3, tzinfo=UTC), "is a date (YYYY-MM-DD), not datetime.datetime("),
         ("enterprises", "size", "huge", "is one of large, medium, small, micro, not 'huge'"),
         ("enterprises", "tiers", "champion|genius", "chain_leader, not 'champion|genius'"),
         ("enterprises", "name", ["A"], "is text, not ['A']"),
@@ -154,10 +160,14 @@ def test_a_missing_optional_column_is_added_empty():
         ("employees", "15.0", 15),
         ("employees", 15.0, 15),
         ("employees", np.int32(15), 15),
+        ("employees", Decimal("15.00"), 15),
+        ("growth", Decimal("0.1"), 0.1),
         ("growth", "0.1", 0.1),
         ("first_loan", "True", True),
         ("first_loan", "false", False),
         ("first_loan", 1, True),
+        ("first_loan", 0.0, False),
+        ("first_loan", "1.0", True),
         ("founded", date(2020, 2, 3), pd.Timestamp(2020, 2, 3)),
         ("founded", datetime(2020, 2, 3), pd.Timestamp(2020, 2, 3)),
         ("founded", "2020-02-03", pd.Timestamp(2020, 2, 3)),
@@ -172,6 +182,31 @@ def test_dates_with_a_time_zone_are_refused():
     rows = frame("needs")
     rows["posted_at"] = pd.to_datetime(rows["posted_at"]).dt.tz_localize("UTC")
     assert "posted_at (row 1): is a date" in complaint("needs", rows)
+
+
+@pytest.mark.parametrize("dtype", [object, "category"])
+def test_dates_of_several_time_zones_are_refused_each_in_its_row(dtype):
+    rows = frame("needs")
+    moments = [pd.Timestamp("2025-01-10", tz="UTC"), pd.Timestamp("2025-01-10", tz="Asia/Shanghai")]
+    rows["posted_at"] = pd.Series(moments, dtype=object).astype(dtype)
+    said = complaint("needs", rows)
+    assert "posted_at (row 1): is a date" in said
+    assert "posted_at (row 2): is a date" in said
+
+
+def test_a_parquet_file_says_amounts_in_decimals_and_flags_in_floats_with_gaps(tmp_path):
+    rows = frame("needs").assign(amount=[Decimal(5), Decimal(10**15)], includes_land=[1.0, np.nan])
+    amounts = pa.array(rows["amount"], pa.decimal128(18, 2))
+    table = pa.Table.from_pandas(rows.drop(columns="amount")).append_column("amount", amounts)
+    pq.write_table(table, tmp_path / "needs.parquet")
+    checked = check_table("needs", pd.read_parquet(tmp_path / "needs.parquet"))
+    assert checked["amount"].tolist() == [5, 10**15]
+    assert checked["includes_land"].tolist() == [True, pd.NA]
+
+
+def test_a_number_beyond_the_signed_ones_is_refused_in_its_row():
+    rows = frame("needs").assign(amount=np.array([1, 2**63], np.uint64))
+    assert complaint("needs", rows).startswith("needs: amount (row 2): is a whole number, not 9223372036854775808")
 
 
 @pytest.mark.parametrize("table", ENTITIES)

@@ -92,6 +92,17 @@ def test_a_filter_leaves_other_products_out_of_the_history(narrowed):
     assert narrowed.manifest["where"] == DEALS
 
 
+@pytest.mark.parametrize("until", [None, date(2099, 1, 1)])
+def test_the_last_needs_have_had_no_more_time_where_the_date_lies_after_the_last_row(
+    loyal, tmp_path, monkeypatch, until
+):
+    decided = []
+    monkeypatch.setattr("training.train.record", lambda world, builder, end, *others: decided.append(end))
+    last = max(loyal.outcomes["at"].max(), loyal.needs["posted_at"].max())
+    train(loyal, tmp_path, until, rounds=1)
+    assert decided == [last.date() + timedelta(days=1)]
+
+
 def test_progress_goes_up_to_the_whole_of_each_step(narrowed, told):
     steps = list(dict.fromkeys(step for step, _ in told))
     assert steps == ["history", "memory", "features", "forest"]

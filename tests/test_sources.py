@@ -10,6 +10,7 @@ import pytest
 from matching.errors import InputError
 from tests.releases import AFTERWARDS, AMOUNTS, DATES, release, row
 from training.sources import SOURCES, read
+from training.sources._deals import need_ids
 
 SOURCE_NAMES = list(SOURCES)
 
@@ -124,6 +125,12 @@ def test_tables_name_their_source_currency_and_credit_line(crowds, source):
 def test_texts_longer_than_an_id_or_a_name_are_cut(tmp_path, source, columns):
     tables, _ = imported(tmp_path, source, row(source, **dict.fromkeys(columns, "Acme / Söhne " * 50)))
     assert tables.enterprises["enterprise_id"].tolist() == [("Acme Söhne " * 50)[:128].strip()]
+
+
+def test_needs_of_enterprises_whose_ids_begin_alike_are_numbered_together():
+    firms = ["A" * 100 + "one", "A" * 100 + "two", "B", "B"]
+    found = need_ids(pd.DataFrame({"enterprise_id": firms, "at": pd.Timestamp(2024, 5, 1)}))
+    assert found.tolist() == [f"{'A' * 100}.20240501.1", f"{'A' * 100}.20240501.2", "B.20240501.1", "B.20240501.2"]
 
 
 def test_sba504_gives_one_need_and_an_outcome_for_each_leg(tmp_path):

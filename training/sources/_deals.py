@@ -14,9 +14,10 @@ _OUTCOME: Final = ["need_id", "product_id", "stage", "at", "amount"]
 
 
 def need_ids(deals: pd.DataFrame) -> pd.Series:
-    """An id from the enterprise, the day and a running number within both: no later row can change it."""
-    running = deals.groupby(["enterprise_id", "at"]).cumcount() + 1
-    return deals["enterprise_id"].str[:100] + "." + deals["at"].dt.strftime("%Y%m%d") + "." + running.astype(str)
+    """An id from the enterprise's, cut short, the day and a running number of both: no later row can change it."""
+    enterprise = deals["enterprise_id"].str[:100]
+    running = deals.groupby([enterprise, "at"]).cumcount() + 1
+    return enterprise + "." + deals["at"].dt.strftime("%Y%m%d") + "." + running.astype(str)
 
 
 def tables(deals: pd.DataFrame, legs: pd.DataFrame, source: str, currency: str, attribution: str) -> Tables:

@@ -426,12 +426,24 @@ def test_a_form_of_an_ended_session_keeps_what_was_written(officer, hands):
     assert "<b>" not in officer.page
 
 
-def test_a_grant_that_came_too_late_keeps_its_figures(officer):
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        (
+            {"step": "grant", "version": "1", "amount": "123", "rate": "3.3"},
+            "Record the grant\nAmount: 123\n3.3% a year",
+        ),
+        (
+            {"step": "suggest", "version": "9", "product_id": "P1", "reasons": ["faster"]},
+            "Suggest another of our products\nProduct: P1\nDecided sooner",
+        ),
+    ],
+)
+def test_a_step_that_came_too_late_keeps_what_it_said(officer, fields, kept):
     case_id = officer.cases()[0]
     officer.get(f"/desk/cases/{case_id}?lang=en")
-    fields = {"step": "grant", "version": "1", "amount": "123", "rate": "3.3", "product_id": "P1"}
     assert officer.post(f"/desk/cases/{case_id}", **fields).status_code == 409
-    assert officer.says("Record the grant\nAmount: 123\n3.3% a year\nProduct: P1</textarea>")
+    assert officer.says(f"{kept}</textarea>")
 
 
 def test_an_unknown_step_is_no_page(officer):

@@ -21,7 +21,7 @@ WORDS = {
     "zh-CN": {
         "steps": ["受理", "登记对接", "登记申请", "登记授信", "登记放款"],
         "stages": ["已受理", "已对接", "已申请", "已授信", "已放款"],
-        "decline": "拒绝", "reason": "资产负债率过高", "declined": "已拒绝", "came": "推送至本机构",
+        "decline": "拒绝", "reason": "资产负债率过高", "declined": "已拒绝", "came": "推送至机构",
         "sign in": "登录", "name": "用户名", "password": "密码", "sign out": "退出",
     },
     "en": {

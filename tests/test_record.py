@@ -115,15 +115,59 @@ def test_what_a_platform_reported_is_kept_as_it_said_and_once(service, item):
     assert (summary.read, summary.kept) == (4, 3)
 
 
-def test_needs_that_came_by_value_are_in_the_tables(service):
+def asked(service, **given):
+    """The answer to a request as it comes over the wire."""
+    return recommend(service, RecommendationRequest.model_validate(given))
+
+
+def reported(service, need_id, key, product_id="P0", stage="shown", at=date(2025, 1, 10), **more):
+    said = OutcomeRequest(need_id=need_id, product_id=product_id, stage=stage, at=at, **more)
+    return report(service, SYSTEM, said, key)
+
+
+def facts(service, enterprise_id):
+    """The day and the revenue of all that the record knows of an enterprise."""
+    tables, _, _ = read(service.settings.database_url)
+    found = gate.records("enterprises", tables.enterprises[tables.enterprises["enterprise_id"] == enterprise_id])
+    return [(str(row["as_of"]), row["revenue"]) for row in found]
+
+
+def test_needs_that_came_by_value_are_in_the_tables_once_listed_or_something_came_of_them(service):
     firm = {"enterprise_id": "E-new", "as_of": "2025-01-01"}
     given = {"enterprise": firm, "need": {"need_id": "N-new", "amount": 5, "posted_at": "2025-01-09"}}
     list_need(service, SYSTEM, ListingRequest.model_validate(given))
-    asked = RecommendationRequest.model_validate(given | {"need": {"need_id": "N-asked", "amount": 5}})
-    recommend(service, asked)
+    for name in ("N-asked", "N-told"):
+        asked(service, enterprise=firm | {"enterprise_id": f"E-{name}"}, need={"need_id": name, "amount": 5})
+    reported(service, "N-told", "t-1")
     tables, _, _ = read(service.settings.database_url)
-    assert {"N-new", "N-asked", "N0"} <= set(tables.needs["need_id"])
+    assert {"N-new", "N-told", "N0"} <= set(tables.needs["need_id"])
+    assert "N-asked" not in set(tables.needs["need_id"])
     assert (tables.enterprises["enterprise_id"] == "E-new").sum() == 1
+    assert (tables.enterprises["enterprise_id"] == "E-N-told").sum() == 1
+
+
+@pytest.mark.parametrize("as_of", [None, "2030-01-01"])
+def test_what_was_only_asked_is_neither_a_need_nor_a_fact(service, item, as_of):
+    known, _, _ = read(service.settings.database_url)
+    rich = {"enterprise_id": "E3", "region": "CN/500000/500106", "revenue": 999_999_999}
+    asked(service, enterprise=rich, need={"amount": 5}, as_of=as_of)
+    found, _, _ = read(service.settings.database_url)
+    assert found.needs.equals(known.needs)
+    assert found.enterprises.equals(known.enterprises)
+
+
+def test_a_question_about_a_need_of_which_something_came_tells_nothing_of_its_enterprise(service, hands):
+    rich = {"enterprise_id": "E3", "revenue": 999_999_999}
+    asked(service, enterprise=rich, need={"need_id": "N3", "amount": 5}, as_of="2030-01-01")
+    reported(service, "N3", "t-1")
+    before = facts(service, "E3")
+    assert [day for day, _ in before] == ["2022-12-31"]
+    firm = {"enterprise_id": "E-new", "revenue": 7}
+    for revenue in (7, 8):
+        asked(service, enterprise=firm | {"revenue": revenue}, need={"need_id": "N-new", "amount": revenue})
+        hands.move(seconds=1)
+    reported(service, "N-new", "t-2")
+    assert facts(service, "E-new") == [("2025-01-10", 7)]
 
 
 def test_features_are_those_that_were_logged_bit_for_bit(service, item):

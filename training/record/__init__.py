@@ -29,7 +29,8 @@ from training.sources import Summary
 NAME: Final = "service"
 LOGGED: Final = "logged.parquet"
 READ: Final = (
-    "institutions", "products", "enterprises", "needs", "recommendations", "loads", "cases", "case_events", "outcomes",
+    "institutions", "products", "enterprises", "needs", "recommendations", "loads", "listings", "cases", "case_events",
+    "outcomes",
 )  # fmt: skip
 STAGES: Final = {
     "contacted": Stage.CONTACTED,
@@ -97,15 +98,30 @@ def _documents(connection: Connection, table: Table) -> list[Row]:
 
 
 def _asked(connection: Connection, known: dict[str, Table]) -> tuple[list[Row], list[Row]]:
-    """Needs and enterprises as loaded or listed, and as recommended for where they are in no table."""
+    """Needs and enterprises as loaded or listed, and as asked about where something came of it.
+
+    What else was recommended for may be no more than a question: what if it earned more, or asked in some years?
+    """
     needs = {row["need_id"]: row for row in _documents(connection, known["needs"])}
     firms = {(row["enterprise_id"], row["as_of"]): row for row in _documents(connection, known["enterprises"])}
-    recommendations = known["recommendations"].c
-    for request in connection.scalars(select(recommendations.request).order_by(recommendations.created_at)):
+    for request in _own(connection, known):
         need, firm = request["need"], request["enterprise"]
-        needs.setdefault(need["need_id"], need)
-        firms.setdefault((firm["enterprise_id"], firm["as_of"]), firm)
+        kept = needs.setdefault(need["need_id"], need)
+        if all(kept[name] == need[name] for name in ("enterprise_id", "posted_at")):
+            firms.setdefault((firm["enterprise_id"], firm["as_of"]), firm)
     return list(needs.values()), list(firms.values())
+
+
+def _own(connection: Connection, known: dict[str, Table]) -> list[Row]:
+    """For each need the request that it was listed by, or the first one where a platform alone told what came of it."""
+    asked, listings = known["recommendations"].c, known["listings"].c
+    query = select(asked.need_id, asked.request).order_by(asked.created_at, asked.recommendation_id)
+    listed = query.join(known["listings"], listings.recommendation_id == asked.recommendation_id)
+    told = query.where(asked.need_id.in_(select(known["outcomes"].c.need_id)))
+    found: dict[str, Row] = {}
+    for need_id, request in (*connection.execute(listed), *connection.execute(told)):
+        found.setdefault(need_id, request)
+    return list(found.values())
 
 
 def _outcomes(connection: Connection, known: dict[str, Table]) -> tuple[list[Row], int]:

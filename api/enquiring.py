@@ -12,7 +12,10 @@ from matching.reference.programmes import ladder_begins
 
 
 def asked_enterprise(service: Service, request: RecommendationRequest | ReadinessRequest, as_of: date) -> Enterprise:
-    """The enterprise that a request gives or names. Raises `InputError` where it does neither or both."""
+    """The enterprise that a request gives or names; its facts are known by when its need was posted, unless it says.
+
+    Raises `InputError` where it does neither or both.
+    """
     given = request.enterprise
     if (given is None) == (request.enterprise_id is None):
         what = "is present, or enterprise is" if given is None else "is absent where enterprise is given"
@@ -20,7 +23,12 @@ def asked_enterprise(service: Service, request: RecommendationRequest | Readines
     if given is None:
         with service.store.reading() as session:
             return queries.enterprise(session, str(request.enterprise_id), as_of)
-    return Enterprise.model_validate(given.model_dump() | {"as_of": given.as_of or as_of})
+    known_by = min(as_of, _posted_at(request) or as_of)
+    return Enterprise.model_validate(given.model_dump() | {"as_of": given.as_of or known_by})
+
+
+def _posted_at(request: RecommendationRequest | ReadinessRequest) -> date | None:
+    return request.need.posted_at if isinstance(request, RecommendationRequest) else None
 
 
 def assess(service: Service, request: ReadinessRequest) -> Standing:

@@ -72,7 +72,7 @@ EXAMPLE_READINESS = {
 
 
 class EnterpriseGiven(Enterprise):
-    """An enterprise by value; `as_of` is the request's where it is not given."""
+    """An enterprise by value; `as_of` is the request's where it is not given, or its need's day if that is earlier."""
 
     as_of: Day | None = Field(default=None, title="Facts as of")
 

@@ -158,6 +158,11 @@ def test_an_enterprise_by_value_is_as_of_the_request(client):
     assert client.get(f"{URL}/{answer['id']}").json()["request"]["enterprise"]["as_of"] == "2024-06-30"
 
 
+def test_an_enterprise_by_value_is_known_by_the_day_its_need_was_posted(client):
+    answer = client.post(URL, json=BY_VALUE | {"need": BY_VALUE["need"] | {"posted_at": "2025-01-08"}}).json()
+    assert client.get(f"{URL}/{answer['id']}").json()["request"]["enterprise"]["as_of"] == "2025-01-08"
+
+
 def test_a_past_day_has_that_days_products(client):
     assert "P6" in {match["product_id"] for match in ask(client, as_of="2023-06-30")["matches"]}
 

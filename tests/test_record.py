@@ -170,6 +170,15 @@ def test_a_question_about_a_need_of_which_something_came_tells_nothing_of_its_en
     assert facts(service, "E-new") == [("2025-01-10", 7)]
 
 
+def test_facts_are_those_of_the_day_that_their_need_was_posted_at_the_latest(service):
+    for name, known in (("new", {"revenue": 7}), ("late", {"revenue": 8, "as_of": "2025-01-10"})):
+        need = {"need_id": f"N-{name}", "amount": 5, "posted_at": "2025-01-08"}
+        given = {"enterprise": {"enterprise_id": f"E-{name}"} | known, "need": need}
+        list_need(service, SYSTEM, ListingRequest.model_validate(given))
+    assert facts(service, "E-new") == [("2025-01-08", 7)]
+    assert facts(service, "E-late") == [("2025-01-10", 8), ("2025-01-08", 8)]
+
+
 def test_features_are_those_that_were_logged_bit_for_bit(service, item):
     walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT)
     _, features, _ = read(service.settings.database_url)

@@ -108,7 +108,8 @@ def _asked(connection: Connection, known: dict[str, Table]) -> tuple[list[Row], 
         need, firm = request["need"], request["enterprise"]
         kept = needs.setdefault(need["need_id"], need)
         if all(kept[name] == need[name] for name in ("enterprise_id", "posted_at")):
-            firms.setdefault((firm["enterprise_id"], firm["as_of"]), firm)
+            day = min(firm["as_of"], need["posted_at"])  # a need is never earlier than its enterprise's first facts
+            firms.setdefault((firm["enterprise_id"], day), firm | {"as_of": day})
     return list(needs.values()), list(firms.values())
 
 

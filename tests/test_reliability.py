@@ -106,6 +106,13 @@ def test_a_need_with_more_applications_counts_more():
     assert found["true_mae"] == pytest.approx((2 * 0.0 + 1 * 0.3) / 3)
 
 
+def test_a_need_of_which_nothing_was_looked_at_counts_for_nothing():
+    truth = pd.DataFrame({"need_id": ["N1", "N2"], "product_id": ["P0", "P1"], "chance": 0.25, "granted": 0.5})
+    chosen = candidates([0.6, 0.9], [1.0, np.nan], ["N1", "N2"], looked=[1.0, 0.0])
+    found = measured(chosen, truth)["credit"]
+    assert (found["true_mae"], found["true_ece"]) == pytest.approx((0.1, 0.1))
+
+
 def test_a_truth_without_the_chance_of_a_grant_is_not_held_against_it():
     truth = pd.DataFrame({"need_id": ["N1"], "product_id": ["P0"], "chance": [0.5]})
     assert "true_ece" not in measured(candidates([0.4], [1.0]), truth)["credit"]

@@ -144,5 +144,5 @@ def _expected(candidates: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     applies = found["looked"] * found["both"] / found["true"]
     by_need = applies.groupby(found["need_id"])
     decided = found["granted"].notna().groupby(found["need_id"]).transform("sum")
-    weight = decided * applies / by_need.transform("sum")
+    weight = (decided * applies / by_need.transform("sum")).fillna(0.0)  # a need of which nothing was looked at
     return found.assign(granted=found["true"], weight=weight)[["kind", "chance", "granted", "weight"]]

@@ -1,6 +1,7 @@
 """The service's own record as tables, from both databases: what each case leaves, and what training makes of it."""
 
-from datetime import date
+import time
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,19 @@ SHOWN = {"stage": "shown", "at": "2025-01-10", "position": 1, "propensity": 1.0}
 @pytest.fixture
 def item(service):
     return reading.case(service, SYSTEM, listed(service).case_id).item
+
+
+@pytest.fixture
+def zone(monkeypatch):
+    """Sets the zone in which the service stands, or the record is read."""
+
+    def stand(name):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield stand
+    monkeypatch.undo()
+    time.tzset()
 
 
 def rows(service, onto=None):
@@ -177,6 +191,33 @@ def test_facts_are_those_of_the_day_that_their_need_was_posted_at_the_latest(ser
         list_need(service, SYSTEM, ListingRequest.model_validate(given))
     assert facts(service, "E-new") == [("2025-01-08", 7)]
     assert facts(service, "E-late") == [("2025-01-10", 8), ("2025-01-08", 8)]
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("Asia/Shanghai", "Asia/Shanghai"),
+        ("Asia/Shanghai", "UTC"),
+        ("Pacific/Kiritimati", "Pacific/Kiritimati"),
+        ("Pacific/Kiritimati", "Pacific/Pago_Pago"),
+    ],
+)
+def test_a_step_early_in_the_morning_is_of_the_day_that_its_need_was_posted(service, hands, zone, name, reader):
+    zone(name)
+    hands.at = datetime(2025, 1, 9, 20, tzinfo=UTC)  # in the east the tenth has begun
+    given = {"enterprise": {"enterprise_id": "E-new"}, "need": {"need_id": "N-new", "amount": 5}}
+    case_id = str(list_need(service, SYSTEM, ListingRequest.model_validate(given)).case_id)
+    holder = officer(reading.case(service, SYSTEM, case_id).item.institution_id)
+    walk(service, holder, case_id, Step.ACCEPT, Step.CONTACT)
+    zone(reader)
+    assert {row["at"] for row in rows(service).values()} == {"2025-01-10"}
+
+
+def test_a_step_is_of_the_day_it_was_where_the_service_stands(service, hands, zone, item):
+    zone("Asia/Shanghai")
+    hands.at = datetime(2025, 1, 14, 16, tzinfo=UTC)
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT)
+    assert {row["at"] for row in rows(service).values()} == {"2025-01-15"}
 
 
 def test_features_are_those_that_were_logged_bit_for_bit(service, item):

@@ -9,6 +9,7 @@ that its case has expired.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,24 @@ TELLING: Final = frozenset({"contacted", "declined"})  # from here on a case tel
 Row = dict[str, Any]
 
 
+class _Floors:
+    """The days that no outcome is before: its need's and its product's first.
+
+    The record may be read in another zone than the service stands in, where a step's day is still the one before.
+    """
+
+    def __init__(self, needs: list[Row], products: list[Row]) -> None:
+        self._posted = {row["need_id"]: row["posted_at"] for row in needs}
+        self._offered: dict[str, str] = {}
+        for row in products:
+            day = self._offered.get(row["product_id"], row["valid_from"])
+            self._offered[row["product_id"]] = min(day, row["valid_from"])
+
+    def held(self, row: Row) -> Row:
+        """The row of a step, on no earlier day than can be."""
+        return row | {"at": max(row["at"], self._posted[row["need_id"]], self._offered[row["product_id"]])}
+
+
 def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFrame, Summary]:
     """The record of a store (a URL or a SQLite file) as checked tables, the logged features, and what was left out.
 
@@ -52,10 +71,11 @@ def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFram
     with _connected(database) as connection:
         known = _tables(connection)
         needs, enterprises = _asked(connection, known)
-        outcomes, dropped = _outcomes(connection, known)
+        products = _documents(connection, known["products"])
+        outcomes, dropped = _outcomes(connection, known, _Floors(needs, products))
         rows = {
             "institutions": _documents(connection, known["institutions"]),
-            "products": _documents(connection, known["products"]),
+            "products": products,
             "enterprises": enterprises,
             "needs": needs,
             "outcomes": outcomes,
@@ -125,7 +145,7 @@ def _own(connection: Connection, known: dict[str, Table]) -> list[Row]:
     return list(found.values())
 
 
-def _outcomes(connection: Connection, known: dict[str, Table]) -> tuple[list[Row], int]:
+def _outcomes(connection: Connection, known: dict[str, Table], floors: _Floors) -> tuple[list[Row], int]:
     """One row for each need, product and stage: as the platform reported it, else as the desk recorded it."""
     events, cases = known["case_events"], known["cases"]
     query = select(events, cases.c.need_id).join(cases, cases.c.case_id == events.c.case_id)
@@ -133,10 +153,10 @@ def _outcomes(connection: Connection, known: dict[str, Table]) -> tuple[list[Row
     history: list[Any] = []
     for event in connection.execute(query.order_by(events.c.case_id, events.c.event_id)):
         if history and history[-1].case_id != event.case_id:
-            found += _of_case(history)
+            found += map(floors.held, _of_case(history))
             history = []
         history.append(event)
-    found += _of_case(history) if history else []
+    found += map(floors.held, _of_case(history)) if history else []
     once: dict[tuple[str, str, str], Row] = {}
     for row in found:
         once.setdefault((row["need_id"], row["product_id"], row["stage"]), row)
@@ -176,7 +196,8 @@ def _told(event: Any, applied: bool) -> Row | None:
 
 
 def _day(event: Any) -> str:
-    return str(event.at.date())
+    """The day of a step where the service stands, as needs have theirs."""
+    return str(event.at.replace(tzinfo=UTC).astimezone().date())
 
 
 def _about(connection: Connection, known: dict[str, Table]) -> Row:

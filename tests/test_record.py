@@ -21,6 +21,7 @@ from matching.errors import InputError
 from matching.features import FEATURES
 from tests import bundles
 from tests.desks import listed, officer, walk
+from training import record
 from training.__main__ import app
 from training.record import read
 
@@ -247,6 +248,23 @@ def test_the_command_writes_tables_that_training_reads(service, item, tmp_path):
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert len(gate.read(tmp_path / "data").outcomes) == 2
     assert list(pd.read_parquet(tmp_path / "data" / "logged.parquet")["need_id"]) == ["N3"]
+
+
+def test_what_the_service_writes_meanwhile_is_in_no_table_of_the_record(service, monkeypatch):
+    before = rows(service)
+    first_days = record._Floors
+
+    def meanwhile(*tables):
+        walk(service, officer("I1"), listed(service).case_id, Step.ACCEPT, Step.CONTACT)
+        given = {"enterprise": {"enterprise_id": "E-new"}, "need": {"need_id": "N-new", "amount": 5}}
+        list_need(service, SYSTEM, ListingRequest.model_validate(given))
+        reported(service, "N-new", "t-1")
+        monkeypatch.undo()
+        return first_days(*tables)
+
+    monkeypatch.setattr(record, "_Floors", meanwhile)
+    assert rows(service) == before
+    assert ("N-new", "P0", "shown") in rows(service)
 
 
 def test_a_store_that_is_none_is_refused_without_its_password(tmp_path):

@@ -94,11 +94,16 @@ def _shown(database: str) -> str:
 
 
 def _connected(database: str) -> Connection:
+    """A connection that sees one state of the store, whatever the service writes meanwhile."""
     if "://" not in database and not Path(database).is_file():
         raise InputError("service", [Fault("DB", f"is a URL or a SQLite file, not {database!r}")])
     try:
         url = database if "://" in database else f"sqlite:///{database}"
-        return create_engine(url, poolclass=NullPool).connect()
+        connection = create_engine(url, poolclass=NullPool).connect()
+        if connection.dialect.name == "sqlite":  # its driver begins no transaction to read in
+            connection.exec_driver_sql("BEGIN")
+            return connection
+        return connection.execution_options(isolation_level="REPEATABLE READ")
     except (ArgumentError, ImportError, SQLAlchemyError):  # the text may hold a password
         raise InputError("service", [Fault("DB", "is a store that can be reached")]) from None
 

@@ -89,7 +89,35 @@ def test_what_the_enterprise_was_never_told_of_was_not_shown(service, hands, ite
     assert rows(service) == {}
     hands.move(days=30)
     assert item.case_id in sweep(service, hands.at).expired
-    assert rows(service) == {("N3", "P0", "expired"): {"stage": "expired", "at": "2025-02-09"}}
+    assert "shown" not in {stage for _, _, stage in rows(service)}
+
+
+def test_a_need_expires_once_nobody_is_left_to_hand_it_on_to(service, hands, item):
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT)
+    hands.move(days=30)
+    assert len(sweep(service, hands.at).opened) == 1
+    _, _, summary = read(service.settings.database_url)
+    assert (summary.read, summary.kept) == (1, 0)
+    assert rows(service) == {}
+    hands.move(days=30)
+    assert sweep(service, hands.at).opened == ()
+    assert rows(service) == {
+        ("N3", "P0", "expired"): {"stage": "expired", "at": "2025-02-09"},
+        ("N3", "P4", "expired"): {"stage": "expired", "at": "2025-03-11"},
+    }
+
+
+def test_a_need_that_a_platform_tells_has_expired_goes_on_as_well(service, item):
+    reported(service, "N3", "x-1", stage="expired")
+    assert listed(service).case_id not in (None, item.case_id)
+    assert rows(service) == {}
+
+
+def test_a_grant_that_was_never_drawn_expires_and_its_need_goes_nowhere(service, hands, item):
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT)
+    hands.move(days=200)
+    assert item.case_id in sweep(service, hands.at).expired
+    assert rows(service)["N3", "P0", "expired"] == {"stage": "expired", "at": "2025-07-29"}
 
 
 @pytest.mark.parametrize(

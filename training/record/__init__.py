@@ -10,11 +10,13 @@ that its case has expired.
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Connection, MetaData, Table, create_engine, select
+from sqlalchemy import Connection, MetaData, Select, Table, create_engine, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -42,6 +44,8 @@ STAGES: Final = {
     "expired": Stage.EXPIRED,
 }
 TELLING: Final = frozenset({"contacted", "declined"})  # from here on a case tells of its product
+TWICE: Final = "told twice, by the desk and by the platform"
+ONWARD: Final = "expired, and the need went on to the next institution"
 Row = dict[str, Any]
 
 
@@ -84,7 +88,8 @@ def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFram
         about = _about(connection, known)
     tables = Tables(**{name: gate.frame_of(name, found) for name, found in rows.items()}, **about)
     found = gate.check(tables if onto is None else _added(onto, tables))
-    summary = Summary(NAME, _shown(database), len(outcomes) + dropped, len(outcomes), _why(dropped))
+    why = {reason: count for reason, count in dropped.items() if count}
+    summary = Summary(NAME, _shown(database), len(outcomes) + sum(why.values()), len(outcomes), why)
     return found, features, summary
 
 
@@ -150,22 +155,41 @@ def _own(connection: Connection, known: dict[str, Table]) -> list[Row]:
     return list(found.values())
 
 
-def _outcomes(connection: Connection, known: dict[str, Table], floors: _Floors) -> tuple[list[Row], int]:
-    """One row for each need, product and stage: as the platform reported it, else as the desk recorded it."""
-    events, cases = known["case_events"], known["cases"]
-    query = select(events, cases.c.need_id).join(cases, cases.c.case_id == events.c.case_id)
-    found = _documents(connection, known["outcomes"])
-    history: list[Any] = []
-    for event in connection.execute(query.order_by(events.c.case_id, events.c.event_id)):
-        if history and history[-1].case_id != event.case_id:
-            found += map(floors.held, _of_case(history))
-            history = []
-        history.append(event)
-    found += map(floors.held, _of_case(history)) if history else []
+def _outcomes(connection: Connection, known: dict[str, Table], floors: _Floors) -> tuple[list[Row], dict[str, int]]:
+    """One row for each need, product and stage: as the platform reported it, else as the desk recorded it.
+
+    And how many others were left out, by reason.
+    """
+    found: list[Row] = _documents(connection, known["outcomes"])
+    going_on: set[tuple[str, str]] = set()
+    for _, events in groupby(connection.execute(_steps(known)), attrgetter("case_id")):
+        history = list(events)
+        found += map(floors.held, _of_case(history))
+        if _handed_on(history[-1]):
+            going_on.add((history[-1].need_id, history[-1].product_id))
+    kept = [row for row in found if row["stage"] != Stage.EXPIRED or _pair(row) not in going_on]
     once: dict[tuple[str, str, str], Row] = {}
-    for row in found:
-        once.setdefault((row["need_id"], row["product_id"], row["stage"]), row)
-    return list(once.values()), len(found) - len(once)
+    for row in kept:
+        once.setdefault((*_pair(row), row["stage"]), row)
+    return list(once.values()), {ONWARD: len(found) - len(kept), TWICE: len(kept) - len(once)}
+
+
+def _pair(row: Row) -> tuple[str, str]:
+    return row["need_id"], row["product_id"]
+
+
+def _steps(known: dict[str, Table]) -> Select[Any]:
+    """Every event, those of a case together and in order, with what its case and its need's listing say."""
+    events, cases, listings = known["case_events"], known["cases"], known["listings"]
+    query = select(events, cases.c.need_id, cases.c.product_id, listings.c.exhausted_at)
+    query = query.join(cases, cases.c.case_id == events.c.case_id)
+    query = query.join(listings, listings.c.need_id == cases.c.need_id)
+    return query.order_by(events.c.case_id, events.c.event_id)
+
+
+def _handed_on(last: Any) -> bool:
+    """Whether a case expired by the clock and another institution got the need, which has not expired with it."""
+    return last.step == "expire" and last.from_stage != "granted" and last.exhausted_at is None
 
 
 def _of_case(history: list[Any]) -> Iterable[Row]:
@@ -222,7 +246,3 @@ def _added(onto: Tables, record: Tables) -> Tables:
         joined = pd.concat([getattr(onto, name), frame], ignore_index=True)
         both[name] = joined.drop_duplicates(KEYS[name], keep="last", ignore_index=True)
     return replace(record, **both)
-
-
-def _why(dropped: int) -> dict[str, int]:
-    return {"told twice, by the desk and by the platform": dropped} if dropped else {}

@@ -158,6 +158,12 @@ def test_what_a_platform_reported_is_kept_as_it_said_and_once(service, item):
     assert (summary.read, summary.kept) == (4, 3)
 
 
+def test_a_product_is_shown_by_the_day_that_a_platform_says_it_was_contacted(service, item):
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT)
+    reported(service, "N3", "c-1", stage="contacted", at=date(2025, 1, 8))
+    assert rows(service)["N3", "P0", "shown"] == SHOWN | {"at": "2025-01-08"}
+
+
 def asked(service, **given):
     """The answer to a request as it comes over the wire."""
     return recommend(service, RecommendationRequest.model_validate(given))

@@ -204,7 +204,7 @@ def _of_case(history: list[Any]) -> Iterable[Row]:
             row, shown = row | {"product_id": event.detail["to"]}, False
             sight = sight | {"propensity": None}
         if not shown and reached & TELLING:
-            yield row | sight | {"at": _day(event)}
+            yield row | sight | {"at": _said(event)}
             shown = True
         told = _told(event, "applied" in reached) if event.step != "suggest" else None
         if told:
@@ -212,7 +212,7 @@ def _of_case(history: list[Any]) -> Iterable[Row]:
 
 
 def _told(event: Any, applied: bool) -> Row | None:
-    at = event.detail.get("at", _day(event))
+    at = _said(event)
     if event.to_stage == "withdrawn":
         reason = DeclineReason.WITHDRAWN.value
         stage = Stage.DECLINED if applied else Stage.EXPIRED
@@ -224,9 +224,10 @@ def _told(event: Any, applied: bool) -> Row | None:
     return told | ({"reason_code": event.reason_codes[0]} if event.reason_codes else {})
 
 
-def _day(event: Any) -> str:
-    """The day of a step where the service stands, as needs have theirs."""
-    return str(event.at.replace(tzinfo=UTC).astimezone().date())
+def _said(event: Any) -> str:
+    """The day that a platform gave a step, else that on which it was taken where the service stands."""
+    taken = event.at.replace(tzinfo=UTC).astimezone().date()  # needs have their days there too
+    return str(event.detail.get("at", taken))
 
 
 def _about(connection: Connection, known: dict[str, Table]) -> Row:

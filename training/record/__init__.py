@@ -43,8 +43,9 @@ STAGES: Final = {
     "declined": Stage.DECLINED,
     "expired": Stage.EXPIRED,
 }
+ENDS: Final = frozenset({Stage.DECLINED, Stage.EXPIRED})  # of which a match has one
 TELLING: Final = frozenset({"contacted", "declined"})  # from here on a case tells of its product
-TWICE: Final = "told twice, by the desk and by the platform"
+TWICE: Final = "told more than once"
 ONWARD: Final = "expired, and the need went on to the next institution"
 Row = dict[str, Any]
 
@@ -156,22 +157,31 @@ def _own(connection: Connection, known: dict[str, Table]) -> list[Row]:
 
 
 def _outcomes(connection: Connection, known: dict[str, Table], floors: _Floors) -> tuple[list[Row], dict[str, int]]:
-    """One row for each need, product and stage: as the platform reported it, else as the desk recorded it.
+    """One row for each need, product and stage: as the platform said last, else as the desk recorded it.
 
     And how many others were left out, by reason.
     """
-    found: list[Row] = _documents(connection, known["outcomes"])
+    desk: list[Row] = []
     going_on: set[tuple[str, str]] = set()
     for _, events in groupby(connection.execute(_steps(known)), attrgetter("case_id")):
         history = list(events)
-        found += map(floors.held, _of_case(history))
+        desk += map(floors.held, _of_case(history))
         if _handed_on(history[-1]):
             going_on.add((history[-1].need_id, history[-1].product_id))
+    told = known["outcomes"].c
+    latest = select(told.document).order_by(told.received_at.desc(), told.outcome_id)
+    found = [*connection.scalars(latest), *desk]
     kept = [row for row in found if row["stage"] != Stage.EXPIRED or _pair(row) not in going_on]
-    once: dict[tuple[str, str, str], Row] = {}
-    for row in kept:
-        once.setdefault((*_pair(row), row["stage"]), row)
-    return list(once.values()), {ONWARD: len(found) - len(kept), TWICE: len(kept) - len(once)}
+    once = _once(kept)
+    return once, {ONWARD: len(found) - len(kept), TWICE: len(kept) - len(once)}
+
+
+def _once(rows: list[Row]) -> list[Row]:
+    """The first row of each stage of a pair, and of how it ended: a platform may tell otherwise than its case."""
+    found: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        found.setdefault((*_pair(row), "ended" if row["stage"] in ENDS else row["stage"]), row)
+    return list(found.values())
 
 
 def _pair(row: Row) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from matching import tables
 from matching.bundles import champion
 from tests import bundles
 from tests.books import FOLDER, NAMES, ROOT, execute, read
+from tests.desks import models_of
 
 LARGEST = 300_000  # bytes: pictures as SVG are small
 # A kernel of another kind than asyncio's is reminded of the future as it shuts down: nothing of ours.
@@ -96,12 +97,16 @@ def test_on_a_simulated_market_they_draw_the_data_and_promote_a_model_where_it_p
     assert champion(tmp_path / "models").name in said(found["retrain-promotion"])
 
 
-def test_on_a_release_of_deals_they_run_and_say_what_it_does_not_hold(tmp_path):
+def test_on_a_release_of_deals_they_say_what_it_does_not_hold_and_a_champion_stays_unless_it_pays(tmp_path, bundle):
     tables.write(bundles.loyal(), tmp_path / "deals")
+    models_of(tmp_path, bundle)
     found = run(tmp_path, "explore", "retrain", data="deals", models="models", test_months=6)
     assert "No application on record was declined." in said(found["explore-reasons"])
     assert ["oracle" in page for page in pages(tmp_path / "models")] == [False]
-    assert champion(tmp_path / "models").name in said(found["retrain-promotion"])
+    low = float(re.findall(r"[+-]\d\.\d+", said(found["retrain-lead"]))[1])
+    assert low <= 0
+    assert champion(tmp_path / "models").name == bundle.name
+    assert bundle.name in said(found["retrain-promotion"])
 
 
 # as committed

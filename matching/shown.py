@@ -36,8 +36,8 @@ _LEAST: Final = 1e-9
 class Shown:
     """What was shown: rows [n] of features, level codes [n, LEVELS], position (1 the first, 0 unknown) and outcome.
 
-    `need` [n] counts into `contexts`; `applied` [n] is 1, 0 or, where the institution declined before the enterprise
-    could say, -1 (`UNDECIDED`); `granted` [n] is 1, 0 (refused) or -1.
+    `need` [n] counts into `contexts`; `applied` [n] is 1, 0 or, where the enterprise could not say (the institution
+    declined first) or not yet, -1 (`UNDECIDED`); `granted` [n] is 1, 0 (refused) or -1.
     """
 
     contexts: Sequence[Context]

@@ -19,7 +19,7 @@ from tests import factories as make
 from tests.conftest import SPLIT
 from tests.planting import altered, joined
 from training import appetites as module
-from training.appetites import RIPE_DAYS, calibrate, looked_at, positions, record, shown
+from training.appetites import RIPE_DAYS, SEEN_DAYS, applications, calibrate, looked_at, positions, record, shown
 from training.applications import decisions
 from training.dataset import World
 from training.train import silent
@@ -152,7 +152,7 @@ def test_each_row_says_whether_it_was_applied_for_and_what_was_decided():
         "P7": ["shown", "granted", "drawn"],
     }
     world = ended(ends)
-    found = shown(world, looked(world, LATER), decisions(world.tables.outcomes))
+    found = shown(world, looked(world, LATER), decisions(world.tables.outcomes), LATER)
     ids = [str(world.history.products[code]) for code in found.levels[:, LEVELS.index("product")]]
     said = dict(zip(ids, zip(found.applied.tolist(), found.granted.tolist(), strict=True), strict=True))
     neither = UNDECIDED
@@ -167,8 +167,28 @@ def test_each_row_says_whether_it_was_applied_for_and_what_was_decided():
     }
 
 
+@pytest.mark.parametrize(("days", "nothing_yet"), [(SEEN_DAYS, 0), (SEEN_DAYS - 1, UNDECIDED)])
+def test_what_was_shown_lately_is_undecided_until_something_comes_of_it(days, nothing_yet):
+    lately = LATER - timedelta(days=days)
+    ends = {"P0": (), "P1": ("contacted",), "P2": ("applied",), "P3": ("contacted", "expired"), "P4": ("declined",)}
+    outcomes = [
+        make.outcome(product_id=name, stage=stage, at=lately, reason_code="debt" if stage == "declined" else None)
+        for name, stages in ends.items()
+        for stage in ("shown", *stages)
+    ]
+    tables = make.tables(products=[make.product(product_id=name) for name in ends], outcomes=outcomes)
+    found = applications(tables.outcomes, LATER)
+    assert [found.get(("N1", name), 0) for name in ends] == [nothing_yet, nothing_yet, 1, 0, UNDECIDED]
+
+
+def test_a_need_shown_as_soon_as_it_was_posted_is_decided_once_it_is_ripe(known, rows):
+    found = shown(known, rows, decisions(known.tables.outcomes), SPLIT)
+    long_after = shown(known, rows, decisions(known.tables.outcomes), date(2030, 1, 1))
+    assert found.applied.tobytes() == long_after.applied.tobytes()
+
+
 def test_all_rows_stand_together_in_the_order_of_their_needs(known, rows):
-    found = shown(known, rows, decisions(known.tables.outcomes))
+    found = shown(known, rows, decisions(known.tables.outcomes), SPLIT)
     sizes = [len(item.kept) for item in rows]
     assert found.need.tolist() == np.repeat(np.arange(len(rows)), sizes).tolist()
     assert found.features.tobytes() == b"".join(item.features.tobytes() for item in rows)
@@ -235,14 +255,14 @@ def test_a_matcher_ranks_with_its_ranker_s_appetites(known, rows, trained, few):
 
 
 def test_a_record_with_enough_refusals_of_a_kind_gives_its_chance_a_line(known, rows):
-    found = shown(known, rows, decisions(known.tables.outcomes))
+    found = shown(known, rows, decisions(known.tables.outcomes), SPLIT)
     calibration = calibrate(found, known.history)
     assert set(calibration.intercepts) == {"credit"}
     assert calibration.slope > 0
 
 
 def test_a_kind_s_line_is_learned_from_its_own_types_alone(known, rows):
-    found = shown(known, rows, decisions(known.tables.outcomes))
+    found = shown(known, rows, decisions(known.tables.outcomes), SPLIT)
     credit = np.array([str(text).startswith("credit:") for text in known.history.types])[found.levels[:, 2]]
     others = replace(found, granted=np.where(credit, UNDECIDED, found.granted))
     assert (others.granted != UNDECIDED).any()

@@ -22,6 +22,7 @@ from training.dataset import Query, World, posted, query
 MOST_NEEDS: Final = 24_000  # the latest: what an appetite knows of bonds and leases grows with them, time too
 FEWEST_GRANTED: Final = 200  # with fewer, slopes learn next to nothing
 RIPE_DAYS: Final = 30  # younger needs have had no time for an application
+SEEN_DAYS: Final = 28  # what was shown since has had none either: a ripe need may just have been handed on
 _NO_KIND: Final = -1  # of a type that the history never met
 APPLIED: Final = (Stage.APPLIED, Stage.GRANTED, Stage.DRAWN)
 
@@ -47,7 +48,7 @@ def record(
     if sum(sum(found.values()) for found in decided.values()) < FEWEST_GRANTED:
         return None
     looked = looked_at(world, builder, until, all_industries, progress)
-    return shown(world, looked, decided) if looked else None
+    return shown(world, looked, decided, until) if looked else None
 
 
 def calibrate(found: Shown, history: History) -> Calibration:
@@ -84,18 +85,27 @@ def positions(outcomes: pd.DataFrame) -> Positions:
     return found
 
 
-def applications(outcomes: pd.DataFrame) -> dict[tuple[str, str], int]:
-    """By need and product, 1 where it was applied for, `UNDECIDED` where it was declined before anybody applied."""
+def applications(outcomes: pd.DataFrame, until: date) -> dict[tuple[str, str], int]:
+    """By need and product, 1 where it was applied for, 0 where it expired, `UNDECIDED` where nobody can say.
+
+    Which is where it was declined before anybody applied, or shown lately.
+    """
+    lately = (outcomes["stage"] == Stage.SHOWN) & (outcomes["at"] > pd.Timestamp(until - timedelta(days=SEEN_DAYS)))
     found: dict[tuple[str, str], int] = {}
-    for stages, answer in (((Stage.DECLINED,), UNDECIDED), (APPLIED, 1)):
-        some = outcomes[outcomes["stage"].isin(stages)]
+    for which, answer in (
+        (lately, UNDECIDED),
+        (outcomes["stage"] == Stage.EXPIRED, 0),
+        (outcomes["stage"] == Stage.DECLINED, UNDECIDED),
+        (outcomes["stage"].isin(APPLIED), 1),
+    ):
+        some = outcomes[which]
         found |= dict.fromkeys(zip(some["need_id"].tolist(), some["product_id"].tolist(), strict=True), answer)
     return found
 
 
-def shown(world: World, looked: list[Looked], decided: Decisions) -> Shown:
-    """All rows of the needs, and what came of each."""
-    applied = applications(world.tables.outcomes)
+def shown(world: World, looked: list[Looked], decided: Decisions, until: date) -> Shown:
+    """All rows of the needs, and what came of each before `until`."""
+    applied = applications(world.tables.outcomes, until)
     rows = np.concatenate([item.query.rows[item.kept] for item in looked])
     sizes = [len(item.kept) for item in looked]
     need_ids = np.repeat([item.query.need_id for item in looked], sizes)

@@ -4,7 +4,7 @@ Read with plain SQL, since training does not know the service. A case's product 
 it, by the first contact, or once the institution declines: what came of it says something only then. It is shown alone,
 so at position 1, whatever institutions had the need before; only the first one's turn was certain. `accepted` is no
 stage of an outcome and leaves no row. An enterprise that withdrew after it applied is declined for that reason, before
-that its case has expired.
+that its case has expired. One that the clock took leaves no row while its need can still go to another institution.
 """
 
 from collections.abc import Iterable

@@ -8,8 +8,10 @@ from io import StringIO
 from itertools import pairwise
 
 import pytest
+from fastapi.responses import StreamingResponse
 from sqlalchemy import update
 
+from api.pages import exporting
 from api.pages.languages import language, local
 from api.store.desk_models import CaseRow
 from tests.conftest import NOON
@@ -72,6 +74,18 @@ def test_institutions_are_in_the_order_of_their_sounds(commission):
     named = [("b", "中信银行"), ("a", "安徽银行"), ("c", "平安银行")]
     assert [name for _, name in language("zh-CN").sorted(named)] == ["安徽银行", "平安银行", "中信银行"]
     assert [name for _, name in language("en").sorted([("2", "Bank B"), ("1", "Bank A")])] == ["Bank A", "Bank B"]
+
+
+def test_who_reads_the_csv_slowly_holds_no_connection(commission, app, monkeypatch):
+    held, pool = [], app.state.service.store.engine.pool
+
+    class Watched(StreamingResponse):
+        def __init__(self, content, **options):
+            super().__init__((held.append(pool.checkedout()) or line for line in content), **options)
+
+    monkeypatch.setattr(exporting, "StreamingResponse", Watched)
+    assert commission.get("/desk.csv").status_code == 200
+    assert held == [0] * (1 + len(NEEDS))
 
 
 def test_the_queue_as_csv_has_every_line_and_no_formula(commission, app):

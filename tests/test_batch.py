@@ -370,15 +370,18 @@ def killed(monkeypatch):
 
         monkeypatch.setattr(Path, "replace", stop)
 
-    return SimpleNamespace(removing=removing, moving=moving, no_more=monkeypatch.undo)
+    def ranks(tables, bundle, out):
+        with pytest.raises(KeyboardInterrupt):
+            rank_all(tables, bundle, out, engine=Local(1))
+        monkeypatch.undo()
+
+    return SimpleNamespace(removing=removing, moving=moving, ranks=ranks)
 
 
 def test_a_batch_that_is_killed_while_it_clears_up_is_not_in_the_way_of_the_next(crowd, bundle, tmp_path, killed):
     out = tmp_path / "list.csv"
     killed.removing(JOB)
-    with pytest.raises(KeyboardInterrupt):
-        rank_all(crowd, bundle, out, engine=Local(1))
-    killed.no_more()
+    killed.ranks(crowd, bundle, out)
     assert rank_all(crowd, bundle, out, engine=Local(1)).matches == 200
     assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
 
@@ -388,9 +391,7 @@ def test_a_batch_of_broken_tables_that_is_killed_while_it_clears_up_is_not_eithe
     shutil.copytree(crowd, broken)
     (broken / "needs.parquet").write_text("no parquet")
     killed.removing(JOB)
-    with pytest.raises(KeyboardInterrupt):
-        rank_all(broken, bundle, out, engine=Local(1))
-    killed.no_more()
+    killed.ranks(broken, bundle, out)
     assert rank_all(crowd, bundle, out, engine=Local(1)).matches == 200
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "parts"]
 
@@ -398,9 +399,7 @@ def test_a_batch_of_broken_tables_that_is_killed_while_it_clears_up_is_not_eithe
 def test_what_is_prepared_is_there_whole_or_not_at_all(crowd, bundle, tmp_path, killed):
     out = tmp_path / "parts"
     killed.removing(HISTORY)
-    with pytest.raises(KeyboardInterrupt):
-        rank_all(crowd, bundle, out, engine=Local(1))
-    killed.no_more()
+    killed.ranks(crowd, bundle, out)
     assert not (out / PREPARED).exists()
     part_file(out, 0).unlink()
     assert rank_all(crowd, bundle, out, engine=Local(1)).matches == 200
@@ -410,9 +409,7 @@ def test_what_is_prepared_is_there_whole_or_not_at_all(crowd, bundle, tmp_path, 
 @pytest.mark.parametrize("file", [JOB, PLAN])
 def test_a_batch_that_is_killed_before_a_file_is_whole_goes_on(crowd, bundle, tmp_path, killed, file):
     killed.moving(file)
-    with pytest.raises(KeyboardInterrupt):
-        rank_all(crowd, bundle, tmp_path / "parts", engine=Local(1))
-    killed.no_more()
+    killed.ranks(crowd, bundle, tmp_path / "parts")
     assert rank_all(crowd, bundle, tmp_path / "parts", engine=Local(1)).matches == 200
 
 

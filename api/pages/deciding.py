@@ -32,7 +32,9 @@ FUNNEL: Final = tuple(stage for stage in CaseStage if LEGAL[stage] or stage is C
 WORST_FIRST: Final = (Result.FAIL, Result.REVIEW, Result.PASS)
 BP: Final = 100
 ENDS: Final = {
-    Step.DECLINE: marked("This ends the case; the need goes on to another institution. It cannot be undone."),
+    Step.DECLINE: marked(
+        "This ends the case; the need goes on to another institution, if one is left. It cannot be undone."
+    ),
     Step.WITHDRAW: marked("This ends the case; the need goes to no other institution. It cannot be undone."),
     Step.DRAW: marked("This ends the case. It cannot be undone."),
     Step.SUGGEST: marked("The case stays with you; its product alone changes."),

@@ -7,13 +7,15 @@ with the score: neighbours in the wrong order share their mean, each as heavy as
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
-from scipy.optimize import isotonic_regression, minimize
+from numba import njit
 
 from matching.catalogue import KINDS, Rows
 from matching.features import APPETITE_COLUMNS
+from matching.fitting import least
 from matching.history import Codes, Numbers
 
 FEWEST: Final = 50  # grants, and as many refusals: with fewer, a kind's level alone is off by more than 0.07
@@ -40,14 +42,19 @@ class Calibration:
         Takes float64 [n, len(FEATURES)] with the appetites' log chances, the ranker's scores [n] and kinds [n] as
         positions in `KINDS`. Within a kind a higher score never has a lower chance, and equal scores have the same.
         """
-        found = np.full(len(features), np.nan)
         applied, granted = (features[:, column] for column in APPETITE_COLUMNS)
-        odds, weight = _odds(granted), np.maximum(np.exp(applied), _LEAST)
-        for kind, intercept in self.intercepts.items():
-            rows = np.flatnonzero(kinds == KINDS.index(kind))
+        found = _logistic(self.slope * _odds(granted) + self._levels[kinds])
+        weight, upwards = np.maximum(np.exp(applied), _LEAST), np.argsort(scores, kind="stable")
+        for kind in self.intercepts:
+            rows = upwards[kinds[upwards] == KINDS.index(kind)]
             if rows.size:
-                found[rows] = _along(scores[rows], _logistic(self.slope * odds[rows] + intercept), weight[rows])
+                _rise(found, rows, scores, weight)
         return found
+
+    @cached_property
+    def _levels(self) -> Numbers:
+        """Each kind's intercept, NaN where it has none."""
+        return np.array([self.intercepts.get(kind, np.nan) for kind in KINDS])
 
     def to_dict(self) -> dict[str, Any]:
         """For a bundle's JSON."""
@@ -96,13 +103,51 @@ def _odds(log_chances: Numbers) -> Numbers:
     return found
 
 
-def _along(scores: Numbers, chances: Numbers, weight: Numbers) -> Numbers:
-    """The nearest numbers to `chances` that rise with the scores; equal scores share theirs."""
-    _, place = np.unique(scores, return_inverse=True)
-    total = np.bincount(place, weight)
-    means = np.bincount(place, chances * weight) / total
-    found: Numbers = np.clip(isotonic_regression(means, weights=total).x[place], chances.min(), chances.max())
-    return found
+@njit(cache=True, nogil=True)
+def _rise(chances: Any, rows: Any, scores: Any, weight: Any) -> None:
+    """Turns the chances of `rows`, which are in order of their scores, into the nearest numbers that rise with them.
+
+    Equal scores share theirs. Neighbours in the wrong order become one block with their mean, which takes in what lies
+    ahead of it and behind as long as that is in the wrong order too (Busing, 2022).
+    """
+    end, mean, heavy = _tied(chances, rows, scores, weight)
+    low, high = chances[rows].min(), chances[rows].max()
+    blocks, i = 0, 0
+    while i < len(end):
+        m, w, e = mean[i], heavy[i], end[i]
+        if blocks and mean[blocks - 1] >= m:
+            blocks -= 1
+            total = heavy[blocks] * mean[blocks] + w * m
+            w += heavy[blocks]
+            m = total / w
+            while i + 1 < len(end) and m >= mean[i + 1]:
+                i += 1
+                total, w, e = total + heavy[i] * mean[i], w + heavy[i], end[i]
+                m = total / w
+            while blocks and mean[blocks - 1] >= m:
+                blocks -= 1
+                total, w = total + heavy[blocks] * mean[blocks], w + heavy[blocks]
+                m = total / w
+        end[blocks], mean[blocks], heavy[blocks] = e, m, w
+        blocks, i = blocks + 1, i + 1
+    begin = 0
+    for b in range(blocks):
+        chances[rows[begin : end[b]]] = min(max(mean[b], low), high)
+        begin = end[b]
+
+
+@njit(cache=True, nogil=True)
+def _tied(chances: Any, rows: Any, scores: Any, weight: Any) -> Any:
+    """Where in `rows` each score ends, the mean chance of the rows that have it, and their whole weight."""
+    end, mean, heavy = np.zeros(len(rows), np.int64), np.zeros(len(rows)), np.zeros(len(rows))
+    last = -1
+    for i in range(len(rows)):
+        if i == 0 or scores[rows[i]] != scores[rows[i - 1]]:
+            last += 1
+        end[last] = i + 1
+        mean[last] += chances[rows[i]] * weight[rows[i]]
+        heavy[last] += weight[rows[i]]
+    return end[: last + 1], mean[: last + 1] / heavy[: last + 1], heavy[: last + 1]
 
 
 def _lines(odds: Numbers, level: np.ndarray, granted: Codes) -> list[float]:
@@ -116,9 +161,7 @@ def _lines(odds: Numbers, level: np.ndarray, granted: Codes) -> list[float]:
         return float(value) / len(granted), (design.T @ (_logistic(line) - granted) + penalty * w) / len(granted)
 
     bounds = [(0.0, np.inf), *[(-np.inf, np.inf)] * (design.shape[1] - 1)]
-    found: list[float] = minimize(
-        loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds
-    ).x.tolist()
+    found: list[float] = least(loss, np.zeros(design.shape[1]), bounds).tolist()
     return found
 
 

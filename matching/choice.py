@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
-from scipy.optimize import minimize
 
 from matching.features import FEATURES, SPECIFICATION
+from matching.fitting import least
 from matching.history import Codes, Numbers
 from matching.scaling import moments, named, picked, standard, unnamed, weighted
 from matching.sides import Side
@@ -78,8 +78,7 @@ def fit_choice(features: Numbers, labels: Codes, groups: Codes, weights: Numbers
         slope = rows.T @ ((chosen - odds / total[owner]) * share[owner])
         return float(-value + ridge * w @ w), -slope + 2 * ridge * w
 
-    found = minimize(loss, start.weights, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
-    return Choice(np.asarray(found.x, dtype=np.float64), start.mean, start.scale)
+    return Choice(least(loss, start.weights, maxiter=STEPS), start.mean, start.scale)
 
 
 def _bent(features: Numbers) -> Numbers:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 from numba import njit, prange
-from scipy.optimize import minimize
 
+from matching.fitting import least
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 from matching.memory import FAR, FAR_KM, NEAR_KM, PARAMETERS, WINDOW_DAYS, WINDOW_YEARS, Kernel, similarity
 
@@ -64,8 +64,7 @@ def fit_kernel(
         return float(-(share @ value) + penalty * pull @ pull), -slope + 2 * penalty * pull
 
     start = _start() if begin is None else begin.weights
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-5})
-    return Kernel(level, np.asarray(found.x, dtype=np.float64))
+    return Kernel(level, least(loss, start, maxiter=STEPS, ftol=1e-5))
 
 
 def _labels(history: History, level: str) -> Codes:

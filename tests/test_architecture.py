@@ -31,6 +31,7 @@ ORDER = [
     "readiness",
     "fixes",
     "history",
+    "fitting",
     "outcomes",
     "memory",
     "kernels",
@@ -185,8 +186,8 @@ def test_no_module_unpickles():
 
 
 def test_the_service_does_without_what_trains():
-    """LightGBM and pandas take a second each to import."""
-    heavy = ("altair", "joblib", "lightgbm", "pandas", "pandera", "sklearn")
+    """LightGBM and pandas take a second each to import, SciPy's optimiser a quarter."""
+    heavy = ("altair", "joblib", "lightgbm", "pandas", "pandera", "scipy.optimize", "sklearn")
     asked = f"import sys, api.app; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import isotonic_regression
 
 from matching.calibration import FEWEST, SILENT, Calibration, enough, fit_calibration
 from matching.catalogue import KINDS
@@ -132,6 +133,25 @@ def test_as_many_grants_are_promised_along_the_ranking_as_without_one(seed):
     odds, applied = rng.normal(size=12), rng.uniform(0.1, 1, 12)
     chances = stated(by_hand(), odds, rng.integers(0, 6, 12), applied=applied)
     assert (applied * chances).sum() == pytest.approx((applied * logistic(odds)).sum())
+
+
+def along(scores, chances, weight):
+    """The slow and obvious way: SciPy's isotonic regression over the distinct scores, each the mean of its rows."""
+    _, place = np.unique(scores, return_inverse=True)
+    total = np.bincount(place, weight)
+    rising = isotonic_regression(np.bincount(place, chances * weight) / total, weights=total).x[place]
+    return np.clip(rising, chances.min(), chances.max())
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.integers(0, 20), st.floats(0.001, 1)), min_size=1, max_size=40), st.data()
+)
+def test_chances_are_those_of_isotonic_regression_to_the_last_bit(rows, data):
+    odds, scores, applied = (np.array(column, float) for column in zip(*rows, strict=True))
+    scores = data.draw(st.sampled_from([scores, odds + scores]))  # with ties, and without
+    alone = np.concatenate([stated(by_hand(), odds[[i]], scores[[i]]) for i in range(len(rows))])
+    weight = np.exp(features_of(odds, applied)[:, APPLIED])
+    assert stated(by_hand(), odds, scores, applied=applied).tolist() == along(scores, alone, weight).tolist()
 
 
 # what it is learned from

@@ -52,9 +52,9 @@ class Places:
         Fewer than `top_k` where the constraint cannot be met with more. Raises `InputError` where `top_k` holds no
         `floor`.
         """
-        order = np.lexsort((rows, -scores))
         if exposure is None:
-            return order[:top_k]
+            return _best(rows, scores, top_k)
+        order = _best(rows, scores, len(rows))
         if exposure.floor > top_k:
             rule = f"is at most the number of products asked for ({top_k}), not {exposure.floor}"
             raise InputError("rank", [Fault("exposure.floor", rule)])
@@ -67,6 +67,15 @@ class Places:
         An institution without a past is small.
         """
         return (_shares(self.history, as_of) < share)[self.roster.institution[rows]]
+
+
+def _best(rows: Rows, scores: Numbers, many: int) -> NDArray[np.intp]:
+    """Positions of the best `many`, in order: only what scores as high as the last of them is sorted."""
+    if many < len(scores):
+        last = np.partition(scores, -many)[-many]
+        among = np.flatnonzero(scores >= last)
+        return among[np.lexsort((rows[among], -scores[among]))[:many]]
+    return np.lexsort((rows, -scores))
 
 
 def constrained(

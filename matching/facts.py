@@ -47,10 +47,30 @@ class Fact:
     codes: tuple[str, ...] | None = None
 
 
-def facts(enterprise: Enterprise, need: Need, as_of: date) -> dict[str, Any]:
+def facts(enterprise: Enterprise, need: Need, as_of: date) -> Known:
     """Every fact of `FACTS` by name as known on `as_of`; None where it is missing or cannot be derived."""
-    known = {**enterprise.__dict__, **need.__dict__}
-    return known | {name: derive(enterprise, need, as_of) for name, derive in _DERIVATIONS.items()}
+    return _Facts(enterprise, need, as_of)
+
+
+class _Facts(Mapping[str, Any]):
+    """Each fact is derived when it is first asked for: the rules of a catalogue rest on few of them."""
+
+    def __init__(self, enterprise: Enterprise, need: Need, as_of: date) -> None:
+        self._case = enterprise, need, as_of
+        self._known: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._known:
+            if name not in FACTS:
+                raise KeyError(name)
+            self._known[name] = derived(name, *self._case)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FACTS)
+
+    def __len__(self) -> int:
+        return len(FACTS)
 
 
 def own_facts(enterprise: Enterprise, as_of: date) -> dict[str, Any]:

@@ -7,13 +7,13 @@ what a region or a trade holds is counted once a month and kept. `memory.similar
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from matching.events import SPOT, Events, Lots, Sample, Shared, Weights, standing
+from matching.events import PLACE, PROFILE, SPOT, TRADE, Events, Lots, Sample, Shared, Weights, standing
 from matching.history import CODES, Codes, Context, History, Numbers
 from matching.memory import (
     AGES,
@@ -93,11 +93,41 @@ class Recall:
 
 @dataclass(frozen=True)
 class Asked:
-    """A need and what stands for the past: what its events share, and how `near` each place is [3, places]."""
+    """A need and what stands for the past: what its events share, and how `near` each place is [3, places].
+
+    `mine` are the need's codes in the columns of each group, `numbers` [DISTANCES] its numbers.
+    """
 
     context: Context
     groups: Sequence[Shared]
+    mine: Sequence[Codes]
+    numbers: Weights
     near: Numbers
+
+    @classmethod
+    def of(cls, context: Context, groups: Sequence[Shared]) -> Self:
+        """What a need asks of such groups."""
+        mine = [context.codes[group.columns] for group in groups]
+        near = _nearness(groups[0].spot, context.numbers[SPOT:])
+        return cls(context, groups, mine, context.numbers[:SPOT].astype(np.float32), near)
+
+
+class _Slopes(NamedTuple):
+    """A kernel's weights as they are asked for: of each group's codes, of distances, of nearness, by age in days."""
+
+    theta: Numbers
+    groups: Sequence[Numbers]
+    distances: Weights
+    near: Numbers
+    fades: Numbers
+    own_fades: Numbers
+
+    @classmethod
+    def of(cls, theta: Numbers) -> Self:
+        """Picked apart once a kernel."""
+        groups = [theta[columns] for columns in (PLACE, TRADE, PROFILE)]
+        distances = theta[len(CODES) :][:SPOT].astype(np.float32)
+        return cls(theta, groups, distances, theta[_KM], _fades(theta, ""), _fades(theta, "own_"))
 
 
 class Memory:
@@ -109,6 +139,9 @@ class Memory:
 
     def __init__(self, history: History, kernels: Sequence[Kernel], whole: int = WHOLE, drawn: int = DRAWN) -> None:
         self.history, self.kernels, self._limits = history, tuple(kernels), (whole, drawn)
+        distinct = {kernel.weights.tobytes(): _Slopes.of(kernel.weights) for kernel in kernels}
+        self._slopes, names = list(distinct.values()), list(distinct)
+        self._head = [names.index(kernel.weights.tobytes()) for kernel in kernels]
         self._taken, self._seen = (Events.of(history, np.flatnonzero(part)) for part in (history.taken, ~history.taken))
         few = len(self._taken.at) <= whole
         self._all = standing(history, self._taken, (0, len(history)), *self._limits) if few else None
@@ -125,8 +158,9 @@ class Memory:
         span = (self.history.until(context.day - WINDOW_DAYS), context.until)
         size = len(self.history.products) + 1
         counts, days = np.zeros((len(COUNTS), size)), np.full((len(DAYS), size), float(NEVER))
+        known = context.codes.tolist()
         for columns, targets in _CONTEXTS:
-            codes = tuple(context.codes[list(columns)].tolist())
+            codes = tuple(known[column] for column in columns)
             if min(codes, default=0) >= 0:
                 found = self._counted(*span, context.day, columns, codes)
                 for source, target in targets:
@@ -136,32 +170,26 @@ class Memory:
         own = [_own(part, span, context) for part in (self._taken, self._seen)]
         _trail(counts, days, self._taken, own[0], self._seen, own[1], context.day)
         groups, sample = self._between(*span)
-        asked = Asked(context, groups, _nearness(groups[0].spot, context.numbers[SPOT:]))
-        return Recall(counts, days, self._masses(sample, self._taken.at[own[0]], asked))
+        return Recall(counts, days, self._masses(sample, self._taken.at[own[0]], Asked.of(context, groups)))
 
     def _masses(self, events: Sample, own: Codes, asked: Asked) -> Numbers:
         """The mass that each kernel gives each product [kernels, products]; a kernel twice is weighed once."""
-        size, found = len(self.history.products) + 1, dict[bytes, Numbers]()
         mine = np.flatnonzero((events.lots.enterprise == asked.context.codes[0]) & (asked.context.codes[0] >= 0))
-        for kernel in self.kernels:
-            name = kernel.weights.tobytes()
-            if name not in found:
-                weights = _weights(events.lots, mine, asked, kernel.weights)
-                found[name] = self._mass(events, weights, mine, own, asked.context, kernel.weights)
-        return np.array([found[kernel.weights.tobytes()] for kernel in self.kernels]).reshape(len(self.kernels), size)
+        found = [self._mass(events, mine, own, asked, slopes) for slopes in self._slopes]
+        return np.array([found[i] for i in self._head]).reshape(len(self.kernels), len(self.history.products) + 1)
 
     def _mass(
-        self, events: Sample, weights: Weights, mine: NDArray[np.intp], own: Codes, context: Context, theta: Numbers
-    ) -> Numbers:
+        self, events: Sample, mine: NDArray[np.intp], own: Codes, asked: Asked, slopes: _Slopes
+    ) -> Numbers:  # fmt: skip
         """The mass of each product; beside a sample the enterprise's own events `own` are all weighed."""
-        size, past = len(self.history.products) + 1, self.history
+        size, past, weights = len(self.history.products) + 1, self.history, _weights(events.lots, mine, asked, slopes)
         if events.whole:
             whole: Numbers = _mass(events.product, events.lot, weights, size)
             return whole
         weights[mine] = 0
         found: Numbers = _mass_of_sample(events.product, events.lot, weights, events.weight, size)
-        asked = context.codes, context.numbers, context.day
-        _add_own(found, own, theta, *asked, past.codes, past.numbers, past.day, past.product)
+        need = asked.context.codes, asked.context.numbers, asked.context.day
+        _add_own(found, own, slopes.theta, *need, past.codes, past.numbers, past.day, past.product)
         return found
 
     def _standing(self, start: int, until: int) -> tuple[list[Shared], Sample]:
@@ -196,25 +224,20 @@ def _own(events: Events, span: tuple[int, int], context: Context) -> NDArray[np.
     return events.holding(events.span(*span), (0,), (code,)) if code >= 0 else np.empty(0, dtype=np.intp)
 
 
-def _weights(lots: Lots, mine: NDArray[np.intp], asked: Asked, theta: Numbers) -> Weights:
+def _weights(lots: Lots, mine: NDArray[np.intp], asked: Asked, slopes: _Slopes) -> Weights:
     """The weight for the need of an event of each lot; `mine` are the enterprise's own."""
-    context, kernel = asked.context, theta.tobytes()
-    place, trade, profile = (
-        (group.codes, context.codes[group.columns], theta[group.columns]) for group in asked.groups
-    )
-    numbers, slopes = (part.astype(np.float32) for part in (context.numbers[:SPOT], theta[len(CODES) :][:SPOT]))
-    when = (lots.day, context.day, _faded(kernel, ""))
-    logs = _logs(lots.shared, (place, trade, profile), (asked.near, theta[_KM]), when, lots.numbers, numbers, slopes)
+    today = asked.context.day
+    groups = zip([group.codes for group in asked.groups], asked.mine, slopes.groups, strict=True)
+    near, when = (asked.near, slopes.near), (lots.day, today, slopes.fades)
+    logs = _logs(lots.shared, tuple(groups), near, when, lots.numbers, asked.numbers, slopes.distances)
     if len(mine):
-        logs[mine] += theta[_THETA["enterprise"]] + _faded(kernel, "own_")[context.day - lots.day[mine]]
+        logs[mine] += slopes.theta[_THETA["enterprise"]] + slopes.own_fades[today - lots.day[mine]]
     weights: Weights = np.exp(logs, out=logs)
     return weights
 
 
-@lru_cache(16)
-def _faded(kernel: bytes, whose: str) -> Numbers:
+def _fades(theta: Numbers, whose: str) -> Numbers:
     """By age in days, what it adds to the log weight; the same for every need."""
-    theta = np.frombuffer(kernel)
     return np.asarray(
         AGES[:, 0] * theta[_THETA[f"{whose}age"]] + AGES[:, 1] * theta[_THETA[f"{whose}log_age"]], dtype=np.float64
     )

@@ -16,7 +16,7 @@ from numba import njit
 from matching.features import APPETITES, FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 from matching.levels import LEVELS
-from matching.scaling import moments, named, picked, standard, unnamed, weighted, weighted_parts
+from matching.scaling import deviation, moments, named, picked, unnamed, weighted, weighted_parts
 
 CODED: Final = tuple(
     name for name in CODES if name not in ("enterprise", "region_1", "region_4", "industry_1", "industry_4")
@@ -35,7 +35,7 @@ _ABOVE: Final = FEATURES.index("amount_above_minimum")
 _BELOW: Final = FEATURES.index("amount_below_maximum")
 _NO_WIDTH: Final = 1e-9  # limits that are equal but for rounding
 _NEAR: Final = 1e-4  # log-odds between which the slope in the middle is the mean one but for rounding
-_CODED_AT: Final = [CODES.index(name) for name in CODED]
+_CODED_AT: Final = tuple(CODES.index(name) for name in CODED)
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,10 @@ class Keys:
 
     def slots(self, context: Context, tables: Sequence[Codes]) -> tuple[Codes, Numbers]:
         """The keys that a need has [1 + CODED + NUMBERED] and how much of each; 0 of what is unknown."""
-        coded = np.array([table[context.codes[at]] for table, at in zip(tables, _CODED_AT, strict=True)])
-        numbers = standard(context.numbers[: len(NUMBERED)], self.mean, self.scale, CLIP)
-        first = len(self) - len(NUMBERED)
-        keys = np.concatenate([[0], np.maximum(coded, 0), np.arange(first, len(self))]).astype(np.int32)
-        return keys, np.concatenate([[1.0], coded >= 0, numbers])
+        found: tuple[Codes, Numbers] = _slots(
+            context.codes, context.numbers, tuple(tables), self.mean, self.scale, len(self)
+        )
+        return found
 
 
 @dataclass(frozen=True)
@@ -212,6 +211,20 @@ def _mean_slope(odds: float, other: float) -> float:
 def _softplus(x: float) -> float:
     """log(1 + exp(x)) without overflow."""
     return float(max(x, 0.0) + np.log1p(np.exp(-abs(x))))
+
+
+@njit(cache=True, nogil=True)
+def _slots(codes: Any, numbers: Any, tables: Any, mean: Any, scale: Any, size: int) -> Any:
+    """`Keys.slots`: the level, then coded facts, then numbers, whose keys are the last of all `size`."""
+    coded, first = len(tables), size - len(mean)
+    keys, values = np.zeros(1 + coded + len(mean), np.int32), np.zeros(1 + coded + len(mean))
+    values[0] = 1.0
+    for i in range(coded):
+        key = tables[i][codes[_CODED_AT[i]]]
+        keys[1 + i], values[1 + i] = max(key, 0), 1.0 if key >= 0 else 0.0
+    for m in range(len(mean)):
+        keys[1 + coded + m], values[1 + coded + m] = first + m, deviation(numbers[m], mean[m], scale[m], CLIP)
+    return keys, values
 
 
 @njit(cache=True, nogil=True)

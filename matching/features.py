@@ -21,7 +21,6 @@ from matching.recall import COUNTS, Memory, Recall
 from matching.roster import Roster
 from matching.sides import Feature, Side
 
-_C: Final = {name: i for i, name in enumerate(COUNTS)}
 _TERMS: Final = (
     ("amount_above_minimum", Side.PAIR),
     ("amount_below_maximum", Side.PAIR),
@@ -32,6 +31,8 @@ _TERMS: Final = (
     ("home_km", Side.PAIR),
 )
 _NEED: Final = (*DISTANCES, "own_outcomes", "region_outcomes", "district_outcomes", "industry_outcomes", "candidates")
+
+_NEED_COUNTS: Final = [COUNTS.index(name) for name in ("own", "region_1", "region_3", "industry_3")]
 
 APPETITES: Final = ("applied", "granted")  # stages whose log chance an appetite gives; 0 where none was learned
 
@@ -90,9 +91,30 @@ class Builder:
         for i, level in enumerate(LEVELS):
             span = slice(i * len(LEVEL_FEATURES), (i + 1) * len(LEVEL_FEATURES))
             fill(columns[span], level, self.history, recalled, context, getattr(self.roster, level)[rows])
-        columns[_TERMS_AT] = _terms(self.catalogue, enterprise, need, as_of, rows)
+        for column, values in zip(columns[_TERMS_AT], self._terms(enterprise, need, as_of, rows), strict=True):
+            column[:] = values
         columns[_NEED_AT] = _need(recalled, context, len(rows))[:, None]
         return self.leaned(columns.T, context, rows)
+
+    def _terms(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> tuple[Numbers, ...]:
+        """How the need fits the terms of the catalogue's `rows`: a column for each of `_TERMS`."""
+        amount, term = np.log1p(float(need.amount)), float(need.term_months or np.nan)
+        least, most = self._limits
+        rate = self.catalogue.rate_bp(as_of)[rows]
+        return (
+            amount - least[rows],
+            most[rows] - amount,
+            self.catalogue.max_term[rows] - term,
+            rate,
+            rate - np.fmin.reduce(rate, initial=np.nan),
+            self.catalogue.home_levels(enterprise.region)[rows],
+            _home_km(self.catalogue, enterprise)[rows],
+        )
+
+    @cached_property
+    def _limits(self) -> tuple[Numbers, Numbers]:
+        """The logs of each row's least and largest amount."""
+        return np.log1p(self.catalogue.min_amount), np.log1p(self.catalogue.max_amount)
 
     def leaned(self, features: Numbers, context: Context, rows: Rows) -> Numbers:
         """The features [len(rows), FEATURES] of `rows`, these appetites' log chances written into their columns.
@@ -104,23 +126,6 @@ class Builder:
         for column, chance in zip(APPETITE_COLUMNS, chances, strict=False):
             features[:, column] = chance
         return features
-
-
-def _terms(catalogue: Catalogue, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> Numbers:
-    amount, term = float(need.amount), float(need.term_months or np.nan)
-    rate = catalogue.rate_bp(as_of)[rows]
-    cheapest = np.nan if np.isnan(rate).all() else np.nanmin(rate)
-    return np.stack(
-        [
-            np.log1p(amount) - np.log1p(catalogue.min_amount[rows]),
-            np.log1p(catalogue.max_amount[rows]) - np.log1p(amount),
-            catalogue.max_term[rows] - term,
-            rate,
-            rate - cheapest,
-            catalogue.home_levels(enterprise.region)[rows],
-            _home_km(catalogue, enterprise)[rows],
-        ]
-    )
 
 
 def _home_km(catalogue: Catalogue, enterprise: Enterprise) -> Numbers:
@@ -135,6 +140,5 @@ def _home_km(catalogue: Catalogue, enterprise: Enterprise) -> Numbers:
 
 def _need(recalled: Recall, context: Context, size: int) -> Numbers:
     """The same for every candidate."""
-    total = totals(recalled.counts)
-    logs = np.log1p(total[[_C["region_1"], _C["region_3"], _C["industry_3"]]])
-    return np.concatenate([context.numbers[: len(DISTANCES)], [total[_C["own"]]], logs, [np.log1p(size)]])
+    own, *held = totals(recalled.counts[_NEED_COUNTS])
+    return np.array([*context.numbers[: len(DISTANCES)], own, *np.log1p(held), np.log1p(size)])

@@ -61,7 +61,7 @@ def _weighted(
         column = columns[c] if place[c] < 0 else instead[place[c]]
         m, s, w = mean[c], scale[c], weights[c]
         for row in range(len(found)):
-            found[row] += _deviation(column[row], m, s, clip) * w
+            found[row] += deviation(column[row], m, s, clip) * w
 
 
 @njit(cache=True, nogil=True)
@@ -71,11 +71,11 @@ def weighted_parts(
     """Writes what `weighted` sums up into the columns `at` [k] of found [n, …]."""
     for row in range(len(columns)):
         for c in range(len(at)):
-            found[row, at[c]] = _deviation(columns[row, c], mean[c], scale[c], clip) * weights[c]
+            found[row, at[c]] = deviation(columns[row, c], mean[c], scale[c], clip) * weights[c]
 
 
 @njit(cache=True, nogil=True)
-def _deviation(value: float, mean: float, scale: float, clip: float) -> float:
+def deviation(value: float, mean: float, scale: float, clip: float) -> float:
     """Scales from the mean, at most `clip`, and 0 where it is missing; without a branch, so that it is vectors."""
     deviation = (value - mean) / scale
     deviation = clip if deviation > clip else deviation

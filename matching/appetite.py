@@ -172,39 +172,50 @@ class Bound:
         weighted_parts(picked(features, COLUMNS), of.mean, of.scale, CLIP, of.weights, COLUMNS, found)
         keys, values = of.keys.slots(context, self.tables)
         where = places(features)
-        blocks = np.split(found[:, len(FEATURES) :], len(LEVELS), axis=1)
-        for slopes, codes, block in zip(self.slopes, levels, blocks, strict=True):
-            _lean_parts(slopes, codes, keys, values, where, block)
+        for i, (slopes, codes) in enumerate(zip(self.slopes, levels, strict=True)):
+            _lean_parts(slopes, codes, keys, values, where, found, len(FEATURES) + i * len(SOURCES))
         return found
 
 
 @njit(cache=True, nogil=True)
-def moved(intercept: float, parts: Any, references: Any) -> Any:
-    """float64 [n, k]: what each of the `parts` [n, k] adds to the log chance over the mean one of `references` [m, k].
+def moved(intercept: float, parts: Any, count: int) -> Any:
+    """float64 [count, k]: what each of the `parts` [n, k] adds to the first rows' log chance over the others' mean.
 
     Aumann and Shapley's value (1974; Sundararajan et al., 2017): along the straight line from a reference to a row all
     parts move in step, so that each takes its share of the difference in log-odds. The values of a row sum to its log
     chance less the mean one, and a part that is the same in a row and all references gets exactly 0.
     """
-    found, base = np.empty(parts.shape), references[0]
-    others = np.array([references[j].sum() for j in range(len(references))]) + intercept
-    for i in range(len(parts)):
-        odds, whole, taken = parts[i].sum() + intercept, 0.0, np.zeros(parts.shape[1])
-        for j in range(len(references)):
-            slope = _mean_slope(odds, others[j])
-            whole += slope
-            for c in range(len(taken)):
-                taken[c] += slope * (references[j, c] - base[c])
-        found[i] = (whole * (parts[i] - base) - taken) / len(references)
+    odds = np.zeros(len(parts))
+    for c in range(parts.shape[1]):
+        for row in range(len(parts)):  # side by side: the sum of one row alone waits for each of its additions
+            odds[row] += parts[row, c]
+    slopes, base = _mean_slopes(odds + intercept, count), parts[count]
+    found, whole = np.zeros((count, parts.shape[1])), np.zeros(count)
+    for other in range(len(slopes)):
+        step = parts[count + other] - base
+        for row in range(count):
+            whole[row] += slopes[other, row]
+            for c in range(len(step)):
+                found[row, c] += slopes[other, row] * step[c]
+    for row in range(count):
+        for c in range(len(base)):
+            found[row, c] = (whole[row] * (parts[row, c] - base[c]) - found[row, c]) / len(slopes)
     return found
 
 
 @njit(cache=True, nogil=True)
-def _mean_slope(odds: float, other: float) -> float:
-    """By how much the log chance rises for each step of the log-odds on the way from `other` to `odds`."""
-    if abs(odds - other) < _NEAR:
-        return float(np.exp(-_softplus((odds + other) / 2)))
-    return (_softplus(-other) - _softplus(-odds)) / (odds - other)
+def _mean_slopes(odds: Any, count: int) -> Any:
+    """By how much the log chance rises for each step of the log-odds, on the way from each other to each first row."""
+    losses = np.array([_softplus(-x) for x in odds])
+    found = np.empty((len(odds) - count, count))
+    for other in range(count, len(odds)):
+        for row in range(count):
+            step = odds[row] - odds[other]
+            if abs(step) < _NEAR:
+                found[other - count, row] = np.exp(-_softplus((odds[row] + odds[other]) / 2))
+            else:
+                found[other - count, row] = (losses[other] - losses[row]) / step
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -258,14 +269,14 @@ def _lean(odds: Any, slopes: Any, codes: Any, keys: Any, values: Any, where: Any
 
 
 @njit(cache=True, nogil=True)
-def _lean_parts(slopes: Any, codes: Any, keys: Any, values: Any, where: Any, found: Any) -> None:
-    """Writes [n, SOURCES] what `_lean` sums up."""
+def _lean_parts(slopes: Any, codes: Any, keys: Any, values: Any, where: Any, found: Any, begin: int) -> None:
+    """Writes what `_lean` sums up into the columns [SOURCES] of found [n, …] that `begin` there."""
     first = len(slopes) - where.shape[1]
     for i in range(len(codes)):
         for k in range(len(keys)):
-            found[i, k] = slopes[keys[k], codes[i]] * values[k]
+            found[i, begin + k] = slopes[keys[k], codes[i]] * values[k]
         for k in range(where.shape[1]):
-            found[i, len(keys) + k] = slopes[first + k, codes[i]] * where[i, k]
+            found[i, begin + len(keys) + k] = slopes[first + k, codes[i]] * where[i, k]
 
 
 def _sparse(names: Sequence[str], row: Numbers) -> dict[str, float]:

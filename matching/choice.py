@@ -13,7 +13,7 @@ import numpy as np
 from matching.features import FEATURES, SPECIFICATION
 from matching.fitting import least
 from matching.history import Codes, Numbers
-from matching.scaling import moments, named, picked, standard, unnamed, weighted
+from matching.scaling import moments, named, picked, standard, unnamed, weighted, weighted_parts
 from matching.sides import Side
 
 RIDGE: Final = 0.01
@@ -23,6 +23,7 @@ CLIP: Final = 6.0  # standard deviations: beyond, a value says no more
 COLUMNS: Final = np.flatnonzero([f.side != Side.ENTERPRISE and f.family != "appetite" for f in SPECIFICATION])
 _COUNTED: Final = ("own_count", "own_seen", "own_years", "idle_years", "life_years")
 _LOGGED: Final = np.flatnonzero([FEATURES[i].endswith(_COUNTED) for i in COLUMNS])
+_EACH: Final = np.arange(len(COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Choice:
 
     def parts(self, features: Numbers) -> Numbers:
         """What each of the feature `COLUMNS` adds to each row's score [n, COLUMNS]."""
-        return np.asarray(self._standard(features) * self.weights, dtype=np.float64)
+        found = _bent(features)
+        weighted_parts(found, self.mean, self.scale, CLIP, self.weights, _EACH, found)
+        return found
 
     def _standard(self, features: Numbers) -> Numbers:
         return standard(_bent(features), self.mean, self.scale, CLIP)

@@ -27,7 +27,7 @@ from matching.forest import Booster, Forest, Scorer, Stored, scorer
 from matching.history import History, Numbers
 from matching.memory import PARAMETERS, Kernel
 from matching.scaling import over
-from matching.shapley import Paths, contributions
+from matching.shapley import Walk, contributions
 
 FORMAT: Final = 1
 FOREST: Final = "forest.txt"
@@ -80,41 +80,38 @@ class Ranker:
         leaning: Numbers = features[:, list(APPETITE_COLUMNS)].sum(axis=1)
         return self.forest.score(features) + self.choice.score(features) + APPETITE_WEIGHT * leaning
 
-    def contributions(
-        self, features: Numbers, references: Numbers, odds: Sequence[tuple[Numbers, Numbers]] = ()
-    ) -> Numbers:
-        """float64 [n, PARTS]: what each part adds to each row's score over the mean one of `references`.
+    def contributions(self, features: Numbers, count: int, odds: Sequence[Numbers] = ()) -> Numbers:
+        """float64 [count, PARTS]: what each part adds to the score of each of the first rows over the others' mean one.
 
-        `odds` are the parts of each appetite's log-odds, of the rows and of the references (`Bound.parts`); without
-        them all that an appetite adds stands in its own column.
+        `odds` are the parts of each appetite's log-odds (`Bound.parts`); without them all that an appetite adds stands
+        in its own column.
         Exact: interventional Shapley values of the forest (Lundberg et al., 2020), differences of the choice model,
         Aumann-Shapley values of the appetites. They sum to score less mean score, and what is the same in a row and all
-        references gets exactly 0. At least one reference is needed.
+        of the others gets exactly 0. At least one other row is needed.
         Raises `BundleError` where LightGBM itself scores the forest.
         """
-        found = np.zeros((len(features), len(PARTS)))
-        found[:, : len(FEATURES)] = contributions(*self._explainable, features, references)
-        chosen = self.choice.parts(np.concatenate([features, references]))
-        found[:, COLUMNS] += over(chosen[: len(features)], chosen[len(features) :])
+        found = np.zeros((count, len(PARTS)))
+        found[:, : len(FEATURES)] = contributions(*self._explainable, features, count)
+        found[:, COLUMNS] += over(self.choice.parts(features), count)
         for stage, column in enumerate(APPETITE_COLUMNS):
             if odds:
-                self._lean(found, stage, *odds[stage])
+                self._lean(found, stage, odds[stage], count)
             else:
-                found[:, column] += APPETITE_WEIGHT * over(features[:, [column]], references[:, [column]])[:, 0]
+                found[:, column] += APPETITE_WEIGHT * over(features[:, [column]], count)[:, 0]
         return found
 
-    def _lean(self, found: Numbers, stage: int, parts: Numbers, references: Numbers) -> None:
+    def _lean(self, found: Numbers, stage: int, parts: Numbers, count: int) -> None:
         """Adds what the parts of one appetite's odds move the score by."""
-        added = APPETITE_WEIGHT * moved(self.appetites[stage].intercept, parts, references)
+        added = APPETITE_WEIGHT * moved(self.appetites[stage].intercept, parts, count)
         first = len(FEATURES) + stage * len(SLOPES)
         found[:, : len(FEATURES)] += added[:, : len(FEATURES)]
         found[:, first : first + len(SLOPES)] += added[:, len(FEATURES) :]
 
     @cached_property
-    def _explainable(self) -> tuple[Forest, Paths]:
+    def _explainable(self) -> tuple[Forest, Walk]:
         if not isinstance(self.forest, Forest):
             raise BundleError(f"{self.model_id}: its forest cannot be explained; train it with trees that can")
-        return self.forest, Paths.of(self.forest)
+        return self.forest, Walk.of(self.forest)
 
     def chance(self, features: Numbers, scores: Numbers, kinds: Rows) -> Numbers:
         """P(granted | applied) of one need's candidates, from their `score`; NaN where the bundle states none.

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from matching.appetite import PARTS
@@ -27,17 +28,20 @@ from matching.leanings import LEANINGS
 from matching.levels import LEVELS
 from matching.matcher import Matcher, Ranking
 from matching.topics import SAID
+from matching.trees import Integers
 
 MOST: Final = 4
 REFERENCES: Final = 64
 LEAST: Final = 1e-6  # a smaller weight is rounding
 _SAID: Final = {**SAID, **LEANINGS}
-_FACTS: Final = sorted({said.needs for said in _SAID.values()} - {""})
-_TOPICS: Final = sorted({said.topic for said in _SAID.values()}, key=lambda topic: topic.code)
-_NEEDS: Final = [_SAID[name].needs if name in _SAID else None for name in PARTS]  # None: said in no reason
 _WORDS: Final = {i: _SAID[name] for i, name in enumerate(PARTS) if name in _SAID}
-_TOPIC_OF: Final = np.array([_TOPICS.index(_SAID[name].topic) if name in _SAID else -1 for name in PARTS])
-_MEMBERS: Final = [np.flatnonzero(t == _TOPIC_OF).tolist() for t in range(len(_TOPICS))]
+_BEGINS: Final = {i: (f"{w.topic.zh}；{w.zh}：", f"{w.topic.en}; {w.en}: ") for i, w in _WORDS.items()}
+_CODES: Final = sorted({words.topic.code for words in _WORDS.values()})
+_TOPIC_OF: Final = np.array([_CODES.index(_WORDS[i].topic.code) if i in _WORDS else -1 for i in range(len(PARTS))])
+_LARGEST: Final = int(np.bincount(_TOPIC_OF[_TOPIC_OF >= 0]).max())
+_FACTS: Final = sorted({words.needs for words in _WORDS.values()} - {""})
+_RESTING: Final = {f: np.array([i in _WORDS and _WORDS[i].needs == f for i in range(len(PARTS))]) for f in _FACTS}
+_SLOPES_AT: Final = len(FEATURES)
 _Beside = tuple[tuple[str, str], tuple[str, str]]  # what a feature's value is set beside, and what a slope's is
 _CANDIDATES: Final[_Beside] = (
     ("候选产品中位数", "median of the candidates"),
@@ -72,8 +76,8 @@ def why(
 
 def reference_rows(scores: Numbers) -> Rows:
     """At most 64 candidates, at even steps from the best to the worst; equal scores in the order of the candidates."""
-    order = np.argsort(-scores, kind="stable")
-    steps = np.linspace(0, len(scores) - 1, min(len(scores), REFERENCES))
+    order, count = np.argsort(-scores, kind="stable"), min(len(scores), REFERENCES)
+    steps = np.arange(count) * ((len(scores) - 1) / max(count - 1, 1))
     return np.asarray(order[steps.round().astype(np.intp)], dtype=np.intp)
 
 
@@ -86,15 +90,14 @@ def _told(
     beside: _Beside,
 ) -> list[tuple[Reason, ...]]:
     """The reasons of the candidates in `places` against those in `references`."""
-    chosen = [*places, *references]
-    both = ranking.features[chosen]
-    rows, others = both[: len(places)], both[len(places) :]
-    odds = [np.split(parts, [len(places)]) for parts in _odds(matcher, ranking, asked, both, ranking.rows[chosen])]
-    added = matcher.ranker.contributions(rows, others, [(ours, theirs) for ours, theirs in odds])
-    slopes = [theirs[:, len(FEATURES) :].mean(axis=0) for _, theirs in odds] or [np.zeros(len(PARTS) - len(FEATURES))]
-    values = _values(rows, [ours for ours, _ in odds])
-    teller = _Teller(np.concatenate([_median(others), *slopes]), _unstated(*asked, ranking.as_of), beside)
-    return teller.reasons(added, values)
+    chosen, count = np.concatenate([places, references]), len(places)
+    features = ranking.features[chosen]
+    odds = _odds(matcher, ranking, asked, features, ranking.rows[chosen])
+    added = matcher.ranker.contributions(features, count, odds)
+    slopes = [parts[:, _SLOPES_AT:] for parts in odds] or [np.zeros((len(chosen), len(PARTS) - _SLOPES_AT))]
+    values = np.concatenate([features, *slopes], axis=1)
+    told = _tellable(added, values, _unstated(*asked, ranking.as_of))
+    return _Teller(values, count, beside).reasons(*_weightiest(told, _TOPIC_OF))
 
 
 def _odds(
@@ -106,81 +109,134 @@ def _odds(
     return [bound.parts(context, features, codes) for bound in matcher.appetites]
 
 
-def _values(features: Numbers, odds: Sequence[Numbers]) -> Numbers:
-    """The features, and the slopes' parts; NaN where they say nothing, or where there are no appetites [n, PARTS]."""
-    slopes = [np.where(parts == 0, np.nan, parts)[:, len(FEATURES) :] for parts in odds]
-    lacking = np.full((len(features), len(PARTS) - len(FEATURES)), np.nan)
-    return np.concatenate([features, *(slopes or [lacking])], axis=1)
+class _Usual(NamedTuple):
+    """What is usual of a part: as a number, as it is shown in zh and en, and how a text ends with it in each."""
 
-
-class _Said(NamedTuple):
-    """What is said of one match: each part's contribution and value, and whether it counts [PARTS]."""
-
-    added: list[float]
-    values: list[float]
-    known: list[bool]
+    value: float
+    shown: tuple[str, str]
+    ends: tuple[str, str]
 
 
 @dataclass(frozen=True)
 class _Teller:
-    """Puts contributions into words, beside the `usual` values [PARTS]; silent on what rests on `unstated` facts."""
+    """Puts reasons into words: `values` [n, PARTS] of the first `count` rows beside what is usual among the others."""
 
-    usual: Numbers
-    unstated: NDArray[np.bool_]
+    values: Numbers
+    count: int
     beside: _Beside
 
-    def reasons(self, added: Numbers, values: Numbers) -> list[tuple[Reason, ...]]:
-        """At most four reasons a row from what each part adds [n, PARTS] and its value [n, PARTS]."""
-        known = np.isfinite(values) & (np.isfinite(self.usual) & ~self.unstated)
-        weights = _by_topic(added, known)
-        first = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :MOST].tolist()
-        rows = map(_Said, added.tolist(), values.tolist(), known.tolist())
+    def reasons(self, weights: Numbers, parts: Integers) -> list[tuple[Reason, ...]]:
+        """At most four reasons a row, as `_weightiest` gives them."""
+        rows = zip(weights.tolist(), parts.tolist(), strict=True)
         return [
-            tuple(self._reason(t, row[t], said) for t in topics if abs(row[t]) >= LEAST)
-            for topics, row, said in zip(first, weights.tolist(), rows, strict=True)
+            tuple(self._reason(row, weight, falling) for weight, falling in zip(*found, strict=True) if weight)
+            for row, found in enumerate(rows)
         ]
 
-    @cached_property
-    def _shown(self) -> dict[int, tuple[str, str]]:
-        """The usual values in words, by part, as they are asked for."""
-        return {}
-
-    def _beside(self, i: int) -> tuple[str, str]:
-        if i not in self._shown:
-            self._shown[i] = _WORDS[i].shown(float(self.usual[i]))
-        return self._shown[i]
-
-    def _fact(self, t: int, sign: int, said: _Said) -> tuple[int, tuple[str, str]]:
-        """The part that moves the score most in the reason's direction, one that shows a difference first; in words."""
-        members = [i for i in _MEMBERS[t] if said.known[i]]
-        falling = sorted(members, key=lambda i: sign * said.added[i], reverse=True)
-        for i in falling:
-            shown = _WORDS[i].shown(said.values[i])
-            if sign * said.added[i] > 0 and shown != self._beside(i):
-                return i, shown
-        return falling[0], _WORDS[falling[0]].shown(said.values[falling[0]])
-
-    def _reason(self, t: int, weight: float, said: _Said) -> Reason:
-        topic, (feature, (zh, en)) = _TOPICS[t], self._fact(t, 1 if weight > 0 else -1, said)
-        words, (usual_zh, usual_en) = _WORDS[feature], self._beside(feature)
-        beside = self.beside[feature >= len(FEATURES)]
+    def _reason(self, row: int, weight: float, falling: list[int]) -> Reason:
+        """By the first of the parts that shows a difference; where none does, by the one that they end with."""
+        for part in falling:
+            value, usual = float(self.values[row, part]), self._usual(part)
+            shown = _WORDS[part].shown(value)
+            if shown != usual.shown:
+                break
+        begins = _BEGINS[part]
         return Reason(
-            code=topic.code,
+            code=_WORDS[part].topic.code,
             effect=Effect.RAISES if weight > 0 else Effect.LOWERS,
             weight=weight,
-            feature=PARTS[feature],
-            value=said.values[feature],
-            usual=float(self.usual[feature]),
-            text_zh=f"{topic.zh}；{words.zh}：{zh}（{beside[0]}：{usual_zh}）",
-            text_en=f"{topic.en}; {words.en}: {en} ({beside[1]}: {usual_en})",
+            feature=PARTS[part],
+            value=value,
+            usual=usual.value,
+            text_zh=f"{begins[0]}{shown[0]}{usual.ends[0]}",
+            text_en=f"{begins[1]}{shown[1]}{usual.ends[1]}",
         )
 
+    @cached_property
+    def _known(self) -> dict[int, _Usual]:
+        """What is usual, by part, as it is asked for."""
+        return {}
 
-def _by_topic(added: Numbers, known: NDArray[np.bool_]) -> Numbers:
-    """What the known parts of each topic add [n, TOPICS]."""
-    topics = len(_TOPICS) * np.arange(len(added))[:, None] + _TOPIC_OF
-    found = np.bincount(topics[known], added[known], len(added) * len(_TOPICS))
-    return np.asarray(found, dtype=np.float64).reshape(len(added), len(_TOPICS))
+    def _usual(self, part: int) -> _Usual:
+        if part not in self._known:
+            others, slope = self.values[self.count :, part], part >= _SLOPES_AT
+            value = _mean(others) if slope else _median(others)
+            shown, (zh, en) = _WORDS[part].shown(value), self.beside[slope]
+            self._known[part] = _Usual(value, shown, (f"（{zh}：{shown[0]}）", f" ({en}: {shown[1]})"))
+        return self._known[part]
+
+
+@njit(cache=True, nogil=True)
+def _tellable(added: Any, values: Any, unstated: Any) -> Any:
+    """What each part adds [n, PARTS]; 0 where no reason may rest on it.
+
+    Its value must be known of the row and of one of the others, which follow it in `values`; a slope of 0 says nothing.
+    """
+    found, count = np.zeros(added.shape), len(added)
+    for part in range(added.shape[1]):
+        other = count
+        while other < len(values) and not np.isfinite(values[other, part]):
+            other += 1
+        if other == len(values) or unstated[part]:
+            continue
+        for row in range(count):
+            if np.isfinite(values[row, part]) and (part < _SLOPES_AT or values[row, part] != 0):
+                found[row, part] = added[row, part]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _weightiest(told: Any, topic_of: Any) -> Any:
+    """The weights of each row's weightiest topics [n, MOST], 0 where there are fewer, and the parts behind each.
+
+    Those parts [n, MOST, …] that move the score in the weight's direction, by how far, and the first again in the end.
+    """
+    weights, parts = np.zeros((len(told), MOST)), np.zeros((len(told), MOST, _LARGEST + 1), dtype=np.int64)
+    topics = np.empty(topic_of.max() + 1)
+    for row in range(len(told)):
+        topics[:] = 0.0
+        for part in range(len(topic_of)):
+            if topic_of[part] >= 0:
+                topics[topic_of[part]] += told[row, part]
+        for place in range(MOST):
+            topic = 0
+            for other in range(len(topics)):
+                topic = other if abs(topics[other]) > abs(topics[topic]) else topic
+            if abs(topics[topic]) < LEAST:
+                break
+            weights[row, place], topics[topic] = topics[topic], 0.0
+            _fall(told[row], np.sign(weights[row, place]), topic_of, topic, parts[row, place])
+    return weights, parts
+
+
+@njit(cache=True, nogil=True)
+def _fall(told: Any, sign: float, topic_of: Any, topic: int, found: Any) -> None:
+    """Writes which parts of the topic have this sign, the furthest first, and that one in all places left."""
+    size = 0
+    for part in range(len(told)):
+        if topic_of[part] == topic and sign * told[part] > 0:
+            place = size
+            while place > 0 and sign * told[found[place - 1]] < sign * told[part]:
+                found[place] = found[place - 1]
+                place -= 1
+            found[place] = part
+            size += 1
+    found[size:] = found[0]
+
+
+@njit(cache=True, nogil=True)
+def _mean(values: Any) -> Any:
+    total = 0.0
+    for value in values:
+        total += value
+    return total / len(values)
+
+
+@njit(cache=True, nogil=True)
+def _median(values: Any) -> Any:
+    """Of the known values, of which there is one."""
+    known = np.sort(values[np.isfinite(values)])
+    return (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2
 
 
 def _places(matcher: Matcher, ranking: Ranking, product_ids: Sequence[str]) -> list[int]:
@@ -191,16 +247,10 @@ def _places(matcher: Matcher, ranking: Ranking, product_ids: Sequence[str]) -> l
     return [place[product_id] for product_id in product_ids]
 
 
-def _median(rows: Numbers) -> Numbers:
-    """Of each column's known values; NaN where there is none."""
-    known = np.isfinite(rows)
-    count = np.count_nonzero(known, axis=0)
-    ordered = np.sort(np.where(known, rows, np.inf), axis=0)
-    middle = np.stack([np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(rows) - 1)])
-    return np.where(count > 0, np.take_along_axis(ordered, middle, axis=0).mean(axis=0), np.nan)
-
-
 def _unstated(enterprise: Enterprise, need: Need, as_of: date) -> NDArray[np.bool_]:
     """The parts that no reason may rest on: of facts not known, or the same for all candidates."""
-    lacking = {None, *(name for name in _FACTS if derived(name, enterprise, need, as_of) is None)}
-    return np.array([needs in lacking for needs in _NEEDS])
+    found = _TOPIC_OF < 0
+    for name, resting in _RESTING.items():
+        if derived(name, enterprise, need, as_of) is None:
+            found |= resting
+    return found

@@ -84,14 +84,14 @@ def deviation(value: float, mean: float, scale: float, clip: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def over(parts: Any, references: Any) -> Any:
-    """Each row of parts [n, k] less the references [m, k], on average: exactly 0 where all are equal."""
-    found = np.zeros(parts.shape)
-    for row in range(len(parts)):
-        for reference in range(len(references)):
+def over(parts: Any, count: int) -> Any:
+    """Each of the first `count` rows of parts [n, k] less the others, on average: exactly 0 where all are equal."""
+    found = np.zeros((count, parts.shape[1]))
+    for row in range(count):
+        for other in range(count, len(parts)):
             for c in range(parts.shape[1]):
-                found[row, c] += parts[row, c] - references[reference, c]
-    return found / len(references)
+                found[row, c] += parts[row, c] - parts[other, c]
+    return found / (len(parts) - count)
 
 
 def picked(features: Numbers, columns: Rows) -> Numbers:

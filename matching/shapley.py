@@ -7,68 +7,66 @@ value of a game won by all of A and none of B. The values of a row sum to its sc
 References are bits of a word, so that 64 of them cost about as much as one.
 """
 
-from itertools import pairwise
 from math import comb
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from matching.forest import Forest
 from matching.history import Numbers
+from matching.keys import Keys
 from matching.trees import Integers
 
 BITS: Final = 64
 
 
-class Paths(NamedTuple):
-    """The way to each leaf: entries from `first[leaf]` to before the next, in order of their columns.
+class Walk(NamedTuple):
+    """The nodes of each tree from left to right: each before all that is on its left, and that before all on its right.
 
-    An entry says that `node` leads there on its `right` or not, by the value in `column`. `shares[a, b]` is
-    (a-1)! b! / (a+b)!, for as many columns as the longest path has.
+    Tree t has the nodes from `first_node[t]` and the leaves from `first_leaf[t]` to before the next. A node leads right
+    where the key of its `slot`, of its `column`, exceeds its `rank`. Of the leaves below it `left` are on its left:
+    what is there begins with the next node, what is on its right so many nodes further on. Each leaf adds its `value`.
+    `shares[a, b]` is (a-1)! b! / (a+b)!, for as many columns as the longest path has nodes.
     """
 
-    first: Integers
-    node: Integers
-    right: NDArray[np.bool_]
+    slot: Integers
     column: Integers
+    rank: Keys
+    left: Integers
+    first_node: Integers
+    first_leaf: Integers
+    value: Numbers
     shares: Numbers
 
     @classmethod
-    def of(cls, forest: Forest) -> "Paths":
+    def of(cls, forest: Forest) -> "Walk":
         """Made once for a forest."""
         nodes = forest.nodes
-        parts = []
-        for t in range(len(nodes.first_leaf) - 1):
-            here = np.arange(nodes.first_node[t], nodes.first_node[t + 1])
-            leaves = np.arange(nodes.first_leaf[t + 1] - nodes.first_leaf[t])[:, None]
-            leaf, node = np.nonzero((nodes.low[here] <= leaves) & (leaves < nodes.end[here]))
-            column = forest.slots.column[nodes.slot[here[node]]]
-            order = np.lexsort((column, leaf))
-            right = leaf >= nodes.middle[here[node]]
-            parts.append(np.stack([leaf + nodes.first_leaf[t], here[node], right, column])[:, order])
-        leaf, node, right, column = np.concatenate([np.empty((4, 0), dtype=np.int64), *parts], axis=1)
-        length = np.bincount(leaf, minlength=len(nodes.value))
-        first = np.concatenate([[0], np.cumsum(length)])
-        return cls(first, node, right > 0, column, _shares(int(length.max(initial=0))))
+        tree = np.repeat(np.arange(len(nodes.first_node) - 1), np.diff(nodes.first_node))
+        low, end = (nodes.first_leaf[tree] + side for side in (nodes.low, nodes.end))
+        order = np.lexsort((-end, low))  # of the nodes with the same first leaf, the one above has more of them
+        slot, left = nodes.slot[order], nodes.middle[order].astype(np.int64) - nodes.low[order]
+        ends = len(nodes.value) + 1
+        depth = np.cumsum(np.bincount(low, minlength=ends) - np.bincount(end, minlength=ends))
+        where = forest.slots.column[slot], nodes.rank[order], left, nodes.first_node, nodes.first_leaf, nodes.value
+        return cls(slot, *where, _shares(int(depth.max())))
 
 
-def contributions(forest: Forest, paths: Paths, rows: Numbers, references: Numbers) -> Numbers:
-    """float64 [n, width]: what each column of each of `rows` adds to its score over the mean one of `references`.
+def contributions(forest: Forest, walk: Walk, rows: Numbers, count: int) -> Numbers:
+    """float64 [count, width]: what each column of each of the first rows adds to its score over the others' mean one.
 
-    A column in which all references equal the row gets exactly 0. `references` are one row or more.
+    The others are the references, one row or more; a column in which all of them equal the row gets exactly 0.
     """
-    found, count = np.zeros((len(rows), forest.width)), len(rows)
-    keys, least, most = forest.keys(np.concatenate([rows, references]))
-    blocks = [*range(0, count, BITS), *range(count, keys.shape[1], BITS), keys.shape[1]]
-    dead, rights = _answers(keys, least, most, forest.nodes, np.array(blocks))
-    words = [(rights[i], end - begin) for i, (begin, end) in enumerate(pairwise(blocks))]
-    first = -(-count // BITS)
-    for i, (ours, some) in enumerate(words[:first]):
-        for theirs, others in words[first:]:
-            _contribute(ours, theirs, (some, others), dead, forest.nodes.value, paths, found[i * BITS :][:some])
-    return found / len(references)
+    found = [np.zeros((forest.width, 0))]
+    keys, least, most = forest.keys(rows)
+    for begin in range(0, count, BITS):
+        ours = (begin, min(begin + BITS, count))
+        found.append(np.zeros((forest.width, ours[1] - ours[0])))
+        for first in range(count, keys.shape[1], BITS):
+            theirs = (first, min(first + BITS, keys.shape[1]))
+            _contribute(keys, least, most, ours, theirs, walk, found[-1])
+    return np.concatenate(found, axis=1).T / (len(rows) - count)
 
 
 def _shares(longest: int) -> Numbers:
@@ -88,120 +86,108 @@ def _ones(bits: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _answers(keys: Any, least: Any, most: Any, nodes: Any, blocks: Any) -> Any:
-    """Which leaves no row and no reference can reach, most of them in a request; and whom each node leads right.
+def _contribute(keys: Any, least: Any, most: Any, ours: Any, theirs: Any, walk: Any, found: Any) -> None:
+    """Adds to `found` [width, rows] what each leaf gives the columns, summed over the references of a word.
 
-    These are bits, a word a block of `keys`; a node above such leaves alone is not asked.
+    The keys of the rows and of the references stand from the first of `ours` and `theirs` to before the second. Nodes
+    that lead all of them to one side are passed over with all that is on the other: most are, in a request.
     """
-    dead, rights = np.zeros(len(nodes.value), np.bool_), np.zeros((len(blocks) - 1, len(nodes.slot)), np.uint64)
-    for t in range(len(nodes.first_node) - 1):
-        leaf = nodes.first_leaf[t]
-        for i in range(nodes.first_node[t], nodes.first_node[t + 1]):
-            slot, rank, low, middle = nodes.slot[i], nodes.rank[i], leaf + nodes.low[i], leaf + nodes.middle[i]
-            if dead[low]:
+    slots, columns, ranks, lefts, first_node, first_leaf, value, shares = walk
+    longest, bit = len(shares), np.uint64(1) << np.arange(BITS).astype(np.uint64)
+    # What is still to be walked, by depth: leaves, the node above them, the columns on the path and who meets each.
+    low, end, at, size = np.empty((4, longest), dtype=np.int64)
+    column = np.empty((longest, longest), dtype=np.int64)
+    met, met_by = np.empty((2, longest, longest), dtype=np.uint64)
+    lacking = np.empty(longest + 1, dtype=np.uint64)
+    all_rows, everyone = bit[: ours[1] - ours[0]].sum(), bit[: theirs[1] - theirs[0]].sum()
+    for t in range(len(first_node) - 1):
+        depth, low[0], end[0], at[0], size[0] = 0, first_leaf[t], first_leaf[t + 1], first_node[t], 0
+        while depth >= 0:
+            first, last, node, known = low[depth], end[depth], at[depth], size[depth]
+            while last - first > 1:
+                slot, rank, left = slots[node], ranks[node], lefts[node]
+                if most[slot] <= rank:
+                    node, last = node + 1, first + left
+                elif least[slot] > rank:
+                    node, first = node + left, first + left
+                else:
+                    break
+            if last - first == 1:
+                if known:
+                    _give(value[first], all_rows, everyone, column, met, met_by, depth, known, lacking, shares, found)
+                depth -= 1
                 continue
-            if most[slot] <= rank:
-                dead[middle : leaf + nodes.end[i]] = True
-            elif least[slot] > rank:
-                dead[low:middle] = True
-                rights[:, i] = ~np.uint64(0)
+            right, right_by = _above(keys, slot, rank, ours, bit), _above(keys, slot, rank, theirs, bit)
+            place, below = _fork(column, met, met_by, depth, known, columns[node]), depth + 1
+            if place == known:
+                known += 1
+                met[depth, place], met_by[depth, place] = all_rows, everyone
+            met[below, place], met_by[below, place] = met[depth, place] & ~right, met_by[depth, place] & ~right_by
+            met[depth, place], met_by[depth, place] = met[depth, place] & right, met_by[depth, place] & right_by
+            low[below], end[below], at[below], size[below] = first, first + left, node + 1, known
+            low[depth], end[depth], at[depth], size[depth] = first + left, last, node + left, known
+            depth = below
+
+
+@njit(cache=True, nogil=True)
+def _above(keys: Any, slot: int, rank: int, places: Any, bit: Any) -> Any:
+    """Whose keys of a slot exceed the rank, as bits."""
+    found, first = np.uint64(0), places[0]
+    for r in range(places[1] - first):
+        found |= bit[r] if keys[slot, first + r] > rank else np.uint64(0)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _fork(column: Any, met: Any, met_by: Any, depth: int, size: int, asked: int) -> int:
+    """Copies a path to the row below; where the column that is asked stands there, behind the others if it is new."""
+    below, place = depth + 1, size
+    for c in range(size):
+        column[below, c], met[below, c], met_by[below, c] = column[depth, c], met[depth, c], met_by[depth, c]
+        place = c if column[depth, c] == asked else place
+    column[below, place] = column[depth, place] = asked
+    return place
+
+
+@njit(cache=True, nogil=True)
+def _give(
+    value: float, all_rows: Any, everyone: Any, column: Any, met: Any, met_by: Any, depth: int, size: int,
+    at: Any, shares: Any, found: Any,
+) -> None:  # fmt: skip
+    """Adds to `found` what one leaf gives to the columns on the path at `depth`."""
+    left = all_rows
+    while left:
+        # Rows that meet the same columns as the first of those left: their part is the same.
+        row, rows, reaching, lacking = left & (~left + np.uint64(1)), left, everyone, 0
+        for c in range(size):
+            if met[depth, c] & row:
+                rows &= met[depth, c]
             else:
-                for b in range(len(rights)):
-                    for r in range(blocks[b], blocks[b + 1]):
-                        rights[b, i] |= np.uint64(keys[slot, r] > rank) << np.uint64(r - blocks[b])
-    return dead, rights
-
-
-@njit(cache=True, nogil=True)
-def _contribute(rows: Any, references: Any, sizes: Any, dead: Any, value: Any, paths: Any, found: Any) -> None:
-    """Adds to `found` what each leaf gives the columns, summed over the references of a word."""
-    longest = len(paths.shares)
-    column, part = np.empty(longest, dtype=np.int64), np.empty(longest)
-    met, met_by = np.empty(longest, dtype=np.uint64), np.empty(longest, dtype=np.uint64)
-    at = np.empty(longest + 1, dtype=np.uint64)
-    every = ~np.uint64(0)
-    all_rows, everyone = every >> np.uint64(BITS - sizes[0]), every >> np.uint64(BITS - sizes[1])
-    for leaf in range(len(value)):
-        if dead[leaf]:
+                rows &= ~met[depth, c]
+                reaching &= met_by[depth, c]
+                lacking += 1
+        left &= ~rows
+        if reaching == 0:
             continue
-        size = 0
-        for e in range(paths.first[leaf], paths.first[leaf + 1]):
-            if size == 0 or column[size - 1] != paths.column[e]:
-                column[size], met[size], met_by[size] = paths.column[e], every, everyone
-                size += 1
-            flip = np.uint64(0) if paths.right[e] else every
-            met[size - 1] &= rows[paths.node[e]] ^ flip
-            met_by[size - 1] &= references[paths.node[e]] ^ flip
-        size = _telling(column, met, met_by, size, all_rows, everyone)
-        left = all_rows if size else np.uint64(0)
-        while left:  # rows that meet the same columns have the same part
-            alike = _alike(left, met, size)
-            if _share(alike, value[leaf], met, met_by, size, everyone, at, paths.shares, part):
-                _add(found, alike, column, part, size)
-            left &= ~alike
-
-
-@njit(cache=True, nogil=True)
-def _alike(left: Any, met: Any, size: int) -> Any:
-    """The rows among those `left`, as bits, that meet just the columns which the first of them meets."""
-    first = left & (~left + np.uint64(1))
-    for c in range(size):
-        left &= met[c] if met[c] & first else ~met[c]
-    return left
-
-
-@njit(cache=True, nogil=True)
-def _add(found: Any, rows: Any, column: Any, part: Any, size: int) -> None:
-    for i in range(len(found)):
-        if (rows >> np.uint64(i)) & np.uint64(1):
-            for c in range(size):
-                found[i, column[c]] += part[c]
-
-
-@njit(cache=True, nogil=True)
-def _telling(column: Any, met: Any, met_by: Any, size: int, all_rows: Any, everyone: Any) -> int:
-    """Keeps the columns that somebody meets and somebody does not; 0 where one is met by nobody, and none reaches."""
-    kept = 0
-    for c in range(size):
-        if met[c] & all_rows == 0 and met_by[c] == 0:
-            return 0
-        if met[c] & all_rows != all_rows or met_by[c] != everyone:
-            column[kept], met[kept], met_by[kept] = column[c], met[c], met_by[c]
-            kept += 1
-    return kept
-
-
-@njit(cache=True, nogil=True)
-def _share(
-    rows: Any, value: float, met: Any, met_by: Any, size: int, everyone: Any, at: Any, shares: Any, part: Any
-) -> bool:  # fmt: skip
-    """The `part` of each column in what one leaf gives to any of the rows; whether it gives anything.
-
-    `at[a]` are the references that lack a of the columns that the rows meet.
-    """
-    reaching, lacking = everyone, 0
-    for c in range(size):
-        if not met[c] & rows:
-            reaching &= met_by[c]
-            lacking += 1
-    if reaching == 0:
-        return False
-    at[0], most = reaching, 0
-    for c in range(size):
-        moving = reaching & ~met_by[c]
-        if met[c] & rows and moving != 0:
-            most += 1
-            at[most] = np.uint64(0)
-            for a in range(most, 0, -1):
-                at[a] = (at[a] & ~moving) | (at[a - 1] & moving)
-            at[0] &= ~moving
-    taken = 0.0
-    for a in range(most + 1):
-        taken += _ones(at[a]) * shares[lacking, a]
-    for c in range(size):
-        alone = reaching & ~met_by[c]
-        given = 0.0
-        for a in range(1, most + 1):
-            given += _ones(at[a] & alone) * shares[a, lacking]
-        part[c] = value * given if met[c] & rows else -value * taken
-    return True
+        # at[a]: the references that lack a of the columns that the rows meet.
+        at[0], longest = reaching, 0
+        for c in range(size):
+            moving = reaching & ~met_by[depth, c]
+            if met[depth, c] & row and moving != 0:
+                longest += 1
+                at[longest] = np.uint64(0)
+                for a in range(longest, 0, -1):
+                    at[a] = (at[a] & ~moving) | (at[a - 1] & moving)
+                at[0] &= ~moving
+        taken = 0.0
+        for a in range(longest + 1):
+            taken += _ones(at[a]) * shares[lacking, a]
+        for c in range(size):
+            part = -value * taken
+            if met[depth, c] & row:
+                given, alone = 0.0, reaching & ~met_by[depth, c]
+                for a in range(1, longest + 1):
+                    given += _ones(at[a] & alone) * shares[a, lacking]
+                part = value * given
+            for i in range(found.shape[1]):
+                found[column[depth, c], i] += part if (rows >> np.uint64(i)) & np.uint64(1) else 0.0

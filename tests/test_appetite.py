@@ -268,7 +268,7 @@ def test_what_a_part_moves_is_its_share_of_the_way_step_by_step(seed, scale):
         for other in references:
             odds = LEVEL + other.sum() + steps * (row - other).sum()
             slow[i] += (row - other) * logistic(-odds).mean() / len(references)  # the slope of log(logistic)
-    found = moved(LEVEL, parts, references)
+    found = moved(LEVEL, np.concatenate([parts, references]), len(parts))
     assert found == pytest.approx(slow, rel=1e-4, abs=1e-4 * scale)
     assert not found[:, 3].any()
     whole = np.log(logistic(LEVEL + parts.sum(axis=1)))

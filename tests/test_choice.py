@@ -95,3 +95,12 @@ def test_json_brings_back_the_same_scores_to_the_bit():
     choice = fit_choice(features, *rest)
     again = Choice.from_dict(json.loads(json.dumps(choice.to_dict())))
     assert np.array_equal(choice.score(features), again.score(features))
+
+
+@given(seed=st.integers(0, 10**6), lacking=st.floats(0, 0.5))
+def test_what_each_column_adds_sums_up_to_the_score_to_the_last_bit(seed, lacking):
+    rng = np.random.default_rng(seed)
+    choice = Choice(*rng.normal(size=(2, len(COLUMNS))), np.exp(rng.normal(size=len(COLUMNS))))
+    features = 5 * rng.normal(size=(7, len(FEATURES)))
+    features[rng.random(features.shape) < lacking] = np.nan
+    assert np.cumsum(choice.parts(features), axis=1)[:, -1].tolist() == choice.score(features).tolist()

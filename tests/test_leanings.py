@@ -27,12 +27,16 @@ def tilted(slope, others):
     return np.mean(1 - logistic(others + middle * (slope - others)))
 
 
+def moving(intercept, parts, references):
+    return moved(intercept, np.concatenate([parts, references]), len(parts))
+
+
 @given(
     parts=arrays(np.float64, (3, 4), elements=st.floats(-5, 5)),
     references=arrays(np.float64, (2, 4), elements=st.floats(-5, 5)),
 )
 def test_a_parts_value_is_the_integral_of_the_slope_along_the_line_from_each_reference(parts, references):
-    found = moved(-0.3, parts, references)
+    found = moving(-0.3, parts, references)
     for row, values in zip(parts, found, strict=True):
         lines = [tilted(row.sum() - 0.3, other.sum() - 0.3) * (row - other) for other in references]
         assert values == pytest.approx(np.mean(lines, axis=0), abs=1e-7)
@@ -44,12 +48,12 @@ def test_a_parts_value_is_the_integral_of_the_slope_along_the_line_from_each_ref
 )
 def test_values_sum_to_the_log_chance_less_the_references_mean(parts, references):
     chance, mean = (-np.logaddexp(0, -part.sum(axis=1) - 0.5) for part in (parts, references))
-    assert moved(0.5, parts, references).sum(axis=1) == pytest.approx(chance - mean.mean(), abs=1e-9)
+    assert moving(0.5, parts, references).sum(axis=1) == pytest.approx(chance - mean.mean(), abs=1e-9)
 
 
 def test_odds_that_are_nearly_equal_move_by_the_slope_between_them():
     for step in (0.0, 1e-12, 0.99e-4, 1.01e-4):
-        found = moved(0.0, np.array([[0.4 + step, 2.0]]), np.array([[0.4, 2.0]]))
+        found = moving(0.0, np.array([[0.4 + step, 2.0]]), np.array([[0.4, 2.0]]))
         assert found[0, 0] == pytest.approx(step * logistic(-2.4), rel=1e-4, abs=1e-18)
 
 
@@ -57,7 +61,7 @@ def test_what_is_the_same_in_a_row_and_all_references_moves_exactly_nothing():
     rng = np.random.default_rng(0)
     parts, references = rng.normal(size=(4, 6)), rng.normal(size=(7, 6))
     parts[:, 2] = references[:, 2] = 0.1
-    found = moved(-1.0, parts, references)
+    found = moving(-1.0, parts, references)
     assert (found[:, 2] == 0).all()
     assert (np.delete(found, 2, axis=1) != 0).all()
 
@@ -66,9 +70,9 @@ def test_equal_parts_move_alike_and_against_one_reference_the_two_swap_signs():
     rng = np.random.default_rng(0)
     one, other = rng.normal(size=(1, 6)), rng.normal(size=(1, 6))
     one[0, 1], other[0, 1] = one[0, 0], other[0, 0]
-    found = moved(0.2, one, other)
+    found = moving(0.2, one, other)
     assert found[0, 0] == found[0, 1]
-    assert found == pytest.approx(-moved(0.2, other, one))
+    assert found == pytest.approx(-moving(0.2, other, one))
 
 
 # parts

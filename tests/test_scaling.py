@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.features import FEATURES
-from matching.scaling import moments, named, standard, unnamed, weighted
+from matching.scaling import moments, named, over, standard, unnamed, weighted
 
 COLUMNS = np.array([2, 0, 5])
 
@@ -90,3 +90,14 @@ def test_some_columns_may_have_other_values(seed, at):
     replaced[:, places] = others
     found = weighted(columns, mean, scale, 4.0, weights, places, others)
     assert found.tobytes() == weighted(replaced, mean, scale, 4.0, weights).tobytes()
+
+
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 9), others=st.integers(1, 9))
+def test_what_the_first_rows_are_over_the_others_is_the_mean_difference_and_exactly_nothing_where_all_are_equal(
+    seed, count, others
+):
+    parts = np.random.default_rng(seed).normal(size=(count + others, 5))
+    parts[:, 3] = 0.1
+    found = over(parts, count)
+    np.testing.assert_allclose(found, parts[:count] - parts[count:].mean(axis=0), rtol=0, atol=1e-12)
+    assert (found[:, 3] == 0).all()

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matching.forest import Forest
-from matching.shapley import Paths, contributions
+from matching.shapley import Walk, contributions
 from tests import forests
 
 
 def explained(forest, rows, references):
-    return contributions(forest, Paths.of(forest), rows, references)
+    return contributions(forest, Walk.of(forest), np.concatenate([rows, references]), len(rows))
 
 
 def by_definition(forest, row, references):

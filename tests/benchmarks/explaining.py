@@ -34,9 +34,10 @@ def measure(trees: int, leaves: int) -> None:
     ranking = matcher.rank(firm, need, as_of=make.DAY, top_k=MATCHES)
     ranking = replace(ranking, features=rows, scores=matcher.ranker.score(rows))
     references = rows[reference_rows(ranking.scores)]
+    both = np.concatenate([rows[:MATCHES], references])
     theirs = best_ms(lambda: stock.predict(rows, num_threads=1))
     contrib = best_ms(lambda: stock.predict(rows[:MATCHES], num_threads=1, pred_contrib=True))
-    bare = best_ms(lambda: matcher.ranker.contributions(rows[:MATCHES], references))
+    bare = best_ms(lambda: matcher.ranker.contributions(both, MATCHES))
     ours = best_ms(lambda: explained(matcher, ranking, firm, need))
     print(
         f"{trees} trees of {leaves} leaves: {MATCHES} matches against {len(references)} references {bare:.2f} ms, with "

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from matching.forest import Forest
 from matching.history import Numbers
@@ -25,15 +26,16 @@ class Walk(NamedTuple):
     """The nodes of each tree from left to right: each before all that is on its left, and that before all on its right.
 
     Tree t has the nodes from `first_node[t]` and the leaves from `first_leaf[t]` to before the next. A node leads right
-    where the key of its `slot`, of its `column`, exceeds its `rank`. Of the leaves below it `left` are on its left:
-    what is there begins with the next node, what is on its right so many nodes further on. Each leaf adds its `value`.
-    `shares[a, b]` is (a-1)! b! / (a+b)!, for as many columns as the longest path has nodes.
+    where the key of its `slot`, which is of `column[slot]`, exceeds its `rank`. Of the leaves below it `left` are on
+    its left: what is there begins with the next node, what is on its right so many nodes further on. Each leaf adds its
+    `value`. `shares[a, b]` is (a-1)! b! / (a+b)!, for as many columns as the longest path has nodes.
+    Stored as small as they are: a request finds little of them in the first cache.
     """
 
-    slot: Integers
-    column: Integers
+    slot: NDArray[np.int32]
     rank: Keys
-    left: Integers
+    left: Keys
+    column: Integers
     first_node: Integers
     first_leaf: Integers
     value: Numbers
@@ -46,11 +48,12 @@ class Walk(NamedTuple):
         tree = np.repeat(np.arange(len(nodes.first_node) - 1), np.diff(nodes.first_node))
         low, end = (nodes.first_leaf[tree] + side for side in (nodes.low, nodes.end))
         order = np.lexsort((-end, low))  # of the nodes with the same first leaf, the one above has more of them
-        slot, left = nodes.slot[order], nodes.middle[order].astype(np.int64) - nodes.low[order]
+        slot, left = nodes.slot[order].astype(np.int32), (nodes.middle - nodes.low)[order]
         ends = len(nodes.value) + 1
         depth = np.cumsum(np.bincount(low, minlength=ends) - np.bincount(end, minlength=ends))
-        where = forest.slots.column[slot], nodes.rank[order], left, nodes.first_node, nodes.first_leaf, nodes.value
-        return cls(slot, *where, _shares(int(depth.max())))
+        firsts = nodes.first_node, nodes.first_leaf
+        shares = _shares(int(depth.max()))
+        return cls(slot, nodes.rank[order], left, forest.slots.column, *firsts, nodes.value, shares)
 
 
 def contributions(forest: Forest, walk: Walk, rows: Numbers, count: int) -> Numbers:
@@ -92,7 +95,7 @@ def _contribute(keys: Any, least: Any, most: Any, ours: Any, theirs: Any, walk: 
     The keys of the rows and of the references stand from the first of `ours` and `theirs` to before the second. Nodes
     that lead all of them to one side are passed over with all that is on the other: most are, in a request.
     """
-    slots, columns, ranks, lefts, first_node, first_leaf, value, shares = walk
+    slots, ranks, lefts, columns, first_node, first_leaf, value, shares = walk
     longest, bit = len(shares), np.uint64(1) << np.arange(BITS).astype(np.uint64)
     # What is still to be walked, by depth: leaves, the node above them, the columns on the path and who meets each.
     low, end, at, size = np.empty((4, longest), dtype=np.int64)
@@ -118,7 +121,7 @@ def _contribute(keys: Any, least: Any, most: Any, ours: Any, theirs: Any, walk: 
                 depth -= 1
                 continue
             right, right_by = _above(keys, slot, rank, ours, bit), _above(keys, slot, rank, theirs, bit)
-            place, below = _fork(column, met, met_by, depth, known, columns[node]), depth + 1
+            place, below = _fork(column, met, met_by, depth, known, columns[slot]), depth + 1
             if place == known:
                 known += 1
                 met[depth, place], met_by[depth, place] = all_rows, everyone

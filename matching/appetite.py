@@ -35,7 +35,8 @@ _ABOVE: Final = FEATURES.index("amount_above_minimum")
 _BELOW: Final = FEATURES.index("amount_below_maximum")
 _NO_WIDTH: Final = 1e-9  # limits that are equal but for rounding
 _NEAR: Final = 1e-4  # log-odds between which the slope in the middle is the mean one but for rounding
-_CODED_AT: Final = tuple(CODES.index(name) for name in CODED)
+_CODED_AT: Final = np.array([CODES.index(name) for name in CODED])
+_SLOTS: Final = 1 + len(CODED) + len(NUMBERED)
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,25 @@ class Keys:
         coded = [f"{name}:{text}" for name in CODED for text in self.texts[name]]
         return ("level", *coded, *NUMBERED, *PLACED)
 
-    def tables(self, history: History) -> list[Codes]:
-        """For each of `CODED`, the key of each of the history's codes; -1 where there is none, as of an unknown code.
+    def tables(self, history: History) -> Codes:
+        """For each of `CODED`, the key of each of the history's codes [CODED, codes + 1]; -1 where there is none.
 
-        An unknown code is -1 too, and finds the last entry.
+        An unknown code is -1 too, and finds the last entry, which is no code's.
         """
-        found, begin = [], 1
-        for name, at in zip(CODED, _CODED_AT, strict=True):
+        found = np.full((len(CODED), 1 + max(len(history.vocabulary[at]) for at in _CODED_AT)), -1, dtype=np.int32)
+        begin = 1
+        for row, name, at in zip(found, CODED, _CODED_AT, strict=True):
             key = {text: begin + i for i, text in enumerate(self.texts[name])}
-            found.append(np.array([*(key.get(str(t), -1) for t in history.vocabulary[at]), -1], dtype=np.int32))
+            row[: len(history.vocabulary[at])] = [key.get(str(text), -1) for text in history.vocabulary[at]]
             begin += len(key)
         return found
 
-    def slots(self, context: Context, tables: Sequence[Codes]) -> tuple[Codes, Numbers]:
+    def slots(self, context: Context, tables: Codes) -> tuple[Codes, Numbers]:
         """The keys that a need has [1 + CODED + NUMBERED] and how much of each; 0 of what is unknown."""
-        found: tuple[Codes, Numbers] = _slots(
-            context.codes, context.numbers, tuple(tables), self.mean, self.scale, len(self)
-        )
-        return found
+        keys, values = np.zeros(_SLOTS, dtype=np.int32), np.zeros(_SLOTS)
+        codes, numbers = context.codes[_CODED_AT], context.numbers[: len(NUMBERED)]
+        _slots(codes, tables, numbers, self.mean, self.scale, len(self), keys, values)
+        return keys, values
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class Bound:
     """An appetite in a history's codes: `tables` of keys by code, `slopes` [keys + PLACED, codes + 1] by level."""
 
     appetite: Appetite
-    tables: Sequence[Codes]
+    tables: Codes
     slopes: Sequence[Numbers]
 
     def log_chance(self, context: Context, features: Numbers, levels: Sequence[Codes]) -> Numbers:
@@ -175,6 +177,20 @@ class Bound:
         for i, (slopes, codes) in enumerate(zip(self.slopes, levels, strict=True)):
             _lean_parts(slopes, codes, keys, values, where, found, len(FEATURES) + i * len(SOURCES))
         return found
+
+
+@njit(cache=True, nogil=True)
+def _slots(
+    codes: Any, tables: Any, numbers: Any, mean: Any, scale: Any, size: int, keys: Any, values: Any
+) -> None:  # fmt: skip
+    """Writes what `Keys.slots` gives, of as many keys as `size`; the last of them are the numbers'."""
+    values[0] = 1.0
+    for i in range(len(codes)):
+        if tables[i, codes[i]] >= 0:
+            keys[1 + i], values[1 + i] = tables[i, codes[i]], 1.0
+    for i in range(len(numbers)):
+        place = 1 + len(codes) + i
+        keys[place], values[place] = size - len(numbers) + i, deviation(numbers[i], mean[i], scale[i], CLIP)
 
 
 @njit(cache=True, nogil=True)
@@ -222,20 +238,6 @@ def _mean_slopes(odds: Any, count: int) -> Any:
 def _softplus(x: float) -> float:
     """log(1 + exp(x)) without overflow."""
     return float(max(x, 0.0) + np.log1p(np.exp(-abs(x))))
-
-
-@njit(cache=True, nogil=True)
-def _slots(codes: Any, numbers: Any, tables: Any, mean: Any, scale: Any, size: int) -> Any:
-    """`Keys.slots`: the level, then coded facts, then numbers, whose keys are the last of all `size`."""
-    coded, first = len(tables), size - len(mean)
-    keys, values = np.zeros(1 + coded + len(mean), np.int32), np.zeros(1 + coded + len(mean))
-    values[0] = 1.0
-    for i in range(coded):
-        key = tables[i][codes[_CODED_AT[i]]]
-        keys[1 + i], values[1 + i] = max(key, 0), 1.0 if key >= 0 else 0.0
-    for m in range(len(mean)):
-        keys[1 + coded + m], values[1 + coded + m] = first + m, deviation(numbers[m], mean[m], scale[m], CLIP)
-    return keys, values
 
 
 @njit(cache=True, nogil=True)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from matching import shown as module
-from matching.appetite import CODED, COLUMNS, PLACED, Appetite, Keys, moved, places
+from matching.appetite import CLIP, CODED, COLUMNS, PLACED, Appetite, Keys, moved, places
 from matching.features import APPETITES, FEATURES
 from matching.history import CODES, DISTANCES, MISSING, NUMBERS, Context, History
 from matching.levels import LEVELS
+from matching.scaling import standard
 from matching.shown import BLOCKS, LEAST_SPREAD, START_SPREAD, UNDECIDED, Shown, Trials, fit_appetites, held_back
 
 INDUSTRY = CODES.index("industry_2")
@@ -438,3 +439,18 @@ def test_spreads_are_mean_squares_and_what_is_unsure_of_them():
     assert spread == pytest.approx([own[:2].mean(), own[2]])
     features = (found.dense[:, 1:] ** 2).T @ (chance * (1 - chance))
     assert common == pytest.approx((at[1:3] ** 2 + 1 / (features + 1 / 0.01)).mean())
+
+
+@given(
+    industry=st.integers(MISSING, 4),
+    numbers=st.lists(st.floats(-9, 9) | st.just(np.nan), min_size=len(NUMBERS), max_size=len(NUMBERS)),
+)
+def test_a_fact_that_is_missing_or_was_not_met_in_training_weighs_nothing(liking, industry, numbers):
+    keys = liking[0].keys
+    asked = replace(context(industry), numbers=np.array(numbers))
+    found, values = keys.slots(asked, keys.tables(past(more=("D/9",))))  # an industry that it did not learn from
+    met = [f"industry_2:C/{industry}"] if 0 <= industry < 4 else []
+    assert ["level", *met] == [keys.names[k] for k, v in zip(found[: 1 + len(CODED)], values, strict=False) if v]
+    assert [keys.names[k] for k in found[1 + len(CODED) :]] == list(DISTANCES)
+    expected = standard(asked.numbers[: len(DISTANCES)], keys.mean, keys.scale, CLIP)
+    assert values[1 + len(CODED) :].tolist() == expected.tolist()

@@ -93,26 +93,27 @@ def write_keys(columns: Any, begin: int, end: int, slots: Any, keys: Any, least:
 
     And the `least` and the `most` of each slot [slots]. Of no row, it writes nothing.
     """
-    count, numeric = end - begin, len(slots.missing)
+    column_of, missing, fallback, first, cuts, first_word, words = slots  # each look into the tuple takes time
+    count, numeric = end - begin, len(missing)
     if count == 0:
         return
     whole = -(-count // LANES) * LANES
     x, below = np.empty(whole), np.empty(whole, dtype=np.int64)
     held, how, low, high, lost = -1, -1, 0.0, 0.0, 0
-    for s in range(len(slots.column)):
-        column, key = slots.column[s], keys[s, :count]
-        values = columns[column, begin:end]
+    for s in range(len(column_of)):
+        column = column_of[s]
         if column != held:  # a column's slots stand side by side, and so do those that miss alike
             held, how = column, -1
         if s < numeric:
-            if slots.missing[s] != how:
-                how = slots.missing[s]
-                low, high, lost = _compared(values, how, x)
-            least[s], most[s] = _number_keys(x, low, high, lost, slots, s, below, key)
+            if missing[s] != how:
+                how = missing[s]
+                low, high, lost = _compared(columns[column, begin:end], how, x)
+            rising, key = cuts[first[s] : first[s + 1]], keys[s, :count]
+            least[s], most[s] = _number_keys(x, low, high, lost, how, fallback[s], rising, below, key)
         else:
-            words = slots.words[slots.first_word[s - numeric] : slots.first_word[s - numeric + 1]]
-            _category_keys(values, words, key)
-            least[s], most[s] = key.min(), key.max()
+            known = words[first_word[s - numeric] : first_word[s - numeric + 1]]
+            _category_keys(columns[column, begin:end], known, keys[s, :count])
+            least[s], most[s] = keys[s, :count].min(), keys[s, :count].max()
 
 
 @njit(cache=True, nogil=True)
@@ -131,17 +132,18 @@ def _compared(values: Any, missing: int, x: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _number_keys(x: Any, low: float, high: float, lost: int, slots: Any, s: int, below: Any, key: Any) -> Any:
+def _number_keys(
+    x: Any, low: float, high: float, lost: int, missing: int, fallback: int, cuts: Any, below: Any, key: Any
+) -> Any:  # fmt: skip
     """Writes the keys, gives the least and the most; only thresholds between the values' extremes are compared."""
-    missing, fallback, first, end = slots.missing[s], slots.fallback[s], slots.first[s], slots.first[s + 1]
     if lost == len(key):
         key[:] = fallback
         return fallback, fallback
-    least, most = _count_below(slots.cuts, first, end, low), _count_below(slots.cuts, first, end, high)
+    least, most = _count_below(cuts, low), _count_below(cuts, high)
     if least == most:
         key[:] = least
     else:
-        _count_all(x, slots.cuts[first:end], least // STEP * STEP, most, below, key)
+        _count_all(x, cuts, least // STEP * STEP, most, below, key)
     if not lost:
         return least, most
     for r in range(len(key)):
@@ -173,16 +175,16 @@ def _extremes(x: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _count_below(cuts: Any, first: int, end: int, x: float) -> Any:
-    """How many of the rising `cuts[first:end]` lie below x."""
-    low, high = first, end
+def _count_below(cuts: Any, x: float) -> Any:
+    """How many of the rising cuts lie below x."""
+    low, high = 0, len(cuts)
     while low < high:
         middle = (low + high) // 2
         if cuts[middle] < x:
             low = middle + 1
         else:
             high = middle
-    return low - first
+    return low
 
 
 @njit(cache=True, nogil=True)

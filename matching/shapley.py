@@ -61,15 +61,14 @@ def contributions(forest: Forest, walk: Walk, rows: Numbers, count: int) -> Numb
 
     The others are the references, one row or more; a column in which all of them equal the row gets exactly 0.
     """
-    found = [np.zeros((forest.width, 0))]
+    found = np.zeros((count, forest.width))
     keys, least, most = forest.keys(rows)
     for begin in range(0, count, BITS):
         ours = (begin, min(begin + BITS, count))
-        found.append(np.zeros((forest.width, ours[1] - ours[0])))
         for first in range(count, keys.shape[1], BITS):
             theirs = (first, min(first + BITS, keys.shape[1]))
-            _contribute(keys, least, most, ours, theirs, walk, found[-1])
-    return np.concatenate(found, axis=1).T / (len(rows) - count)
+            _contribute(keys, least, most, ours, theirs, walk, found[begin : begin + BITS])
+    return found / (len(rows) - count)
 
 
 def _shares(longest: int) -> Numbers:
@@ -90,7 +89,7 @@ def _ones(bits: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _contribute(keys: Any, least: Any, most: Any, ours: Any, theirs: Any, walk: Any, found: Any) -> None:
-    """Adds to `found` [width, rows] what each leaf gives the columns, summed over the references of a word.
+    """Adds to `found` [rows, width] what each leaf gives the columns, summed over the references of a word.
 
     The keys of the rows and of the references stand from the first of `ours` and `theirs` to before the second. Nodes
     that lead all of them to one side are passed over with all that is on the other: most are, in a request.
@@ -192,5 +191,8 @@ def _give(
                 for a in range(1, longest + 1):
                     given += _ones(at[a] & alone) * shares[a, lacking]
                 part = value * given
-            for i in range(found.shape[1]):
-                found[column[depth, c], i] += part if (rows >> np.uint64(i)) & np.uint64(1) else 0.0
+            alike = rows
+            while alike:
+                one = alike & (~alike + np.uint64(1))
+                found[_ones(one - np.uint64(1)), column[depth, c]] += part  # so many bits are below this one
+                alike &= ~one

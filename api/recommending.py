@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from anyio import to_thread
 
 from api.desk.identity import Actor
 from api.enquiring import asked_enterprise
@@ -81,18 +80,34 @@ async def recommend_in_turn(service: Service, request: RecommendationRequest, as
 
     `asker` raises where whoever asks may not.
     """
-    made, recorded = await to_thread.run_sync(_made, service, request, asker, limiter=service.turns)
-    await asyncio.wrap_future(recorded)
-    return made
+    answered: Future[Made] = Future()
+    service.rankers.submit(_recommend, service, request, asker, answered)
+    return await asyncio.wrap_future(answered)
 
 
-def _made(
-    service: Service, request: RecommendationRequest, asker: Callable[[], Actor]
-) -> "tuple[Made, Future[None]]":  # fmt: skip
-    """The answer, and its record on the way to the disk already: the loop need not wake up in between."""
-    asker()
-    made = make(service, request)
-    return made, service.store.recorder.add(made.record())
+def _recommend(
+    service: Service, request: RecommendationRequest, asker: Callable[[], Actor], answered: "Future[Made]"
+) -> None:
+    """Ranks, and leaves it to the recorder to say so when the record is on disk: the loop wakes up once."""
+    if answered.cancelled():
+        return
+    try:
+        asker()
+        made = make(service, request)
+        recorded = service.store.recorder.add(made.record())
+    except Exception as error:
+        _settle(answered, error)
+    else:
+        recorded.add_done_callback(lambda done: _settle(answered, done.exception() or made))
+
+
+def _settle(answered: "Future[Made]", outcome: Made | BaseException) -> None:
+    if not answered.set_running_or_notify_cancel():
+        return
+    if isinstance(outcome, BaseException):
+        answered.set_exception(outcome)
+    else:
+        answered.set_result(outcome)
 
 
 def make(service: Service, request: RecommendationRequest) -> Made:

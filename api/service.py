@@ -1,12 +1,12 @@
 """What a route may use: settings, store, the matcher in service and the clock."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Annotated
 
-from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.serving import Serving
@@ -24,9 +24,9 @@ class Service:
     now: Callable[[], datetime]
 
     @cached_property
-    def turns(self) -> CapacityLimiter:
-        """Who may rank now: as many as there are threads to, the others in the order in which they came."""
-        return CapacityLimiter(self.settings.threads)
+    def rankers(self) -> ThreadPoolExecutor:
+        """The threads that rank; who finds none free waits, in the order in which they came."""
+        return ThreadPoolExecutor(self.settings.threads, "ranker")
 
     def today(self) -> date:
         """The date where the service stands."""

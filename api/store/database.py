@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
+from api.store.inserting import Inserter
+from api.store.models import RecommendationRow
 from api.store.recorder import Recorder
 from matching.errors import Fault, InputError
 
@@ -41,7 +43,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self.engine = _engine(make_url(url))
         self._writer = self.engine.execution_options(begin="IMMEDIATE")
-        self.recorder = Recorder(self._writer.begin)
+        self.recorder = Recorder(Inserter(self.engine, RecommendationRow.__table__))
         self._statements: dict[Select[Any], str] = {}
 
     @contextmanager

@@ -1,27 +1,22 @@
 """Group commit: records that wait at a moment go into one transaction: their requests share the wait for the disk."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, insert
-
-from api.store.models import RecommendationRow
+from api.store.inserting import Columns
 
 MOST: Final = 64
-_INSERT: Final = insert(RecommendationRow.__table__)
-Columns = Mapping[str, Any]
 _Waiting = tuple[Columns, "Future[None]"]
 
 
 class Recorder:
-    """Writes recommendations in a thread of its own, which begins with the first; `writing` opens a transaction."""
+    """Writes recommendations in a thread of its own, which begins with the first; `insert` puts all or none in."""
 
-    def __init__(self, writing: Callable[[], AbstractContextManager[Connection]]) -> None:
-        self._writing = writing
+    def __init__(self, insert: Callable[[Sequence[Columns]], None]) -> None:
+        self._insert = insert
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._lock = Lock()
         self._thread: Thread | None = None
@@ -67,7 +62,8 @@ class Recorder:
     def _write(self, waiting: Sequence[_Waiting]) -> None:
         """All in one transaction; where that fails each in its own, so that one bad record fails no other."""
         try:
-            self._insert([columns for columns, _ in waiting])
+            if waiting:
+                self._insert([columns for columns, _ in waiting])
         except Exception as error:
             if len(waiting) == 1:
                 waiting[0][1].set_exception(error)
@@ -77,8 +73,3 @@ class Recorder:
         else:
             for _, future in waiting:
                 future.set_result(None)
-
-    def _insert(self, records: list[Columns]) -> None:
-        if records:
-            with self._writing() as connection:
-                connection.execute(_INSERT, records)

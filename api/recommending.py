@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from api.desk.identity import Actor
 from api.enquiring import asked_enterprise
@@ -40,6 +41,7 @@ from matching.reference import reading
 from matching.sizing import suggest
 
 FIXES = 5
+_ANSWER = TypeAdapter(Recommendation)
 FEATURE_NAMES = Encoded.of(FEATURES)  # the same in every record
 
 
@@ -58,13 +60,13 @@ class Made:
         return RecommendationRow(**self.columns, **documents)
 
     @cached_property
-    def text(self) -> str:
+    def content(self) -> bytes:
         """The answer as JSON: it leaves as it is recorded."""
-        return self.answer.model_dump_json()
+        return _ANSWER.dump_json(self.answer)
 
     def record(self) -> dict[str, Any]:
         """All columns of the record, for `Recorder.add`."""
-        documents = {"request": Encoded(self.asked.model_dump_json()), "answer": Encoded(self.text)}
+        documents = {"request": Encoded(self.asked.model_dump_json()), "answer": Encoded(self.content, "utf-8")}
         return self.columns | documents | {"feature_names": FEATURE_NAMES}
 
 
@@ -190,7 +192,7 @@ def _fixes(matcher: Matcher, asked: Asked) -> tuple[ProductFix, ...] | None:
     catalogue = matcher.catalogue
     rows = catalogue.known_as_of(asked.as_of)
     row_of = dict(zip(catalogue.ids[rows].tolist(), rows.tolist(), strict=True))
-    return tuple(ProductFix(**dict(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
+    return tuple(ProductFix(**vars(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
 
 
 def own_fixes(service: Service, asked: Asked, institution_id: str) -> tuple[ProductFix, ...]:
@@ -207,7 +209,7 @@ def own_fixes(service: Service, asked: Asked, institution_id: str) -> tuple[Prod
     own = known[catalogue.institution_ids[known] == institution_id]
     row_of = dict(zip(catalogue.ids[own].tolist(), own.tolist(), strict=True))
     found = fixes_of(matcher.rulebook.judge(asked.enterprise, asked.need, asked.as_of, own))[:FIXES]
-    return tuple(ProductFix(**dict(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
+    return tuple(ProductFix(**vars(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
 
 
 def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:
@@ -252,7 +254,7 @@ def _ranked(match: Match, catalogue: Catalogue, row: int, financing: Financing |
     stack = None
     if financing:
         stack = financing.of(product, float(catalogue.rate_bp(financing.as_of)[row]), match.chance)
-    return RankedProduct(**dict(match), **_named(product), stack=stack)
+    return RankedProduct(**vars(match), **_named(product), stack=stack)
 
 
 def _named(product: Product) -> dict[str, Any]:

@@ -101,6 +101,6 @@ def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None =
     return json_answer(model.model_dump_json(), status, headers)
 
 
-def json_answer(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_answer(content: str | bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """What is JSON already."""
-    return Response(text, status, headers, "application/json")
+    return Response(content, status, headers, "application/json")

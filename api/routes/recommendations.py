@@ -34,7 +34,7 @@ async def post_recommendation(
 ) -> Response:
     """Rank the catalogue for a need. The answer is recorded before it leaves; `Location` names the record."""
     made = await recommend_in_turn(service, request, asker)
-    return json_answer(made.text, 201, {"Location": f"{router.prefix}/{made.answer.id}"})
+    return json_answer(made.content, 201, {"Location": f"{router.prefix}/{made.answer.id}"})
 
 
 @router.get("/{recommendation_id}", response_model=Record, responses=problems(401, 403, 404, 422))

@@ -24,7 +24,7 @@ def asked_enterprise(service: Service, request: RecommendationRequest | Readines
         with service.store.reading() as session:
             return queries.enterprise(session, str(request.enterprise_id), as_of)
     known_by = min(as_of, _posted_at(request) or as_of)
-    return Enterprise.model_validate(given.model_dump() | {"as_of": given.as_of or known_by})
+    return Enterprise.model_validate(vars(given) | {"as_of": given.as_of or known_by})
 
 
 def _posted_at(request: RecommendationRequest | ReadinessRequest) -> date | None:

@@ -1,0 +1,76 @@
+"""Recommendations in turn: ranked by a few threads, on disk before they are answered, each failure told to its own."""
+
+import asyncio
+from threading import Event
+
+import pytest
+from sqlalchemy import func, select
+
+from api.messages import NeedGiven, RecommendationRequest
+from api.recommending import recall, recommend, recommend_in_turn
+from api.refusals import SignInError
+from api.store.models import RecommendationRow
+from matching.errors import NotFoundError
+
+REQUEST = RecommendationRequest(enterprise_id="E0", need=NeedGiven(amount=2_000_000), as_of="2025-01-10")
+
+
+def anybody():
+    """Who may ask."""
+
+
+def nobody():
+    """Who may not."""
+    raise SignInError("nobody")
+
+
+def in_turn(service, request=REQUEST, asker=anybody):
+    return asyncio.run(recommend_in_turn(service, request, asker))
+
+
+def kept(service):
+    with service.store.reading() as session:
+        return session.scalar(select(func.count()).select_from(RecommendationRow))
+
+
+def test_an_answer_in_turn_is_on_record_and_like_any_other(service):
+    made = in_turn(service)
+    own = {"id": made.answer.id, "need_id": made.answer.need_id}
+    assert recommend(service, REQUEST).model_copy(update=own) == made.answer
+    assert recall(service, made.answer.id, features=False).matches == made.answer.matches
+
+
+def test_who_may_not_ask_is_told_so_and_nothing_is_recorded(service):
+    with pytest.raises(SignInError, match="nobody"):
+        in_turn(service, asker=nobody)
+    assert kept(service) == 0
+
+
+def test_who_asks_of_the_unknown_is_told_and_the_next_is_ranked(service):
+    with pytest.raises(NotFoundError):
+        in_turn(service, REQUEST.model_copy(update={"enterprise_id": "nowhere"}))
+    assert in_turn(service).answer.matches
+
+
+def test_a_record_that_the_store_refuses_fails_its_request(service, monkeypatch):
+    made = in_turn(service)
+    monkeypatch.setattr("api.recommending.make", lambda *_: made)  # its id is taken
+    with pytest.raises(service.store.engine.dialect.dbapi.IntegrityError):
+        in_turn(service)
+
+
+def test_who_left_before_the_turn_came_is_not_ranked(service):
+    async def leave():
+        may_rank = Event()
+        service.rankers.submit(may_rank.wait, 20)
+        leaves = asyncio.create_task(recommend_in_turn(service, REQUEST, anybody))
+        stays = asyncio.create_task(recommend_in_turn(service, REQUEST, anybody))
+        await asyncio.sleep(0)
+        leaves.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaves
+        may_rank.set()
+        await stays
+
+    asyncio.run(leave())
+    assert kept(service) == 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, Role, Scope, aware, check_institution, hashed, plain
@@ -18,6 +18,7 @@ from matching.errors import Fault, InputError, NotFoundError
 PREFIX: Final = "match"
 LONGEST: Final = 64
 GOOD = select(KeyRow.key_id).where(KeyRow.revoked_at.is_(None)).limit(1)
+_KEY = select(KeyRow.__table__).where(KeyRow.key_id == bindparam("key_id"))
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ def any_key(session: Session) -> bool:
     return session.scalar(GOOD) is not None
 
 
-def actor_of(session: Session, text: str) -> Actor:
+def actor_of(connection: Connection | Session, text: str) -> Actor:
     """Whose key it is. Raises `SignInError`, the same one whatever is wrong with it."""
     prefix, _, rest = text.partition("_")
     key_id, _, secret = rest.partition("_")
-    row = session.get(KeyRow, key_id[:LONGEST]) if prefix == PREFIX else None
+    row = connection.execute(_KEY, {"key_id": key_id[:LONGEST]}).first() if prefix == PREFIX else None
     good = secrets.compare_digest(row.hash if row else hashed(""), hashed(secret))
     if row is None or not good or row.revoked_at is not None:
         raise SignInError("the API key is unknown or was revoked")

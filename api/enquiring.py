@@ -21,8 +21,8 @@ def asked_enterprise(service: Service, request: RecommendationRequest | Readines
         what = "is present, or enterprise is" if given is None else "is absent where enterprise is given"
         raise InputError("request", [Fault("enterprise_id", what)])
     if given is None:
-        with service.store.reading() as session:
-            return queries.enterprise(session, str(request.enterprise_id), as_of)
+        with service.store.engine.connect() as connection:
+            return queries.enterprise(connection, str(request.enterprise_id), as_of)
     known_by = min(as_of, _posted_at(request) or as_of)
     return Enterprise.model_validate(vars(given) | {"as_of": given.as_of or known_by})
 

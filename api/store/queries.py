@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session, aliased, undefer
 
 from api.store import arrays
@@ -32,17 +32,20 @@ TABLES: Mapping[type[Entity], type[Base]] = {
 KEYS_ASKED = 500
 REVISION = select(func.max(LoadRow.load_id))
 SIMULATED = select(LoadRow.simulated).order_by(LoadRow.load_id.desc()).limit(1)
+_LATEST = (
+    select(EnterpriseRow.document)
+    .where(EnterpriseRow.enterprise_id == bindparam("enterprise_id"), EnterpriseRow.as_of <= bindparam("as_of"))
+    .order_by(EnterpriseRow.as_of.desc())
+    .limit(1)
+)
 
 
-def enterprise(session: Session, enterprise_id: str, as_of: date) -> Enterprise:
+def enterprise(connection: Connection | Session, enterprise_id: str, as_of: date) -> Enterprise:
     """The enterprise's latest facts known by `as_of`."""
-    query = (
-        select(EnterpriseRow.document)
-        .where(EnterpriseRow.enterprise_id == enterprise_id, EnterpriseRow.as_of <= as_of)
-        .order_by(EnterpriseRow.as_of.desc())
-        .limit(1)
-    )
-    return Enterprise.model_validate(_found(session, query, f"enterprise known by {as_of}", enterprise_id))
+    found = connection.scalar(_LATEST, {"enterprise_id": enterprise_id, "as_of": as_of})
+    if found is None:
+        raise NotFoundError(f"enterprise known by {as_of}", enterprise_id)
+    return Enterprise.model_validate(found)
 
 
 def need(session: Session, need_id: str) -> Need:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.store import queries
 from api.store.database import Store
-from matching.bundles import champion
+from matching.bundles import champion, promoted
 from matching.catalogue import Catalogue
 from matching.domain import Enterprise, Need
 from matching.errors import BundleError
@@ -45,17 +45,22 @@ class Serving:
         Where a new champion cannot be read the old one stays in service. The log says why, once, and where models
         lie; who asks is not told where.
         """
-        revision = self._store.glance(queries.REVISION) or 0
+        revision, served = self._store.glance(queries.REVISION) or 0, self._served
         try:
-            wanted = (champion(self._models), revision)
+            bundle = self._wanted(served)
         except BundleError as error:
-            if self._served is None:
+            if served is None:
                 raise self._unready(str(error)) from None
-            return self._served.matcher
-        served = self._served
-        if served is None or (served.bundle, served.revision) != wanted:
-            served = self._swap(*wanted)
+            return served.matcher
+        if served is None or (served.bundle, served.revision) != (bundle, revision):
+            served = self._swap(bundle, revision)
         return served.matcher
+
+    def _wanted(self, served: Served | None) -> Path:
+        """The champion's folder; while it is the one that is served, nobody looks whether it is still there."""
+        if served is not None and served.bundle.name == promoted(self._models):
+            return served.bundle
+        return champion(self._models)
 
     def _unready(self, why: str) -> BundleError:
         if why != self._why:

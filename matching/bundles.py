@@ -16,14 +16,19 @@ def bundle(models: Path, model_id: str) -> Path:
     return folder
 
 
-def champion(models: Path) -> Path:
-    """The folder of the bundle in service. Raises `BundleError` while nothing was promoted."""
+def promoted(models: Path) -> str:
+    """The id of the bundle in service, whether it is there or not. Raises `BundleError` while nothing was promoted."""
     try:
-        model_id = (models / POINTER).read_text().strip()
+        return (models / POINTER).read_bytes().decode().strip()
     except FileNotFoundError:
         raise BundleError(
             f"no champion in {models}: train one, then `python -m training promote --models {models} ID`"
         ) from None
+
+
+def champion(models: Path) -> Path:
+    """The folder of the bundle in service. Raises `BundleError` while nothing was promoted."""
+    model_id = promoted(models)
     try:
         return bundle(models, model_id)
     except NotFoundError:

@@ -1,7 +1,7 @@
 """A batch against `Booster.predict` on two threads, and Dask against local: `python -m tests.benchmarks.batch`.
 
 Every need has every product as a candidate, so that each pair is built, scored and ranked; the past holds some forty
-outcomes a product. The whole batch is timed, from reading the tables to the joined file.
+outcomes a product. The whole batch is timed, from reading the tables to the joined file; the three in turns.
 """
 
 import argparse
@@ -36,6 +36,7 @@ TYPES = ("working_capital", "unsecured", "first_loan", "technical_upgrade")
 LARGEST = 20_000  # needs in a part, whose rows one process holds at once
 TARGET, DASK_TARGET = 10, 0.8
 CORES = 2
+TURNS = 3  # a shared machine is not as fast all the time: each side's best counts
 
 
 def market(needs: int, offered: int = PRODUCTS) -> Tables:
@@ -112,8 +113,10 @@ def part(needs: int) -> int:
 
 def batched(folder: Path, bundle: Path, needs: int, name: str, engine: Any) -> float:
     """Pairs a second of a whole batch."""
+    out = folder / f"{name}.parquet"
+    out.unlink(missing_ok=True)
     start = perf_counter()
-    done = rank_all(folder, bundle, folder / f"{name}.parquet", engine=engine, part_needs=part(needs))
+    done = rank_all(folder, bundle, out, engine=engine, part_needs=part(needs))
     assert done.needs == needs
     return needs * PRODUCTS / (perf_counter() - start)
 
@@ -135,13 +138,14 @@ def main() -> None:
         gate.write(tables, folder)
         bundle = ranker(tables).save(folder / "models")
         del tables
-        theirs = predicted()
-        local = batched(folder, bundle, needs, "local", Local(CORES))
-        largest = max(Local(CORES).run(peak, range(4 * CORES)))
+        turns = []
         with LocalCluster(n_workers=CORES, threads_per_worker=1, dashboard_address=":0") as cluster:
-            engine = Cluster(cluster.scheduler_address)
-            dask = batched(folder, bundle, needs, "dask", engine)
-            largest = max(largest, *engine.run(peak, range(4 * CORES)))
+            engines = {"local": Local(CORES), "dask": Cluster(cluster.scheduler_address)}
+            for _ in range(TURNS):
+                done = [batched(folder, bundle, needs, name, engine) for name, engine in engines.items()]
+                turns.append([predicted(), *done])
+            largest = max(max(engine.run(peak, range(4 * CORES))) for engine in engines.values())
+    theirs, local, dask = (max(side) for side in zip(*turns, strict=True))
     print(
         f"{needs:,} needs of {PRODUCTS:,} candidates: Booster.predict on {CORES} threads {theirs:,.0f} pairs/s, "
         f"the batch on {CORES} processes {local:,.0f} pairs/s: {local / theirs:.2f} x (at least {TARGET}); "

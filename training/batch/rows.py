@@ -1,6 +1,6 @@
 """One need as rows of the list: its matches and, where asked, why they stand there, their best stack, and fixes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from matching.advice import advise
-from matching.domain import Enterprise, Fix, Match, Need
+from matching.domain import Enterprise, Fix, Match, Need, Reason
 from matching.financing import Financing
 from matching.matcher import Matcher
 from matching.reasons import explained
@@ -77,7 +77,12 @@ class Desk:
             ranking = explained(self.matcher, ranking, firm, need)
         financing = Financing(firm, need, self.as_of) if self.options.stack and ranking.matches else None
         for match, row in zip(ranking.matches, ranking.rows[ranking.first].tolist(), strict=True):
-            yield self._named(need, row) | _ranked(match) | (self._stacked(financing, row, match) if financing else {})
+            yield (
+                self._named(need, row)
+                | {"rank": match.rank, "score": match.score, "chance": match.chance}
+                | (_reasoned(match.reasons or ()) if self.options.explain else {})
+                | (self._stacked(financing, row, match) if financing else {})
+            )
         if self.options.fix:
             yield from self._fixes(need, firm)
 
@@ -109,12 +114,8 @@ class Desk:
             yield self._named(need, row_of[fix.product_id]) | _fixed(fix)
 
 
-def _ranked(match: Match) -> dict[str, Any]:
-    reasons = match.reasons or ()
+def _reasoned(reasons: Sequence[Reason]) -> dict[str, Any]:
     return {
-        "rank": match.rank,
-        "score": match.score,
-        "chance": match.chance,
         "reason_codes": [reason.code for reason in reasons],
         "reason_weights": [reason.weight for reason in reasons],
         "reasons_zh": [f"{reason.effect.zh}：{reason.text_zh}" for reason in reasons],

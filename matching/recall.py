@@ -1,32 +1,22 @@
 """Recall: what the memory holds for one need, product by product: masses under its kernels, and counts by context.
 
-What many events share (a need, a place, a trade, an age) is weighed once a need that is asked, not once an event;
-what a region or a trade holds is counted once a month and kept. `memory.similarity` is the slow and obvious weight.
+What many events share is weighed once a need that is asked (`weighing`), not once an event; what a region or a trade
+holds is counted once a month and kept.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from matching.events import PLACE, PROFILE, SPOT, TRADE, Events, Lots, Sample, Shared, Weights, standing
+from matching.events import Events, Sample, Shared, standing
 from matching.history import CODES, Codes, Context, History, Numbers
-from matching.memory import (
-    AGES,
-    FAR,
-    FAR_KM,
-    NEAR_KM,
-    PARAMETERS,
-    WINDOW_DAYS,
-    YEARS,
-    Kernel,
-    km_between,
-    similarity,
-)
+from matching.memory import WINDOW_DAYS, YEARS, Kernel, similarity
+from matching.weighing import Asked, Slopes, weights_of
 
 COUNTS: Final = (
     "all_fast",
@@ -57,8 +47,6 @@ DRAWN: Final = 20_000  # how many of more events a need is held against: what it
 KEPT: Final = 2048  # counts by context that are kept; one is some 30 bytes a product
 
 _C: Final = {name: i for i, name in enumerate(COUNTS)}
-_THETA: Final = {name: i for i, name in enumerate(PARAMETERS)}
-_KM: Final = [_THETA[name] for name in ("log_km", "km", "no_km")]
 _TALLIES: Final = (  # a context's columns, and where its fast, mid and slow counts go
     ((), "all_fast", "all_mid", "all_slow"),
     (("region_1",), "region_fast", "region_mid", "region_1"),
@@ -91,45 +79,6 @@ class Recall:
     masses: Numbers
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A need and what stands for the past: what its events share, and how `near` each place is [3, places].
-
-    `mine` are the need's codes in the columns of each group, `numbers` [DISTANCES] its numbers.
-    """
-
-    context: Context
-    groups: Sequence[Shared]
-    mine: Sequence[Codes]
-    numbers: Weights
-    near: Numbers
-
-    @classmethod
-    def of(cls, context: Context, groups: Sequence[Shared]) -> Self:
-        """What a need asks of such groups."""
-        mine = [context.codes[group.columns] for group in groups]
-        near = _nearness(groups[0].spot, context.numbers[SPOT:])
-        return cls(context, groups, mine, context.numbers[:SPOT].astype(np.float32), near)
-
-
-class _Slopes(NamedTuple):
-    """A kernel's weights as they are asked for: of each group's codes, of distances, of nearness, by age in days."""
-
-    theta: Numbers
-    groups: Sequence[Numbers]
-    distances: Weights
-    near: Numbers
-    fades: Numbers
-    own_fades: Numbers
-
-    @classmethod
-    def of(cls, theta: Numbers) -> Self:
-        """Picked apart once a kernel."""
-        groups = [theta[columns] for columns in (PLACE, TRADE, PROFILE)]
-        distances = theta[len(CODES) :][:SPOT].astype(np.float32)
-        return cls(theta, groups, distances, theta[_KM], _fades(theta, ""), _fades(theta, "own_"))
-
-
 class Memory:
     """A history and its kernels, made ready once; `recall` may be called from several threads.
 
@@ -139,7 +88,7 @@ class Memory:
 
     def __init__(self, history: History, kernels: Sequence[Kernel], whole: int = WHOLE, drawn: int = DRAWN) -> None:
         self.history, self.kernels, self._limits = history, tuple(kernels), (whole, drawn)
-        distinct = {kernel.weights.tobytes(): _Slopes.of(kernel.weights) for kernel in kernels}
+        distinct = {kernel.weights.tobytes(): Slopes.of(kernel.weights) for kernel in kernels}
         self._slopes, names = list(distinct.values()), list(distinct)
         self._head = [names.index(kernel.weights.tobytes()) for kernel in kernels]
         self._taken, self._seen = (Events.of(history, np.flatnonzero(part)) for part in (history.taken, ~history.taken))
@@ -179,10 +128,10 @@ class Memory:
         return np.array([found[i] for i in self._head]).reshape(len(self.kernels), len(self.history.products) + 1)
 
     def _mass(
-        self, events: Sample, mine: NDArray[np.intp], own: Codes, asked: Asked, slopes: _Slopes
+        self, events: Sample, mine: NDArray[np.intp], own: Codes, asked: Asked, slopes: Slopes
     ) -> Numbers:  # fmt: skip
         """The mass of each product; beside a sample the enterprise's own events `own` are all weighed."""
-        size, past, weights = len(self.history.products) + 1, self.history, _weights(events.lots, mine, asked, slopes)
+        size, past, weights = len(self.history.products) + 1, self.history, weights_of(events.lots, mine, asked, slopes)
         if events.whole:
             whole: Numbers = _mass(events.product, events.lot, weights, size)
             return whole
@@ -224,25 +173,6 @@ def _own(events: Events, span: tuple[int, int], context: Context) -> NDArray[np.
     return events.holding(events.span(*span), (0,), (code,)) if code >= 0 else np.empty(0, dtype=np.intp)
 
 
-def _weights(lots: Lots, mine: NDArray[np.intp], asked: Asked, slopes: _Slopes) -> Weights:
-    """The weight for the need of an event of each lot; `mine` are the enterprise's own."""
-    today = asked.context.day
-    groups = zip([group.codes for group in asked.groups], asked.mine, slopes.groups, strict=True)
-    near, when = (asked.near, slopes.near), (lots.day, today, slopes.fades)
-    logs = _logs(lots.shared, tuple(groups), near, when, lots.numbers, asked.numbers, slopes.distances)
-    if len(mine):
-        logs[mine] += slopes.theta[_THETA["enterprise"]] + slopes.own_fades[today - lots.day[mine]]
-    weights: Weights = np.exp(logs, out=logs)
-    return weights
-
-
-def _fades(theta: Numbers, whose: str) -> Numbers:
-    """By age in days, what it adds to the log weight; the same for every need."""
-    return np.asarray(
-        AGES[:, 0] * theta[_THETA[f"{whose}age"]] + AGES[:, 1] * theta[_THETA[f"{whose}log_age"]], dtype=np.float64
-    )
-
-
 def _trail(
     counts: Numbers, days: Numbers, taken: Events, own_taken: NDArray[np.intp], seen: Events,
     own_seen: NDArray[np.intp], today: int,
@@ -255,52 +185,6 @@ def _trail(
         days[0, product] = day
     for at in own_seen:
         counts[_C["own_seen"], seen.product[at]] += 1
-
-
-@njit(cache=True, nogil=True)
-def _shares(codes: Any, mine: Any, theta: Any) -> Any:
-    """What the codes that both know and share add to the log weight, for each combination."""
-    found = np.zeros(codes.shape[1])
-    for c in range(len(mine)):
-        if mine[c] >= 0:
-            for i in range(len(found)):
-                found[i] += theta[c] if codes[c, i] == mine[c] else 0.0
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _nearness(spots: Any, here: Any) -> Any:
-    """φ of log_km, km and no_km for each place [3, places]."""
-    found = np.zeros((3, len(spots)))
-    for i in range(len(spots)):
-        km = km_between(here[0], here[1], spots[i, 0], spots[i, 1])
-        if km >= 0:
-            found[0, i], found[1, i] = -np.log1p(km / NEAR_KM), -min(km, FAR_KM) / 50
-        else:
-            found[2, i] = 1.0
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _logs(shared: Any, groups: Any, near: Any, when: Any, numbers: Any, mine: Any, theta: Any) -> Any:
-    """The log weight of each lot but for what its being one's own adds; simple loops, which compile to vectors."""
-    place, trade, profile = _shares(*groups[0]), _shares(*groups[1]), _shares(*groups[2])
-    for k in range(len(near[1])):
-        for i in range(len(place)):
-            place[i] += near[1][k] * near[0][k, i]
-    place, trade, profile = place.astype(np.float32), trade.astype(np.float32), profile.astype(np.float32)
-    day, today, faded = when
-    n, far = len(day), np.float32(FAR)
-    found = np.empty(n, np.float32)
-    for j in range(n):
-        age = np.float32(faded[today - day[j]])
-        found[j] = place[shared[0, j]] + trade[shared[1, j]] + profile[shared[2, j]] + age
-    for m in range(len(mine)):
-        if mine[m] == mine[m] and theta[m] != 0:
-            for j in range(n):
-                apart = abs(mine[m] - numbers[m, j])
-                found[j] -= theta[m] * (apart if apart <= far else (far if apart > far else np.float32(0)))  # NaN: 0
-    return found
 
 
 @njit(cache=True, nogil=True)

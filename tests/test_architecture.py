@@ -36,6 +36,7 @@ ORDER = [
     "memory",
     "kernels",
     "events",
+    "weighing",
     "recall",
     "sides",
     "levels",

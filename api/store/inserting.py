@@ -1,4 +1,4 @@
-"""Rows put in past SQLAlchemy's connections: what every request writes costs the interpreter a third of it so."""
+"""Rows put in past SQLAlchemy's connections: what every request writes costs the interpreter less so."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing

@@ -15,9 +15,9 @@ import numpy as np
 from matching.catalogue import Catalogue, Rows
 from matching.domain import Enterprise, Need
 from matching.history import DISTANCES, Codes, Context, History, Numbers
-from matching.levels import LEVEL_FEATURES, LEVELS, fill, totals
+from matching.levels import LEVEL_FEATURES, LEVELS, Held, Levels
 from matching.memory import Kernel
-from matching.recall import COUNTS, Memory, Recall
+from matching.recall import Memory
 from matching.roster import Roster
 from matching.sides import Feature, Side
 
@@ -31,8 +31,6 @@ _TERMS: Final = (
     ("home_km", Side.PAIR),
 )
 _NEED: Final = (*DISTANCES, "own_outcomes", "region_outcomes", "district_outcomes", "industry_outcomes", "candidates")
-
-_NEED_COUNTS: Final = [COUNTS.index(name) for name in ("own", "region_1", "region_3", "industry_3")]
 
 APPETITES: Final = ("applied", "granted")  # stages whose log chance an appetite gives; 0 where none was learned
 
@@ -75,9 +73,9 @@ class Builder:
         return cls(history, kernels, catalogue, Roster.of(catalogue, history), appetites)
 
     @cached_property
-    def memory(self) -> Memory:
-        """The history under its kernels, made ready for recall."""
-        return Memory(self.history, self.kernels)
+    def levels(self) -> Levels:
+        """The history under its kernels, made ready for recall at each level."""
+        return Levels(Memory(self.history, self.kernels))
 
     def build(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> Numbers:
         """float64 [len(rows), len(FEATURES)] for the catalogue's `rows`, columns as in `FEATURES`.
@@ -86,14 +84,14 @@ class Builder:
         Reads only the history before the first day of `as_of`'s month.
         """
         context = self.history.context(enterprise, need, as_of)
-        recalled = self.memory.recall(context)
+        held = self.levels.held(context)
         columns = np.zeros((len(FEATURES), len(rows)))
         for i, level in enumerate(LEVELS):
             span = slice(i * len(LEVEL_FEATURES), (i + 1) * len(LEVEL_FEATURES))
-            fill(columns[span], level, self.history, recalled, context, getattr(self.roster, level)[rows])
+            self.levels.fill(columns[span], i, held, getattr(self.roster, level)[rows])
         for column, values in zip(columns[_TERMS_AT], self._terms(enterprise, need, as_of, rows), strict=True):
             column[:] = values
-        columns[_NEED_AT] = _need(recalled, context, len(rows))[:, None]
+        columns[_NEED_AT] = _need(held, len(rows))[:, None]
         return self.leaned(columns.T, context, rows)
 
     def _terms(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> tuple[Numbers, ...]:
@@ -138,7 +136,7 @@ def _home_km(catalogue: Catalogue, enterprise: Enterprise) -> Numbers:
     return km
 
 
-def _need(recalled: Recall, context: Context, size: int) -> Numbers:
+def _need(held: Held, size: int) -> Numbers:
     """The same for every candidate."""
-    own, *held = totals(recalled.counts[_NEED_COUNTS])
-    return np.array([*context.numbers[: len(DISTANCES)], own, *np.log1p(held), np.log1p(size)])
+    own, *others = held.totals()
+    return np.array([*held.context.numbers[: len(DISTANCES)], own, *np.log1p(others), np.log1p(size)])

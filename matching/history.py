@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,13 @@ def cutoff(as_of: date) -> date:
     return as_of.replace(day=1)
 
 
+class Moment(NamedTuple):
+    """Up to when a need may know the past: the cutoff in days since 1970, and how many events came before it."""
+
+    day: int
+    until: int
+
+
 @dataclass(frozen=True)
 class Context:
     """A need in the history's codes: `codes` by `CODES` (-1 unknown), `numbers` by `NUMBERS` (NaN unknown).
@@ -61,6 +68,11 @@ class Context:
     numbers: Numbers
     day: int
     until: int
+
+    @property
+    def moment(self) -> Moment:
+        """Its day and what came before."""
+        return Moment(self.day, self.until)
 
 
 @dataclass(frozen=True)

@@ -1,44 +1,27 @@
 """The features that stand at three levels: the product, its institution, its type; made from what is recalled.
 
-`_lift` is a log ratio of a share in a context (shrunk towards the wider context) to the share in the wider one; `_gap`
-is a value less the best candidate's; shares are in logs. Compiled: a request's time goes with it.
+What a context tells is looked up (`contexts`); what only the need has is worked out. `_gap` is a value less the best
+candidate's. Compiled: a request's time goes with it.
 """
 
 from collections import namedtuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numba import njit
 
-from matching.history import DISTANCES, Codes, Context, History, Numbers
-from matching.memory import YEAR
-from matching.recall import COUNTS, DAYS, NEVER, Recall
+from matching.contexts import CONTEXT_FEATURES, REGIONS, TRADES, Contexts, Surroundings, totals, years
+from matching.history import DISTANCES, Codes, Context, Numbers
+from matching.recall import NEVER, OWN, Memory
 from matching.sides import Side
 
 LEVELS: Final = ("product", "institution", "type")
 HEADS: Final = LEVELS  # one kernel fitted to predict each level's next choice
-# Older than five years is old: a life known only from where the record begins would tell one product from another by
-# a number that grows, and a model that outlives its training by years would mistake it.
-OLD_YEARS: Final = 5.0
 UNSEEN: Final = 1e-6  # the share granted to what the memory has never met
 LEVEL_FEATURES: Final = (
-    ("popularity", Side.PRODUCT, "popularity"),
-    ("year_momentum", Side.PRODUCT, "popularity"),
-    ("quarter_momentum", Side.PRODUCT, "popularity"),
-    ("idle_years", Side.PRODUCT, "popularity"),
-    ("life_years", Side.PRODUCT, "popularity"),
-    ("region_1_lift", Side.PAIR, "region"),
-    ("region_2_lift", Side.PAIR, "region"),
-    ("region_3_lift", Side.PAIR, "region"),
-    ("region_4_lift", Side.PAIR, "region"),
-    ("region_share", Side.PAIR, "region"),
-    ("region_year_share", Side.PAIR, "region"),
-    ("region_momentum", Side.PAIR, "region"),
-    ("industry_2_lift", Side.PAIR, "industry"),
-    ("industry_3_lift", Side.PAIR, "industry"),
-    ("industry_4_lift", Side.PAIR, "industry"),
-    ("region_industry_lift", Side.PAIR, "industry"),
-    ("size_lift", Side.PAIR, "size"),
+    *CONTEXT_FEATURES,
     ("own_share", Side.PAIR, "own"),
     ("own_count", Side.PAIR, "own"),
     ("own_years", Side.PAIR, "own"),
@@ -51,81 +34,97 @@ LEVEL_FEATURES: Final = (
     *((f"memory_{head}_gap", Side.PAIR, "memory") for head in HEADS),
     ("own_seen", Side.PAIR, "own"),
 )
-_PULL: Final = 4.0  # how many outcomes a context must hold to count as much as the wider context
+FIRST: Final = len(CONTEXT_FEATURES)  # what comes after is the need's own
 _AMOUNT: Final = DISTANCES.index("amount")
-_C: Final[Any] = namedtuple("_C", COUNTS)(*range(len(COUNTS)))
-_D: Final[Any] = namedtuple("_D", DAYS)(*range(len(DAYS)))
 _F: Final[Any] = namedtuple("_F", [name for name, _, _ in LEVEL_FEATURES])(*range(len(LEVEL_FEATURES)))
+_O: Final[Any] = namedtuple("_O", OWN)(*range(len(OWN)))
 
 
-def fill(columns: Numbers, level: str, history: History, recalled: Recall, context: Context, codes: Codes) -> None:
-    """Write `LEVEL_FEATURES` of one of `LEVELS` into columns [LEVEL_FEATURES, n], for candidates of `codes` there."""
-    held = _rolled(level, history, recalled)
-    _fill(columns, codes, held.counts, held.days, held.masses, context.day, context.numbers[_AMOUNT])
+@dataclass(frozen=True)
+class Held:
+    """All that is held for a need: what surrounds it, at each level, and its own."""
+
+    context: Context
+    around: Surroundings
+    own: Sequence[Numbers]
+    own_last: Sequence[Numbers]
+    masses: Sequence[Numbers]
+
+    def totals(self) -> Numbers:
+        """How many outcomes the enterprise itself, its region, its district and its industry have."""
+        region, trade = self.around.region[0].totals, self.around.trade[0].totals
+        own = totals(self.own[0])[_O.all]
+        return np.array([own, region[0], region[REGIONS.index("region_3")], trade[TRADES.index("industry_3")]])
 
 
-def _rolled(level: str, history: History, recalled: Recall) -> Recall:
-    """The recall summed from products to `level`."""
-    if level == "product":
-        return recalled
-    group = {"institution": history.institution_of, "type": history.type_of}[level]
-    size = {"institution": history.institutions, "type": history.types}[level].size
-    counts, masses = (_sums(part, group, size) for part in (recalled.counts, recalled.masses))
-    return Recall(counts, _latest(recalled.days, group, size), masses)
+class Levels:
+    """A memory's products, their institutions and types: what is held of each for a need, and their features."""
 
+    def __init__(self, memory: Memory) -> None:
+        self.memory, past = memory, memory.history
+        self._groups = ((past.institution_of, past.institutions.size), (past.type_of, past.types.size))
+        self._contexts = Contexts(memory, self._groups)
 
-@njit(cache=True, nogil=True)
-def _sums(rows: Any, group: Any, size: int) -> Any:
-    """Each row's sums by group [rows, size + 1], the last for what has no past."""
-    found = np.zeros((len(rows), size + 1))
-    for row in range(len(rows)):
-        for i in range(len(group)):
-            found[row, group[i]] += rows[row, i]
-    return found
+    def __reduce__(self) -> tuple[type["Levels"], tuple[Memory]]:
+        """Another process makes them ready anew."""
+        return Levels, (self.memory,)
+
+    def held(self, context: Context) -> Held:
+        """For a need: of the events that `context` may know."""
+        recalled, contexts = self.memory.recall(context), self._contexts
+        last = [recalled.own_last, *(_latest(recalled.own_last, *group) for group in self._groups)]
+        own, masses = contexts.rolled(recalled.own), contexts.rolled(recalled.masses)
+        return Held(context, contexts.around(context), own, last, masses)
+
+    def fill(self, columns: Numbers, level: int, held: Held, codes: Codes) -> None:
+        """Write the features of one of `LEVELS` into columns [LEVEL_FEATURES, n], for candidates of `codes` there."""
+        around = held.around
+        everyone, region, trade = around.everyone[level], around.region[level], around.trade[level]
+        _look_up(columns, (everyone.features, region.features, trade.features, *around.alone[level]), codes)
+        shares = (everyone.mid, region.share, trade.share, around.alone[level][1][0])
+        own = (held.own[level], held.own_last[level], held.masses[level])
+        amount = held.context.numbers[_AMOUNT], everyone.usual, everyone.overall
+        _work_out(columns, codes, shares, own, amount, held.context.day)
 
 
 @njit(cache=True, nogil=True)
 def _latest(days: Any, group: Any, size: int) -> Any:
-    """The latest of `own_last` and `last`, the earliest of `first` [DAYS, size + 1]."""
-    found = np.full((len(days), size + 1), float(NEVER))
+    """The latest day of each group [size + 1]."""
+    found = np.full(size + 1, float(NEVER))
     for i in range(len(group)):
-        g = group[i]
-        found[_D.own_last, g] = max(found[_D.own_last, g], days[_D.own_last, i])
-        found[_D.last, g] = max(found[_D.last, g], days[_D.last, i])
-        if days[_D.first, i] != NEVER and (found[_D.first, g] == NEVER or days[_D.first, i] < found[_D.first, g]):
-            found[_D.first, g] = days[_D.first, i]
+        found[group[i]] = max(found[group[i]], days[i])
     return found
 
 
 @njit(cache=True, nogil=True)
-def totals(rows: Any) -> Any:
-    """Each row's sum, entry by entry: of a pairwise sum, products yet to come, all 0, would change the last bit."""
-    found = np.zeros(len(rows))
-    for row in range(len(rows)):
-        for i in range(rows.shape[1]):
-            found[row] += rows[row, i]
-    return found
+def _look_up(columns: Any, told: Any, codes: Any) -> None:
+    """Writes `CONTEXT_FEATURES`."""
+    f = 0
+    for part in told:
+        for row in range(len(part)):
+            column, values = columns[f], part[row]
+            for i in range(len(codes)):
+                column[i] = values[codes[i]]
+            f += 1
 
 
 @njit(cache=True, nogil=True)
-def _fill(columns: Any, codes: Any, counts: Any, days: Any, masses: Any, today: int, amount: float) -> None:
-    """What has the same code has the same features: each code is worked out once, all codes feature by feature."""
-    total, whole = totals(counts), totals(masses)
-    had = np.count_nonzero(counts[_C.all_slow])
-    latest = days[_D.own_last].max()
-    used, place = _used(codes, counts.shape[1])
-    table = np.empty((len(columns), len(used)))
-    count = _of(counts, used)
-    _shares(table, count, total, had)
-    _own(table, count, total, _of(days, used), latest, today)
-    _amounts(table, count, total, amount)
+def _work_out(columns: Any, codes: Any, shares: Any, own: Any, amount: Any, today: int) -> None:
+    """Writes the other features: what has the same code has the same, so that each is worked out once."""
+    counts, days, masses = own
+    used, place = _used(codes, len(days))
+    table = np.empty((len(columns) - FIRST, len(used)))
+    _back_off(table, used, *shares)
+    _own(table, used, counts, days, today)
+    _amounts(table, used, *amount)
+    whole = totals(masses)
     for h in range(len(masses)):
         for c in range(len(used)):
-            table[_F.memory_product + h, c] = np.log(masses[h, used[c]] / max(whole[h], 1e-300) + UNSEEN)
-        _gap(table[_F.memory_product + h], table[_F.memory_product_gap + h])
-    _gap(table[_F.back_off], table[_F.back_off_gap])
-    for f in range(len(columns)):
-        column, values = columns[f], table[f]
+            table[_F.memory_product - FIRST + h, c] = np.log(masses[h, used[c]] / max(whole[h], 1e-300) + UNSEEN)
+        _gap(table[_F.memory_product - FIRST + h], table[_F.memory_product_gap - FIRST + h])
+    _gap(table[_F.back_off - FIRST], table[_F.back_off_gap - FIRST])
+    for f in range(len(table)):
+        column, values = columns[FIRST + f], table[f]
         for i in range(len(codes)):
             column[i] = values[place[i]]
 
@@ -143,87 +142,34 @@ def _used(codes: Any, size: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _of(rows: Any, used: Any) -> Any:
-    """The columns of the codes used."""
-    found = np.empty((len(rows), len(used)))
-    for row in range(len(rows)):
-        for c in range(len(used)):
-            found[row, c] = rows[row, used[c]]
-    return found
+def _back_off(table: Any, used: Any, mid: Any, region: Any, trade: Any, size: Any) -> None:
+    """The share that region, trade and size would have together if they told of each other nothing."""
+    for c in range(len(used)):
+        code = used[c]
+        table[_F.back_off - FIRST, c] = np.log(region[code] * trade[code] / mid[code]) + size[code]
 
 
 @njit(cache=True, nogil=True)
-def _shrunk(count: float, total: float, wide: float, pull: float) -> float:
-    """The share in a context, shrunk to the share in a wider one by `pull` outcomes."""
-    return (count + pull * wide) / (total + pull)
+def _own(table: Any, used: Any, counts: Any, days: Any, today: int) -> None:
+    total, latest = totals(counts)[_O.mid], days.max()
+    for c in range(len(used)):
+        code = used[c]
+        table[_F.own_share - FIRST, c] = counts[_O.mid, code] / (total + 0.1)
+        table[_F.own_count - FIRST, c] = counts[_O.all, code]
+        table[_F.own_seen - FIRST, c] = counts[_O.seen, code]
+        table[_F.own_years - FIRST, c] = years(days[code], today)
+        table[_F.own_last - FIRST, c] = 1.0 if days[code] != NEVER and days[code] == latest else 0.0
 
 
 @njit(cache=True, nogil=True)
-def _shares(table: Any, count: Any, total: Any, had: Any) -> None:
-    """How popular each code is, and how much more so in each context than in the wider one."""
-    for c in range(table.shape[1]):
-        slow = (count[_C.all_slow, c] + 0.5) / (total[_C.all_slow] + 0.5 * (1 + had))  # not those met only later
-        mid = _shrunk(count[_C.all_mid, c], total[_C.all_mid], slow, 2.0)
-        fast = _shrunk(count[_C.all_fast, c], total[_C.all_fast], mid, 2.0)
-        table[_F.popularity, c] = np.log(slow)
-        table[_F.year_momentum, c] = np.log(mid / slow)
-        table[_F.quarter_momentum, c] = np.log(fast / mid)
-        region = _ladder(table, _F.region_1_lift, c, count, total, _C.region_1, 4, mid)
-        industry = _ladder(table, _F.industry_2_lift, c, count, total, _C.industry_2, 3, mid)
-        table[_F.region_share, c] = np.log(region)
-        year = _shrunk(count[_C.region_mid, c], total[_C.region_mid], mid, 3.0)
-        table[_F.region_year_share, c] = np.log(year)
-        lately = _shrunk(count[_C.region_fast, c], total[_C.region_fast], year, 3.0)
-        table[_F.region_momentum, c] = np.log(lately / year)
-        table[_F.size_lift, c] = np.log(_shrunk(count[_C.size, c], total[_C.size], mid, _PULL) / mid)
-        both = _shrunk(count[_C.region_industry, c], total[_C.region_industry], year, _PULL)
-        table[_F.region_industry_lift, c] = np.log(both / year)
-        table[_F.back_off, c] = np.log(region * industry / mid) + table[_F.size_lift, c]
-
-
-@njit(cache=True, nogil=True)
-def _ladder(
-    table: Any, lift: int, c: int, count: Any, total: Any, context: int, steps: int, wide: float
-) -> float:  # fmt: skip
-    """From a wide context to a narrow one: each step's lift; the share at the end."""
-    for step in range(steps):
-        narrow = _shrunk(count[context + step, c], total[context + step], wide, _PULL)
-        table[lift + step, c] = np.log(narrow / wide)
-        wide = narrow
-    return wide
-
-
-@njit(cache=True, nogil=True)
-def _own(table: Any, count: Any, total: Any, days: Any, latest: float, today: int) -> None:
-    for c in range(table.shape[1]):
-        table[_F.own_share, c] = count[_C.own_mid, c] / (total[_C.own_mid] + 0.1)
-        table[_F.own_count, c] = count[_C.own, c]
-        table[_F.own_seen, c] = count[_C.own_seen, c]
-        table[_F.own_years, c] = _years(days[_D.own_last, c], today)
-        table[_F.idle_years, c] = _years(days[_D.last, c], today)
-        table[_F.life_years, c] = min(_years(days[_D.first, c], today), OLD_YEARS)
-        table[_F.own_last, c] = 1.0 if days[_D.own_last, c] != NEVER and days[_D.own_last, c] == latest else 0.0
-
-
-@njit(cache=True, nogil=True)
-def _years(day: float, today: int) -> float:
-    return np.nan if day == NEVER else (today - day) / YEAR
-
-
-@njit(cache=True, nogil=True)
-def _amounts(table: Any, count: Any, total: Any, amount: float) -> None:
+def _amounts(table: Any, used: Any, amount: float, usual: Any, overall: Any) -> None:
     """How far the amount lies from what was usual here, and how much likelier it is here than anywhere."""
-    held = max(total[_C.amount_0], 1e-9)
-    mean = total[_C.amount_1] / held
-    spread = max(total[_C.amount_2] / held - mean**2, 0.01)
+    mean, spread = overall[0], overall[1]
     everywhere = 0.5 * (amount - mean) ** 2 / spread + 0.5 * np.log(spread)
-    for c in range(table.shape[1]):
-        centre = (count[_C.amount_1, c] + 3 * mean) / (count[_C.amount_0, c] + 3)
-        square = (count[_C.amount_2, c] + 3 * (spread + mean**2)) / (count[_C.amount_0, c] + 3)
-        width = np.sqrt(max(square - centre**2, 0.05))
-        distance = (amount - centre) / width
-        table[_F.amount_distance, c] = distance
-        table[_F.amount_likelihood, c] = everywhere - 0.5 * distance**2 - np.log(width)
+    for c in range(len(used)):
+        distance = (amount - usual[0, used[c]]) / usual[1, used[c]]
+        table[_F.amount_distance - FIRST, c] = distance
+        table[_F.amount_likelihood - FIRST, c] = everywhere - 0.5 * distance**2 - usual[2, used[c]]
 
 
 @njit(cache=True, nogil=True)

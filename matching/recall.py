@@ -1,10 +1,10 @@
-"""Recall: what the memory holds for one need, product by product: masses under its kernels, and counts by context.
+"""Recall: what the memory holds for one need, product by product: masses under its kernels, and its own past.
 
 What many events share is weighed once a need that is asked (`weighing`), not once an event; what a region or a trade
 holds is counted once a month and kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -14,68 +14,30 @@ from numba import njit
 from numpy.typing import NDArray
 
 from matching.events import Events, Sample, Shared, standing
-from matching.history import CODES, Codes, Context, History, Numbers
+from matching.history import CODES, Codes, Context, History, Moment, Numbers
 from matching.memory import WINDOW_DAYS, YEARS, Kernel, similarity
 from matching.weighing import Asked, Slopes, weights_of
 
-COUNTS: Final = (
-    "all_fast",
-    "all_mid",
-    "all_slow",
-    "region_1",
-    "region_2",
-    "region_3",
-    "region_4",
-    "industry_2",
-    "industry_3",
-    "industry_4",
-    "size",
-    "region_industry",
-    "region_fast",
-    "region_mid",
-    "own_mid",
-    "own",
-    "amount_0",
-    "amount_1",
-    "amount_2",
-    "own_seen",
-)
-DAYS: Final = ("own_last", "last", "first")
+FADES: Final = ("fast", "mid", "slow")  # a quarter's momentum, last year, the long run
+OWN: Final = ("mid", "all", "seen")
 NEVER: Final = -(10**6)
 WHOLE: Final = 50_000  # events taken up to which a need is held against all of them
 DRAWN: Final = 20_000  # how many of more events a need is held against: what its time goes with
 KEPT: Final = 2048  # counts by context that are kept; one is some 30 bytes a product
 
-_C: Final = {name: i for i, name in enumerate(COUNTS)}
-_TALLIES: Final = (  # a context's columns, and where its fast, mid and slow counts go
-    ((), "all_fast", "all_mid", "all_slow"),
-    (("region_1",), "region_fast", "region_mid", "region_1"),
-    (("region_2",), None, None, "region_2"),
-    (("region_3",), None, None, "region_3"),
-    (("region_4",), None, None, "region_4"),
-    (("industry_2",), None, None, "industry_2"),
-    (("industry_3",), None, None, "industry_3"),
-    (("industry_4",), None, None, "industry_4"),
-    (("size",), None, None, "size"),
-    (("region_1", "industry_2"), None, None, "region_industry"),
-)
-_CONTEXTS: Final = tuple(
-    (tuple(CODES.index(name) for name in names), tuple((i, _C[to]) for i, to in enumerate(places) if to))
-    for names, *places in _TALLIES
-)
-_FADES: Final = np.exp(-YEARS[:, None] / np.array([0.3, 1.2, 4.0]))  # a quarter's momentum, last year, the long run
+_FADES: Final = np.exp(-YEARS[:, None] / np.array([0.3, 1.2, 4.0]))
 
 
 @dataclass(frozen=True)
 class Recall:
-    """What the memory holds for one need, by product and, in a last column, for what has no past: nothing.
+    """What the memory holds for one need and for no other, by product and, in a last column, for what has no past.
 
-    `counts` is [COUNTS, products + 1], `days` [DAYS, products + 1], `masses` [kernels, products + 1]. All are of events
-    taken, but for how often the enterprise itself only saw a product.
+    `own` [OWN, products + 1] is of the enterprise: what it took, fading and not, and how often it only saw a product;
+    `own_last` [products + 1] the day on which it took one last; `masses` [kernels, products + 1] are of events taken.
     """
 
-    counts: Numbers
-    days: Numbers
+    own: Numbers
+    own_last: Numbers
     masses: Numbers
 
 
@@ -104,22 +66,44 @@ class Memory:
 
     def recall(self, context: Context) -> Recall:
         """What is held for a need: of the events that `context` may know, at most `WINDOW_YEARS` old."""
-        span = (self.history.until(context.day - WINDOW_DAYS), context.until)
-        size = len(self.history.products) + 1
-        counts, days = np.zeros((len(COUNTS), size)), np.full((len(DAYS), size), float(NEVER))
-        known = context.codes.tolist()
-        for columns, targets in _CONTEXTS:
-            codes = tuple(known[column] for column in columns)
-            if min(codes, default=0) >= 0:
-                found = self._counted(*span, context.day, columns, codes)
-                for source, target in targets:
-                    counts[target] = found[source]
-        amounts, days[1:] = self._overall(*span, context.day)
-        counts[_C["amount_0"] : _C["amount_2"] + 1] = amounts
-        own = [_own(part, span, context) for part in (self._taken, self._seen)]
-        _trail(counts, days, self._taken, own[0], self._seen, own[1], context.day)
+        span = self._span(context.moment)
+        taken, seen = (_own(part, span, context) for part in (self._taken, self._seen))
         groups, sample = self._between(*span)
-        return Recall(counts, days, self._masses(sample, self._taken.at[own[0]], Asked.of(context, groups)))
+        masses = self._masses(sample, self._taken.at[taken], Asked.of(context, groups))
+        return Recall(*self._trail(taken, seen, context.day), masses)
+
+    def counts(self, moment: Moment, held: Mapping[str, int]) -> Numbers:
+        """What was taken by needs that have the codes `held`, by product, as it fades [FADES, products + 1].
+
+        Nothing where a code is unknown; by everyone where there is none.
+        """
+        codes = tuple(held.values())
+        if min(codes, default=0) < 0:
+            return np.zeros((len(FADES), len(self.history.products) + 1))
+        return self._counted(moment, tuple(map(CODES.index, held)), codes)
+
+    def amounts(self, moment: Moment) -> tuple[Numbers, Numbers]:
+        """Of what was taken: moments of the log amount [3, products + 1], the last and the first day [2, products + 1].
+
+        The moments are how many, their sum and the sum of their squares, fading slowly.
+        """
+        return self._overall(moment)
+
+    def _span(self, moment: Moment) -> tuple[int, int]:
+        return self.history.until(moment.day - WINDOW_DAYS), moment.until
+
+    def _trail(self, taken: NDArray[np.intp], seen: NDArray[np.intp], today: int) -> tuple[Numbers, Numbers]:
+        """The enterprise's own past, which is short."""
+        size = len(self.history.products) + 1
+        own, last = np.zeros((len(OWN), size)), np.full(size, float(NEVER))
+        for at in taken:
+            product, day = self._taken.product[at], self._taken.day[at]
+            own[0, product] += _FADES[today - day, FADES.index("mid")]
+            own[1, product] += 1
+            last[product] = day
+        for at in seen:
+            own[2, self._seen.product[at]] += 1
+        return own, last
 
     def _masses(self, events: Sample, own: Codes, asked: Asked) -> Numbers:
         """The mass that each kernel gives each product [kernels, products]; a kernel twice is weighed once."""
@@ -151,18 +135,18 @@ class Memory:
         groups, sample = self._all
         return groups, sample.between(start, until)
 
-    def _count(self, start: int, until: int, today: int, columns: tuple[int, ...], codes: tuple[int, ...]) -> Numbers:
+    def _count(self, moment: Moment, columns: tuple[int, ...], codes: tuple[int, ...]) -> Numbers:
         """The events that hold `codes` in `columns` by product, as they fade fast, in between and slowly."""
         taken, size = self._taken, len(self.history.products) + 1
-        held = taken.holding(taken.span(start, until), columns, codes)
-        found: Numbers = _tally(taken.product, taken.day, held, today, size)
+        held = taken.holding(taken.span(*self._span(moment)), columns, codes)
+        found: Numbers = _tally(taken.product, taken.day, held, moment.day, size)
         return found
 
-    def _overview(self, start: int, until: int, today: int) -> tuple[Numbers, Numbers]:
+    def _overview(self, moment: Moment) -> tuple[Numbers, Numbers]:
         """By product: moments of the log amount [3, products], the last and the first day [2, products]."""
-        taken, span = self._taken, slice(*self._taken.span(start, until))
+        taken, span = self._taken, slice(*self._taken.span(*self._span(moment)))
         found: tuple[Numbers, Numbers] = _moments(
-            taken.product[span], taken.day[span], taken.amount[span], today, len(self.history.products) + 1
+            taken.product[span], taken.day[span], taken.amount[span], moment.day, len(self.history.products) + 1
         )
         return found
 
@@ -171,20 +155,6 @@ def _own(events: Events, span: tuple[int, int], context: Context) -> NDArray[np.
     """The enterprise's own events in a span of the history's places, if it is known."""
     code = int(context.codes[0])
     return events.holding(events.span(*span), (0,), (code,)) if code >= 0 else np.empty(0, dtype=np.intp)
-
-
-def _trail(
-    counts: Numbers, days: Numbers, taken: Events, own_taken: NDArray[np.intp], seen: Events,
-    own_seen: NDArray[np.intp], today: int,
-) -> None:  # fmt: skip
-    """The enterprise's own past, which is short."""
-    for at in own_taken:
-        product, day = taken.product[at], taken.day[at]
-        counts[_C["own_mid"], product] += _FADES[today - day, 1]
-        counts[_C["own"], product] += 1
-        days[0, product] = day
-    for at in own_seen:
-        counts[_C["own_seen"], seen.product[at]] += 1
 
 
 @njit(cache=True, nogil=True)

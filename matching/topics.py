@@ -6,7 +6,8 @@ from math import exp, expm1
 from types import MappingProxyType
 from typing import Final
 
-from matching.levels import LEVELS, OLD_YEARS
+from matching.contexts import OLD_YEARS
+from matching.levels import LEVELS
 
 LARGEST: Final = 1000.0  # beyond, a ratio says no more
 

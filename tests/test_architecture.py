@@ -39,6 +39,7 @@ ORDER = [
     "weighing",
     "recall",
     "sides",
+    "contexts",
     "levels",
     "roster",
     "features",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from matching.history import CODES, DISTANCES, NUMBERS, Context, History
 from matching.memory import FAR, FAR_KM, NEAR_KM, PARAMETERS, WINDOW_YEARS, YEAR, Kernel
-from matching.recall import COUNTS, DAYS, NEVER, Memory
+from matching.recall import FADES, NEVER, OWN, Memory
 
 TODAY = 20_000
 WINDOW = int(WINDOW_YEARS * YEAR)
@@ -132,43 +132,49 @@ def test_what_is_recalled_is_what_a_slow_and_obvious_memory_recalls(seed):
     np.testing.assert_allclose(found.masses, obvious(asked, events, kernels, 3), rtol=2e-5, atol=1e-300)
 
 
-SLOW = {
-    "all_fast": (None, True, lambda event: fade(event, 0.3)),
-    "all_mid": (None, True, lambda event: fade(event, 1.2)),
-    "all_slow": (None, True, lambda event: fade(event, 4.0)),
-    **{f"region_{i}": (f"region_{i}", True, lambda event: fade(event, 4.0)) for i in range(1, 5)},
-    **{f"industry_{i}": (f"industry_{i}", True, lambda event: fade(event, 4.0)) for i in range(2, 5)},
-    "size": ("size", True, lambda event: fade(event, 4.0)),
-    "own": ("enterprise", True, lambda event: 1.0),
-    "own_mid": ("enterprise", True, lambda event: fade(event, 1.2)),
-    "region_fast": ("region_1", True, lambda event: fade(event, 0.3)),
-    "region_mid": ("region_1", True, lambda event: fade(event, 1.2)),
-    "own_seen": ("enterprise", False, lambda event: 1.0),
-}
+LASTING = {"fast": 0.3, "mid": 1.2, "slow": 4.0}
 
 
-@given(seeds)
-def test_counts_are_of_what_shares_the_context_each_fading_with_its_age(seed):
+def counts(memory, asked, *names):
+    """By product, of those that share the need's codes of these names."""
+    return memory.counts(asked.moment, {name: int(asked.codes[CODES.index(name)]) for name in names})
+
+
+@given(
+    seeds, st.sampled_from([(), ("region_1",), ("region_4",), ("industry_2",), ("size",), ("region_1", "industry_2")])
+)
+def test_counts_are_of_what_shares_the_context_each_fading_with_its_age(seed, names):
     _, events, code, number = drawn(seed)
     past = history(events)
     asked = context(past, code, number)
-    found = recall(past, asked, ()).counts
-    for name in SLOW.keys() & set(COUNTS):
-        where, taken, worth = SLOW[name]
-        matching = [e for e in events if e[2] == taken and (where is None or shared(asked, e, where))]
-        expected = [sum(worth(e) for e in matching if e[1] == product) for product in range(4)]
-        np.testing.assert_allclose(found[COUNTS.index(name)], expected, rtol=1e-9, atol=1e-300, err_msg=name)
+    matching = [e for e in events if e[2] and all(shared(asked, e, name) for name in names)]
+    expected = [
+        [sum(fade(e, LASTING[name]) for e in matching if e[1] == product) for product in range(4)] for name in FADES
+    ]
+    np.testing.assert_allclose(counts(Memory(past, ()), asked, *names), expected, rtol=1e-9, atol=1e-300)
+
+
+@given(seeds)
+def test_an_enterprise_s_own_past_is_what_it_took_and_what_it_only_saw(seed):
+    _, events, code, number = drawn(seed)
+    past = history(events)
+    asked = context(past, code, number)
+    found = recall(past, asked, ())
+    mine = [e for e in events if shared(asked, e, "enterprise")]
+    for product in range(3):
+        took = [e for e in mine if e[1] == product and e[2]]
+        seen = sum(e[1] == product and not e[2] for e in mine)
+        expected = {"mid": sum(fade(e, 1.2) for e in took), "all": len(took), "seen": seen}
+        assert found.own[:, product].tolist() == pytest.approx([expected[name] for name in OWN])
+        assert found.own_last[product] == max([TODAY - e[0] for e in took], default=NEVER)
 
 
 def test_days_are_those_of_the_own_last_the_last_and_the_first_deal():
     past = history([deal(900, enterprise=1), deal(400, enterprise=2), deal(30, enterprise=1), deal(9, enterprise=2)])
-    found = recall(past, context(past, facts(enterprise=1), sizes()), ())
-    assert dict(zip(DAYS, (TODAY - found.days[:, 0]).tolist(), strict=True)) == {
-        "own_last": 30,
-        "last": 9,
-        "first": 900,
-    }
-    assert set(found.days[:, 1:].flatten().tolist()) == {NEVER}
+    memory, asked = Memory(past, ()), context(past, facts(enterprise=1), sizes())
+    last, days = memory.recall(asked).own_last, memory.amounts(asked.moment)[1]
+    assert (TODAY - np.array([last[0], *days[:, 0]])).tolist() == [30, 9, 900]
+    assert {*last[1:], *days[:, 1:].flatten()} == {NEVER}
 
 
 # a sample of a long history
@@ -200,9 +206,8 @@ def test_beside_a_sample_counts_and_days_are_of_all_events(seed):
     _, events = crowd(seed)
     past = history(events)
     asked = context(past, events[0][3], sizes(0.0))
-    whole, found = recall(past, asked, ()), sampled(past, asked)
-    assert found.counts.tobytes() == whole.counts.tobytes()
-    assert found.days.tobytes() == whole.days.tobytes()
+    whole, sample = Memory(past, ()), Memory(past, (REGIONAL,), 60, 60)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(plain(sample, asked), plain(whole, asked), strict=True))
 
 
 @given(seeds)
@@ -243,12 +248,20 @@ def test_a_memory_with_a_sample_sent_to_another_process_recalls_the_same_bytes()
     assert sent.recall(asked).masses.tobytes() == memory.recall(asked).masses.tobytes()
 
 
+def plain(memory, asked):
+    """All that is held but the masses."""
+    found = memory.recall(asked)
+    by_context = [counts(memory, asked, *names) for names in ((), ("region_1",), ("industry_2",), ("size",))]
+    return [found.own, found.own_last, *memory.amounts(asked.moment), *by_context]
+
+
 # what never counts
 
 
 def total(past, asked):
-    found = recall(past, asked, (kernel(age=0.1),))
-    return [found.counts.sum(), found.masses.sum()]
+    memory = Memory(past, (kernel(age=0.1),))
+    found = memory.recall(asked)
+    return [found.own.sum() + counts(memory, asked).sum(), found.masses.sum()]
 
 
 @pytest.mark.parametrize("taken", [True, False])
@@ -269,11 +282,11 @@ def test_what_is_recalled_does_not_depend_on_what_came_later(seed, other):
     _, events, code, number = drawn(seed)
     later = [(1 - event[0], *event[1:]) for event in drawn(other)[1]]
     past, planted = history(events), history([*events, *later])
-    before, after = (
-        recall(of, context(of, code, number), (kernel(enterprise=1.0, age=0.2),)) for of in (past, planted)
-    )
-    for name in ("counts", "days", "masses"):
-        assert getattr(before, name).tobytes() == getattr(after, name).tobytes()
+    found = []
+    for of in (past, planted):
+        memory, asked = Memory(of, (kernel(enterprise=1.0, age=0.2),)), context(of, code, number)
+        found.append([memory.recall(asked).masses, *plain(memory, asked)])
+    assert all(before.tobytes() == after.tobytes() for before, after in zip(*found, strict=True))
 
 
 def test_unknown_is_like_nothing_not_even_unknown():
@@ -304,11 +317,9 @@ def test_a_need_asked_again_after_others_recalls_the_same_bytes():
     rng, events, code, number = drawn(7)
     past = history(events)
     memory = Memory(past, (Kernel("product", rng.uniform(-2, 2, len(PARAMETERS))),))
-    first = memory.recall(context(past, code, number))
-    memory.recall(context(past, rng.integers(-1, 3, len(CODES)), number, TODAY - 40))
-    again = memory.recall(context(past, code, number))
-    for name in ("counts", "days", "masses"):
-        assert getattr(first, name).tobytes() == getattr(again, name).tobytes()
+    asked, other = context(past, code, number), context(past, rng.integers(-1, 3, len(CODES)), number, TODAY - 40)
+    first, _, again = ([memory.recall(each).masses, *plain(memory, each)] for each in (asked, other, asked))
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(first, again, strict=True))
 
 
 def test_a_memory_sent_to_another_process_recalls_the_same_bytes():
@@ -322,6 +333,6 @@ def test_a_memory_sent_to_another_process_recalls_the_same_bytes():
 
 def test_a_history_without_events_recalls_nothing():
     past = history([])
-    found = recall(past, context(past, facts(enterprise=1), sizes(1.0)), (kernel(age=0.1),))
-    assert [found.counts.sum(), found.masses.sum()] == [0, 0]
-    assert set(found.days.flatten().tolist()) == {NEVER}
+    asked = context(past, facts(enterprise=1), sizes(1.0))
+    assert total(past, asked) == [0, 0]
+    assert {*Memory(past, ()).recall(asked).own_last, *Memory(past, ()).amounts(asked.moment)[1].flatten()} == {NEVER}

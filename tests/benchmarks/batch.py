@@ -61,13 +61,13 @@ def market(needs: int, offered: int = PRODUCTS) -> Tables:
 
 
 def _firm(i: int, rng: np.random.Generator) -> Enterprise:
-    """Of some district and trade, so that no two needs need share a context."""
-    districts = sorted(reference.regions(make.DAY))
+    """Of some district and trade: groups lie in their division, as in the standard classification."""
+    districts, division = sorted(reference.regions(make.DAY)), rng.integers(13, 44)
     return make.enterprise(
         enterprise_id=f"E{i}",
         as_of=date(2022, 1, 1),
         region=f"{reference.CITY}/{rng.choice(districts)}",
-        industry=f"C/{rng.integers(13, 43)}/{rng.integers(131, 439)}",
+        industry=f"C/{division}/{division}{rng.integers(1, 8)}",
         revenue=int(rng.integers(1e6, 1e9)),
         employees=int(rng.integers(5, 2000)),
     )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from matching import tables as gate
 from matching.history import CODES, NUMBERS, Context, History
-from matching.levels import HEADS
+from matching.levels import HEADS, Levels
 from matching.memory import PARAMETERS, WINDOW_DAYS, Kernel
 from matching.ranker import Ranker
 from matching.recall import Memory
@@ -80,13 +80,13 @@ def recalled(outcomes: int) -> None:
     past, rng = history(outcomes), np.random.default_rng(1)
     kernels = tuple(Kernel(level, np.full(len(PARAMETERS), 0.1 + i / 100)) for i, level in enumerate(HEADS))
     start = process_time()
-    memory = Memory(past, kernels)
+    levels = Levels(Memory(past, kernels))
     facts = zip(*asked(NEEDS + 1, outcomes // EACH // 3, rng), strict=True)
     contexts = [Context(*pair, TODAY, past.until(TODAY)) for pair in facts]
-    memory.recall(contexts[-1])
+    levels.held(contexts[-1])
     ready = process_time() - start
-    times = [_timed(memory, context) for context in contexts[:-1]]
-    again = [_timed(memory, context) for context in contexts[:-1]]
+    times = [_timed(levels, context) for context in contexts[:-1]]
+    again = [_timed(levels, context) for context in contexts[:-1]]
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"{outcomes:>12,} outcomes: {np.median(again):.2f} ms a need (at most {TARGET:g} at 100,000); where its "
@@ -96,9 +96,9 @@ def recalled(outcomes: int) -> None:
     )
 
 
-def _timed(memory: Memory, context: Context) -> float:
+def _timed(levels: Levels, context: Context) -> float:
     start = process_time()
-    memory.recall(context)
+    levels.held(context)
     return (process_time() - start) * 1000
 
 

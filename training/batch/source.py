@@ -64,10 +64,10 @@ def past(folder: Path, day: date) -> Tables:
     Raises `InputError` as `tables.check` does.
     """
     frames = {name: whole(folder, name) for name in ("institutions", "products", "outcomes")}
-    needs = _of(folder, "needs", "need_id", frames["outcomes"]["need_id"])
-    frames |= {"needs": needs, "enterprises": _of(folder, "enterprises", "enterprise_id", needs["enterprise_id"])}
+    for name, key, owners in (("needs", "need_id", "outcomes"), ("enterprises", "enterprise_id", "needs")):
+        frames[name] = gate.check_table(name, _of(folder, name, key, frames[owners][key]))
     described: dict[str, Any] = gate.described(folder)
-    return gate.check(Tables(**frames, **described)).before(day + timedelta(days=1))
+    return gate.consistent(Tables(**frames, **described)).before(day + timedelta(days=1))
 
 
 def last_day(folder: Path) -> date:

@@ -19,7 +19,7 @@ from matching.levels import LEVEL_FEATURES, LEVELS, Held, Levels
 from matching.memory import Kernel
 from matching.recall import Memory
 from matching.roster import Roster
-from matching.sides import Alike, Feature, Side
+from matching.sides import Feature, Side
 
 _TERMS: Final = (
     ("amount_above_minimum", Side.PAIR),
@@ -44,8 +44,6 @@ FEATURES: Final = tuple(feature.name for feature in SPECIFICATION)
 _TERMS_AT: Final = slice(len(LEVELS) * len(LEVEL_FEATURES), len(FEATURES) - len(_NEED) - len(APPETITES))
 _NEED_AT: Final = slice(_TERMS_AT.stop, len(FEATURES) - len(APPETITES))
 APPETITE_COLUMNS: Final = tuple(FEATURES.index(f"appetite_{stage}") for stage in APPETITES)
-_GROUPED: Final = np.full(len(FEATURES), -1, np.int32)  # by which level beyond the product's a column goes
-_GROUPED[: _TERMS_AT.start] = np.repeat(np.arange(len(LEVELS)) - 1, len(LEVEL_FEATURES))
 
 
 class Leaning(Protocol):
@@ -95,11 +93,6 @@ class Builder:
             column[:] = values
         columns[_NEED_AT] = _need(held, len(rows))[:, None]
         return self.leaned(columns.T, context, rows)
-
-    def alike(self, rows: Rows) -> Alike:
-        """The features of the catalogue's `rows` that all products of an institution, or of a type, have in common."""
-        codes = np.array([getattr(self.roster, level)[rows] for level in LEVELS[1:]])
-        return Alike(_GROUPED, codes, max(self.history.institutions.size, self.history.types.size) + 1)
 
     def _terms(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> tuple[Numbers, ...]:
         """How the need fits the terms of the catalogue's `rows`: a column for each of `_TERMS`."""

@@ -21,7 +21,6 @@ from numba import njit
 from matching.errors import Fault, InputError
 from matching.history import Numbers
 from matching.keys import Keys, Slots, firsts, joined, slots_of, write_keys
-from matching.sides import Alike
 from matching.trees import Integers, UnfitError, read_trees
 
 ROWS: Final = 1024  # the keys of so many rows fit the second cache
@@ -62,8 +61,8 @@ class Stored:
 class Scorer(Protocol):
     """What gives each row of float64 [n, columns] a score."""
 
-    def score(self, features: Numbers, alike: Alike | None = None) -> Numbers:
-        """float64 [n]; what is known to be `alike` may be looked at once."""
+    def score(self, features: Numbers) -> Numbers:
+        """float64 [n]."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Stock:
 
     booster: Booster
 
-    def score(self, features: Numbers, alike: Alike | None = None) -> Numbers:
+    def score(self, features: Numbers) -> Numbers:
         """float64 [n]."""
         return np.asarray(self.booster.predict(features, num_threads=1), dtype=np.float64)
 
@@ -125,19 +124,17 @@ class Forest:
         columns = self._checked(features)
         keys = np.empty((len(self.slots.column), columns.shape[1]), dtype=self.nodes.rank.dtype)
         least, most = np.empty((2, len(keys)), dtype=keys.dtype)
-        nothing = Alike.nothing(*columns.shape)
-        write_keys(columns, 0, columns.shape[1], self.slots, nothing, keys, least, most)
+        write_keys(columns, 0, columns.shape[1], self.slots, keys, least, most)
         return keys, least, most
 
-    def score(self, features: Numbers, alike: Alike | None = None) -> Numbers:
+    def score(self, features: Numbers) -> Numbers:
         """For each row of float64 [n, width] the sum of the leaves that it reaches. Raises `InputError` as `keys`."""
         columns = self._checked(features)
-        known = alike or Alike.nothing(*columns.shape)
         scores = np.zeros(columns.shape[1])
         keys = np.empty((len(self.slots.column), min(ROWS, len(scores))), dtype=self.nodes.rank.dtype)
         nowhere = keys.dtype.type(np.iinfo(keys.dtype).max)
         for begin in range(0, len(scores), ROWS):
-            _add(columns, begin, self.slots, known, self.nodes, keys, nowhere, scores[begin : begin + ROWS])
+            _add(columns, begin, self.slots, self.nodes, keys, nowhere, scores[begin : begin + ROWS])
         return scores
 
     def _checked(self, features: Numbers) -> Numbers:
@@ -157,12 +154,10 @@ def scorer(booster: Booster) -> Scorer:
 
 
 @njit(cache=True, nogil=True)
-def _add(
-    columns: Any, begin: int, slots: Any, alike: Any, nodes: Any, keys: Any, nowhere: Any, scores: Any
-) -> None:  # fmt: skip
+def _add(columns: Any, begin: int, slots: Any, nodes: Any, keys: Any, nowhere: Any, scores: Any) -> None:
     """Adds to `scores`, of the rows from `begin` on, what their leaf in each tree is worth; `nowhere` is no leaf."""
     least, most = np.empty(len(slots.column), dtype=keys.dtype), np.empty(len(slots.column), dtype=keys.dtype)
-    write_keys(columns, begin, begin + len(scores), slots, alike, keys, least, most)
+    write_keys(columns, begin, begin + len(scores), slots, keys, least, most)
     leaves = 1
     for t in range(len(nodes.first_node) - 1):
         leaves = max(leaves, nodes.first_leaf[t + 1] - nodes.first_leaf[t])

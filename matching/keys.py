@@ -88,65 +88,32 @@ def firsts(sizes: Sequence[int]) -> Integers:
 
 
 @njit(cache=True, nogil=True)
-def write_keys(columns: Any, begin: int, end: int, slots: Any, alike: Any, keys: Any, least: Any, most: Any) -> None:
+def write_keys(columns: Any, begin: int, end: int, slots: Any, keys: Any, least: Any, most: Any) -> None:
     """Writes the keys [slots, rows] of the rows from `begin` to before `end` of columns [width, n].
 
-    And the `least` and the `most` of each slot [slots]. Of no row, it writes nothing. What `alike` knows to be the same
-    is compared once.
+    And the `least` and the `most` of each slot [slots]. Of no row, it writes nothing.
     """
     column_of, missing, fallback, first, cuts, first_word, words = slots  # each look into the tuple takes time
     count, numeric = end - begin, len(missing)
     if count == 0:
         return
-    heads, places, many = _heads(alike.codes[:, begin:end], alike.size)
-    x, below, once = np.empty(_padded(count)), np.empty(_padded(count), dtype=np.int64), np.empty(count, keys.dtype)
-    values, held, how, low, high, lost = columns[0, begin:end], -1, -1, 0.0, 0.0, 0
-    for s in range(numeric):
-        column, group = column_of[s], alike.by[column_of[s]]
+    whole = -(-count // LANES) * LANES
+    x, below = np.empty(whole), np.empty(whole, dtype=np.int64)
+    held, how, low, high, lost = -1, -1, 0.0, 0.0, 0
+    for s in range(len(column_of)):
+        column = column_of[s]
         if column != held:  # a column's slots stand side by side, and so do those that miss alike
-            held, how, values = column, -1, columns[column, begin:end]
-            if group >= 0:
-                values = values[heads[group, : many[group]]]
-        if missing[s] != how:
-            how = missing[s]
-            low, high, lost = _compared(values, how, x[: _padded(len(values))])
-        key = keys[s, :count] if group < 0 else once[: len(values)]
-        rising, compared = cuts[first[s] : first[s + 1]], x[: _padded(len(values))]
-        least[s], most[s] = _number_keys(compared, low, high, lost, how, fallback[s], rising, below, key)
-        if group >= 0:
-            _spread(once, places[group], keys[s, :count])
-    for s in range(numeric, len(column_of)):
-        known, key = words[first_word[s - numeric] : first_word[s - numeric + 1]], keys[s, :count]
-        _category_keys(columns[column_of[s], begin:end], known, key)
-        least[s], most[s] = key.min(), key.max()
-
-
-@njit(cache=True, nogil=True)
-def _spread(once: Any, place: Any, key: Any) -> None:
-    for r in range(len(key)):
-        key[r] = once[place[r]]
-
-
-@njit(cache=True, nogil=True)
-def _padded(count: int) -> int:
-    return -(-count // LANES) * LANES
-
-
-@njit(cache=True, nogil=True)
-def _heads(codes: Any, size: int) -> Any:
-    """Of each group the first row of each code that occurs, each row's place among these, and how many they are."""
-    groups, count = codes.shape
-    heads, places = np.empty((groups, count), np.int64), np.empty((groups, count), np.uint32)
-    many, place_of = np.zeros(groups, np.int64), np.empty(size, np.int32)
-    for g in range(groups):
-        place_of[:] = -1
-        for r in range(count):
-            code = codes[g, r]
-            if place_of[code] < 0:
-                place_of[code], heads[g, many[g]] = many[g], r
-                many[g] += 1
-            places[g, r] = place_of[code]
-    return heads, places, many
+            held, how = column, -1
+        if s < numeric:
+            if missing[s] != how:
+                how = missing[s]
+                low, high, lost = _compared(columns[column, begin:end], how, x)
+            rising, key = cuts[first[s] : first[s + 1]], keys[s, :count]
+            least[s], most[s] = _number_keys(x, low, high, lost, how, fallback[s], rising, below, key)
+        else:
+            known = words[first_word[s - numeric] : first_word[s - numeric + 1]]
+            _category_keys(columns[column, begin:end], known, keys[s, :count])
+            least[s], most[s] = keys[s, :count].min(), keys[s, :count].max()
 
 
 @njit(cache=True, nogil=True)
@@ -187,7 +154,6 @@ def _number_keys(
 @njit(cache=True, nogil=True)
 def _count_all(x: Any, cuts: Any, passed: int, most: int, below: Any, key: Any) -> None:
     """How many of the rising cuts lie below each x, of which the first `passed` lie below all, and from `most` none."""
-    below = below[: len(x)]
     below[:] = passed
     for c in range(passed, most, STEP):
         a, b, d, e = cuts[c], cuts[c + 1], cuts[c + 2], cuts[c + 3]

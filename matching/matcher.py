@@ -77,7 +77,7 @@ class Matcher:
         verdicts = self.rulebook.judge(enterprise, need, as_of, among)
         rows = verdicts.rows[verdicts.eligible]
         features = self.builder.build(enterprise, need, as_of, rows)
-        scores = self.ranker.score(features, self.builder.alike(rows))
+        scores = self.ranker.score(features)
         chances = self.ranker.chance(features, scores, self.catalogue.kind_code[rows])
         placed = scores if order is Order.MODEL else neutral(self.catalogue, rows, as_of)
         first = self.places.first(rows, placed, as_of, top_k, exposure)

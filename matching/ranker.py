@@ -28,7 +28,6 @@ from matching.history import History, Numbers
 from matching.memory import PARAMETERS, Kernel
 from matching.scaling import over
 from matching.shapley import Walk, contributions
-from matching.sides import Alike
 
 FORMAT: Final = 1
 FOREST: Final = "forest.txt"
@@ -74,15 +73,12 @@ class Ranker:
         """The bundle's id: the training window's end and a hash of its content."""
         return str(self.manifest["id"])
 
-    def score(self, features: Numbers, alike: Alike | None = None) -> Numbers:
-        """A score a row of float64 [n, len(FEATURES)]; higher is better, comparable within one need only.
-
-        What is known to be `alike` (`Builder.alike`) makes it faster and changes nothing.
-        """
+    def score(self, features: Numbers) -> Numbers:
+        """A score a row of float64 [n, len(FEATURES)]; higher is better, comparable within one need only."""
         if len(features) == 0:
             return np.zeros(0)
         leaning: Numbers = features[:, list(APPETITE_COLUMNS)].sum(axis=1)
-        return self.forest.score(features, alike) + self.choice.score(features) + APPETITE_WEIGHT * leaning
+        return self.forest.score(features) + self.choice.score(features) + APPETITE_WEIGHT * leaning
 
     def contributions(self, features: Numbers, count: int, odds: Sequence[Numbers] = ()) -> Numbers:
         """float64 [count, PARTS]: what each part adds to the score of each of the first rows over the others' mean one.

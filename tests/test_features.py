@@ -167,19 +167,6 @@ def test_what_else_the_catalogue_holds_changes_nothing(builder, newcomers, asked
         assert differing(built(builder, query), built(newcomers, query, rows=np.array(moved))) == []
 
 
-def test_products_known_to_be_alike_in_a_feature_have_the_same_value_of_it(builder, newcomers, asked):
-    """The forest looks at such a value once: unlike ones would be scored wrong."""
-    for one in (builder, newcomers):
-        for query in asked:
-            features, alike = built(one, query), one.alike(query.rows)
-            assert sum(alike.by >= 0) > len(FEATURES) / 2
-            for group, codes in enumerate(alike.codes):
-                assert 0 <= codes.min() <= codes.max() < alike.size
-                _, head, place = np.unique(codes, return_index=True, return_inverse=True)
-                shared = np.ascontiguousarray(features[:, alike.by == group])
-                assert same(shared, shared[head][place])
-
-
 def test_another_memory_changes_what_it_recalls_only(builder, asked):
     other = replace(builder, kernels=tuple(Kernel(k.level, -k.weights) for k in builder.kernels))
     changed = set(differing(built(builder, asked[0]), built(other, asked[0])))

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from matching.errors import InputError
 from matching.forest import ROWS, Forest, Stock, Stored, scorer
-from matching.sides import Alike
 from tests import forests
 
 LEAVES = st.integers(2, 70)
@@ -54,24 +53,6 @@ def test_columns_with_one_value_for_all_rows_change_no_score(seed, fixed):
     for column in fixed:
         features[:, column] = features[0, column]
     assert same(booster, features)
-
-
-@given(seed=SEEDS, leaves=LEAVES, by=st.lists(st.integers(-1, 1), min_size=5, max_size=5))
-def test_rows_that_are_known_to_be_alike_in_some_columns_score_the_same(seed, leaves, by):
-    booster, rng = forests.forest(seed % 7, num_leaves=leaves, categories=True), np.random.default_rng(seed)
-    features, codes = forests.hard_rows(booster, 40, seed), rng.integers(0, 7, (2, 40)).astype(np.int32)
-    for column, group in enumerate(by):
-        if group >= 0:
-            features[:, column] = features[codes[group], column]
-    known = Alike(np.array(by, np.int32), codes, 7)
-    assert Forest.of(booster).score(features, known).tobytes() == booster.predict(features, num_threads=1).tobytes()
-
-
-def test_rows_in_several_blocks_that_are_known_to_be_alike_score_the_same():
-    booster, codes = forests.forest(), np.random.default_rng(3).integers(0, 50, (1, ROWS + 300)).astype(np.int32)
-    features = forests.rows(50, 5, seed=4)[codes[0]]
-    known = Alike(np.zeros(5, np.int32), codes, 50)
-    assert Forest.of(booster).score(features, known).tobytes() == booster.predict(features, num_threads=1).tobytes()
 
 
 @given(seed=SEEDS, n=st.integers(2, 40))

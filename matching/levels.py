@@ -78,6 +78,7 @@ class Levels:
 
     def fill(self, columns: Numbers, level: int, held: Held, codes: Codes) -> None:
         """Write the features of one of `LEVELS` into columns [LEVEL_FEATURES, n], for candidates of `codes` there."""
+        codes = codes.view(np.uint32)  # of a number without a sign, nothing asks whether it counts from the end
         around = held.around
         everyone, region, trade = around.everyone[level], around.region[level], around.trade[level]
         _look_up(columns, (everyone.features, region.features, trade.features, *around.alone[level]), codes)
@@ -132,7 +133,7 @@ def _work_out(columns: Any, codes: Any, shares: Any, own: Any, amount: Any, toda
 @njit(cache=True, nogil=True)
 def _used(codes: Any, size: int) -> Any:
     """The codes that occur, and for each of `codes` its place among them; the code one past the last has no past."""
-    known, place, used, many = np.full(size, -1), np.empty(len(codes), np.int64), np.empty(len(codes), np.int64), 0
+    known, place, used, many = np.full(size, -1), np.empty_like(codes), np.empty_like(codes), 0
     for i in range(len(codes)):
         if known[codes[i]] < 0:
             known[codes[i]], used[many] = many, codes[i]

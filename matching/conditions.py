@@ -1,13 +1,13 @@
 """Products' own rules, judged together: each distinct condition once, a rule only while it is in force."""
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from matching.catalogue import Floats, Rows, days
 from matching.clauses import Condition, read
@@ -19,21 +19,19 @@ H = TypeVar("H", bound=Hashable)
 BP: Final = 10_000  # basis points in one
 RESULTS: Final = (Result.PASS, Result.REVIEW, Result.FAIL)
 PASS, REVIEW, FAIL = (np.int8(code) for code in range(len(RESULTS)))
-_COMPARE: Final = {
-    Operator.GE: np.greater_equal,
-    Operator.LE: np.less_equal,
-    Operator.GT: np.greater,
-    Operator.LT: np.less,
-    Operator.EQ: np.equal,
-}
+_COMPARISONS: Final = (Operator.GE, Operator.LE, Operator.GT, Operator.LT, Operator.EQ)
 
 
 class Conditions:
-    """Distinct conditions, judged at once: one comparison for each field and operator."""
+    """Distinct conditions, judged at once: those on numbers by one kernel, those on codes one by one."""
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
-        self._groups = tuple(_grouped(conditions))
+        counted = [(i, one, one.threshold) for i, one in enumerate(conditions) if isinstance(one.threshold, float)]
+        coded = [(i, one, one.threshold) for i, one in enumerate(conditions) if isinstance(one.threshold, frozenset)]
         self._count = len(conditions)
+        self._numbers = _Counted.of(counted)
+        self._at = np.array([i for i, _, _ in coded], dtype=np.intp)
+        self._sets = [(FACTS[one.field], one.operator, wanted) for _, one, wanted in coded]
 
     def judge(self, known: Known, as_of: date, rates: Floats | float = np.nan) -> Codes:
         """PASS, REVIEW (the fact or the rate is missing) or FAIL for each condition, in the given order.
@@ -41,10 +39,16 @@ class Conditions:
         `rates` (shares, one for each condition or for all) are what rated thresholds count in.
         """
         results = np.empty(self._count, np.int8)
-        shares = np.broadcast_to(rates, self._count)
-        for group in self._groups:
-            results[group.at] = group.priced(shares).judge(known, as_of)
+        if self._numbers.facts:
+            self._numbers.judge(results, known, np.full(self._count, rates))
+        if self._sets:
+            results[self._at] = self._coded(known, as_of)
         return results
+
+    def _coded(self, known: Known, as_of: date) -> list[int]:
+        """A code for each condition on codes; each fact is read once."""
+        held = {fact.name: members(fact, known, as_of) for fact, _, _ in self._sets}
+        return [_judged(held[fact.name], operator, wanted) for fact, operator, wanted in self._sets]
 
 
 class OwnRules:
@@ -58,11 +62,12 @@ class OwnRules:
         owners = [(row, rule) for row, product in enumerate(products) for rule in product.rules or ()]
         self.rules = tuple(rule for _, rule in owners)
         self.rows = np.array([row for row, _ in owners], dtype=np.intp)
-        self.names, self._name_codes = _numbered([rule.rule_id for rule in self.rules])
+        self.names, self._name_codes = numbered([rule.rule_id for rule in self.rules])
         self._firsts = np.searchsorted(self.rows, np.arange(len(products) + 1)).tolist()
         self._asked = read(products)
         priced = [row if one.rated else -1 for one, (row, _) in zip(self._asked, owners, strict=True)]
-        distinct, self._condition_codes = _numbered(list(zip(self._asked, priced, strict=True)))
+        self._rated = any(one.rated for one in self._asked)
+        distinct, self._condition_codes = numbered(list(zip(self._asked, priced, strict=True)))
         self._conditions = Conditions([one for one, _ in distinct])
         self._priced = np.array([row for _, row in distinct], dtype=np.intp)
         self._ceiling = np.array([RESULTS.index(rule.severity) for rule in self.rules], dtype=np.int8)
@@ -79,9 +84,13 @@ class OwnRules:
 
         `rate_bp` is each product's rate on the day.
         """
-        shares = np.append(rate_bp, np.nan)[self._priced] / BP
-        judged = np.minimum(self._conditions.judge(known, as_of, shares)[self._condition_codes], self._ceiling)
-        return np.where(self.in_force(as_of), judged, PASS)
+        if not self.rules:
+            return np.empty(0, np.int8)
+        shares = rate_bp[self._priced] / BP if self._rated else np.nan  # of rated conditions; others read none
+        judged = self._conditions.judge(known, as_of, shares).take(self._condition_codes)
+        np.minimum(judged, self._ceiling, out=judged)
+        judged[~self.in_force(as_of)] = PASS
+        return judged
 
     def asked(self, entry: int, rate_bp: Floats) -> Condition:
         """What an entry asks on a day with these rates."""
@@ -99,7 +108,7 @@ class OwnRules:
         return range(self._firsts[row], self._firsts[row + 1])
 
 
-def _numbered(values: Sequence[H]) -> tuple[list[H], Rows]:
+def numbered(values: Sequence[H]) -> tuple[list[H], Rows]:
     """The distinct values, and each value's place among them."""
     places: dict[H, int] = {}
     codes = [places.setdefault(value, len(places)) for value in values]
@@ -114,58 +123,73 @@ def resolved(asked: Condition, share: float) -> Condition:
 
 @dataclass(frozen=True)
 class _Counted:
-    """Conditions that compare one number by one operator with many thresholds."""
+    """Conditions that compare numbers: the places they are `at`, and for each its fact (one of `facts`) and threshold.
 
-    fact: Fact
-    operator: Operator
+    `operator` is its place in `_COMPARISONS`.
+    """
+
+    facts: tuple[Fact, ...]
     at: Rows
+    fact: Rows
+    operator: Rows
     thresholds: Floats
-    rated: bool
+    rated: npt.NDArray[np.bool_]
 
-    def priced(self, shares: Floats) -> Self:
-        return replace(self, thresholds=self.thresholds * shares[self.at]) if self.rated else self
+    @classmethod
+    def of(cls, conditions: Sequence[tuple[int, Condition, float]]) -> Self:
+        """From each condition's place, itself and its threshold."""
+        names, fact = numbered([one.field for _, one, _ in conditions])
+        return cls(
+            tuple(FACTS[name] for name in names),
+            np.array([i for i, _, _ in conditions], dtype=np.intp),
+            fact,
+            np.array([_COMPARISONS.index(one.operator) for _, one, _ in conditions], dtype=np.intp),
+            np.array([threshold for _, _, threshold in conditions], dtype=np.float64),
+            np.array([one.rated for _, one, _ in conditions], dtype=np.bool_),
+        )
 
-    def judge(self, known: Known, as_of: date) -> Codes | np.int8:
-        actual = number(self.fact, known)
-        if actual is None:
-            return REVIEW
-        met = _COMPARE[self.operator](actual, self.thresholds)
-        return np.where(np.isnan(self.thresholds), REVIEW, np.where(met, PASS, FAIL))
-
-
-@dataclass(frozen=True)
-class _Coded:
-    """Conditions that compare one set of codes by one operator with many sets."""
-
-    fact: Fact
-    operator: Operator
-    at: Rows
-    thresholds: tuple[frozenset[str], ...]
-
-    def priced(self, shares: Floats) -> Self:
-        return self
-
-    def judge(self, known: Known, as_of: date) -> Codes | np.int8:
-        actual = members(self.fact, known, as_of)
-        if actual is None:
-            return REVIEW
-        return np.array([PASS if self._met(actual, wanted) else FAIL for wanted in self.thresholds], np.int8)
-
-    def _met(self, actual: frozenset[str], wanted: frozenset[str]) -> bool:
-        if self.operator is Operator.HAS:
-            return wanted <= actual
-        return wanted.isdisjoint(actual) == (self.operator is Operator.NOT_IN)
+    def judge(self, results: Codes, known: Known, shares: Floats) -> None:
+        """Writes a code for each into the places of `results`."""
+        found = [number(fact, known) for fact in self.facts]
+        missing = np.array([value is None for value in found])
+        actual = np.array(found, dtype=np.float64)  # None is NaN
+        _compare(results, self.at, self.fact, self.operator, self.thresholds, self.rated, actual, missing, shares)
 
 
-def _grouped(conditions: Sequence[Condition]) -> Iterator[_Counted | _Coded]:
-    places: dict[tuple[str, Operator, bool], list[int]] = defaultdict(list)
-    for i, (field, operator, _, rated) in enumerate(conditions):
-        places[field, operator, rated].append(i)
-    for (field, operator, rated), at in places.items():
-        thresholds = [conditions[i].threshold for i in at]
-        sets = tuple(value for value in thresholds if isinstance(value, frozenset))
-        index = np.array(at, dtype=np.intp)
-        if sets:
-            yield _Coded(FACTS[field], operator, index, sets)
+@njit(cache=True, nogil=True)
+def _compare(
+    results: Any, at: Any, fact: Any, operator: Any, thresholds: Any, rated: Any, actual: Any, missing: Any,
+    shares: Any,
+) -> None:  # fmt: skip
+    for i in range(len(at)):
+        threshold = thresholds[i] * shares[at[i]] if rated[i] else thresholds[i]
+        if missing[fact[i]] or np.isnan(threshold):
+            results[at[i]] = REVIEW
         else:
-            yield _Counted(FACTS[field], operator, index, np.array(thresholds, dtype=np.float64), rated)
+            results[at[i]] = PASS if _met(actual[fact[i]], operator[i], threshold) else FAIL
+
+
+@njit(cache=True, nogil=True)
+def _met(actual: float, operator: int, threshold: float) -> bool:
+    """Whether one of `_COMPARISONS` holds."""
+    if operator == 0:
+        return actual >= threshold
+    if operator == 1:
+        return actual <= threshold
+    if operator == 2:
+        return actual > threshold
+    if operator == 3:
+        return actual < threshold
+    return actual == threshold
+
+
+def _judged(actual: frozenset[str] | None, operator: Operator, wanted: frozenset[str]) -> int:
+    if actual is None:
+        return int(REVIEW)
+    return int(PASS if _answers(actual, operator, wanted) else FAIL)
+
+
+def _answers(actual: frozenset[str], operator: Operator, wanted: frozenset[str]) -> bool:
+    if operator is Operator.HAS:
+        return wanted <= actual
+    return wanted.isdisjoint(actual) == (operator is Operator.NOT_IN)

@@ -19,6 +19,7 @@ Known = Mapping[str, Any]
 CHINA: Final = "CN"
 TEXT_LENGTH: Final = 200
 _PATHS: Final = ("region", "industry")
+_OF_ENTERPRISE: Final = frozenset(Enterprise.model_fields)
 
 
 class FactType(Enum):
@@ -82,7 +83,7 @@ def derived(name: str, enterprise: Enterprise, need: Need, as_of: date) -> Any:
     """One fact alone, as in `facts`."""
     if name in _DERIVATIONS:
         return _DERIVATIONS[name](enterprise, need, as_of)
-    return getattr(enterprise if name in Enterprise.model_fields else need, name)
+    return getattr(enterprise if name in _OF_ENTERPRISE else need, name)
 
 
 def lacking(name: str, enterprise: Enterprise, need: Need, as_of: date) -> tuple[str, ...]:
@@ -246,7 +247,7 @@ AMOUNT_TO: Final = {
 
 
 def _amount_to(field: str) -> Callable[[Enterprise, Need, date], float | None]:
-    if field in Enterprise.model_fields:
+    if field in _OF_ENTERPRISE:
         return lambda enterprise, need, as_of: _multiple(need.amount, getattr(enterprise, field))
     return lambda enterprise, need, as_of: _multiple(need.amount, getattr(need, field))
 

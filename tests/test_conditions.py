@@ -4,6 +4,8 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from matching.clauses import condition
 from matching.conditions import FAIL, PASS, REVIEW, Conditions, OwnRules
@@ -123,3 +125,40 @@ def test_a_rule_in_rates_is_to_be_reviewed_where_the_rate_is_unknown():
     own = OwnRules([product(rules=[rule("profit_to_amount", ">=", 1, unit="rate")])])
     case = facts(enterprise(distributable_profit=0), need(), DAY)
     assert own.judge(case, DAY, np.array([np.nan])).tolist() == [REVIEW]
+
+
+VALUES = {"employees": [0, 120, 500], "debt_ratio": [0.5, 0.7], "founded": ["2015-03-01"], "first_loan": [True]}
+SETS = {"tiers": ["champion", "high_tech"], "region": ["CN", "US"]}
+numbers = st.sampled_from(list(VALUES)).flatmap(
+    lambda field: st.builds(
+        rule,
+        st.just(field),
+        st.just("==") if field == "first_loan" else st.sampled_from([">=", "<=", ">", "<", "=="]),
+        st.sampled_from(VALUES[field]),
+    )
+)
+sets = st.sampled_from(list(SETS)).flatmap(
+    lambda field: st.builds(rule, st.just(field), st.sampled_from(["in", "not_in"]), st.sampled_from(SETS[field]))
+)
+covers = st.builds(rule, st.just("profit_to_amount"), st.sampled_from([">=", "<"]), st.just(1), unit=st.just("rate"))
+stated = st.fixed_dictionaries(
+    {
+        "employees": st.sampled_from([None, 0, 120, 500]),
+        "liabilities": st.sampled_from([None, 5, 7, 8]),
+        "assets": st.just(10),
+        "founded": st.sampled_from([None, date(2015, 3, 1), date(2015, 3, 2)]),
+        "first_loan": st.sampled_from([None, True, False]),
+        "tiers": st.sampled_from([None, [], ["champion"]]),
+        "region": st.sampled_from([None, "CN/500000/500103"]),
+        "distributable_profit": st.sampled_from([None, 90_000]),
+    }
+)
+rates = st.sampled_from([0.045, 0.01, np.nan])
+
+
+@given(st.lists(st.tuples(numbers | sets | covers, rates), max_size=8), stated)
+def test_many_conditions_at_once_are_judged_as_each_alone(asked, known):
+    conditions, shares = [condition(one) for one, _ in asked], np.array([share for _, share in asked])
+    case = facts(enterprise(**known), need(amount=2_000_000), DAY)
+    alone = [Conditions([one]).judge(case, DAY, share)[0] for one, share in zip(conditions, shares, strict=True)]
+    assert Conditions(conditions).judge(case, DAY, shares).tolist() == alone

@@ -143,6 +143,14 @@ def test_only_the_rows_asked_are_judged_and_counted():
     assert [v.of(i)[2].threshold for v, i in ((verdicts, 0), (verdicts, 1))] == ["at most 5", "at most 2"]
 
 
+def test_products_that_share_limits_are_judged_as_each_alone():
+    limits = [{"max_amount": 5}, {}, {"min_amount": 5, "max_amount": 9}, {"max_amount": 5}, {"min_term": 24}, {}]
+    offered = [product(product_id=f"P{i}", **limit) for i, limit in enumerate(limits)]
+    together = judge(*offered, amount=7)
+    assert [together.of(i) for i in range(6)] == [judge(one, amount=7).of(0) for one in offered]
+    assert [together.asked(i) for i in range(6)] == [judge(one, amount=7).asked(0) for one in offered]
+
+
 def test_by_default_every_product_begun_is_judged_in_its_latest_version():
     old = product(valid_from=DAY - timedelta(9), max_amount=1)
     verdicts = judge(

@@ -44,17 +44,20 @@ class Calibration:
         """
         applied, granted = (features[:, column] for column in APPETITE_COLUMNS)
         found = _logistic(self.slope * _odds(granted) + self._levels[kinds])
-        weight, upwards = np.maximum(np.exp(applied), _LEAST), np.argsort(scores, kind="stable")
-        for kind in self.intercepts:
-            rows = upwards[kinds[upwards] == KINDS.index(kind)]
-            if rows.size:
-                _rise(found, rows, scores, weight)
+        weight, upwards = np.maximum(np.exp(applied), _LEAST), np.argsort(scores)
+        _in_order_of_rows(upwards, scores)  # four times as fast as a stable sort
+        _rise_by_kind(found, upwards, scores, weight, kinds, self._stated)
         return found
 
     @cached_property
     def _levels(self) -> Numbers:
         """Each kind's intercept, NaN where it has none."""
         return np.array([self.intercepts.get(kind, np.nan) for kind in KINDS])
+
+    @cached_property
+    def _stated(self) -> Rows:
+        """The kinds, as positions in `KINDS`, that have an intercept."""
+        return np.array([i for i, kind in enumerate(KINDS) if kind in self.intercepts], dtype=np.intp)
 
     def to_dict(self) -> dict[str, Any]:
         """For a bundle's JSON."""
@@ -101,6 +104,31 @@ def _odds(log_chances: Numbers) -> Numbers:
     kept = np.clip(log_chances, np.log(_LEAST), -_LEAST)
     found: Numbers = kept - np.log(-np.expm1(kept))
     return found
+
+
+@njit(cache=True, nogil=True)
+def _in_order_of_rows(upwards: Any, scores: Any) -> None:
+    """Turns an order `upwards` by scores into the one in which equal scores go by row, as a stable sort would."""
+    begin = 0
+    for i in range(1, len(upwards) + 1):
+        if i == len(upwards) or scores[upwards[i]] != scores[upwards[begin]]:
+            if i - begin > 1:
+                upwards[begin:i].sort()
+            begin = i
+
+
+@njit(cache=True, nogil=True)
+def _rise_by_kind(chances: Any, upwards: Any, scores: Any, weight: Any, kinds: Any, stated: Any) -> None:
+    """`_rise` for each of the `stated` kinds alone."""
+    rows = np.empty(len(upwards), np.int64)
+    for kind in stated:
+        many = 0
+        for row in upwards:
+            if kinds[row] == kind:
+                rows[many] = row
+                many += 1
+        if many:
+            _rise(chances, rows[:many], scores, weight)
 
 
 @njit(cache=True, nogil=True)

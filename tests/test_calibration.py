@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 
-from matching.calibration import FEWEST, SILENT, Calibration, enough, fit_calibration
+from matching.calibration import FEWEST, SILENT, Calibration, _in_order_of_rows, enough, fit_calibration
 from matching.catalogue import KINDS
 from matching.domain import Kind
 from matching.features import APPETITE_COLUMNS, FEATURES
@@ -152,6 +152,13 @@ def test_chances_are_those_of_isotonic_regression_to_the_last_bit(rows, data):
     alone = np.concatenate([stated(by_hand(), odds[[i]], scores[[i]]) for i in range(len(rows))])
     weight = np.exp(features_of(odds, applied)[:, APPLIED])
     assert stated(by_hand(), odds, scores, applied=applied).tolist() == along(scores, alone, weight).tolist()
+
+
+@given(st.lists(st.integers(0, 9), max_size=60))
+def test_scores_are_gone_through_as_a_stable_sort_would(scores):
+    upwards = np.argsort(np.array(scores, float))
+    _in_order_of_rows(upwards, np.array(scores, float))
+    assert upwards.tolist() == sorted(range(len(scores)), key=scores.__getitem__)
 
 
 # what it is learned from

@@ -33,7 +33,7 @@ class Catalogue:
     """Products as read-only columns, rows ordered by (product_id, valid_from); never changed, only swapped whole.
 
     `products`, `ids` and `institution_ids` name the rows; `kind_code`, `type_code` and `institution_code` are positions
-    in `KINDS`, `types` and `institutions`. `places` holds the institution's latitude and longitude.
+    in `KINDS`, `types` and `institutions`. `places` holds each institution's latitude and longitude.
     Amounts (yuan), terms (months), `spread_bp` and `capacity` (yuan a year) are
     float64, NaN where none is stated. `valid_from` and `valid_to` (exclusive, NaN while open) are days since 1970;
     `ends` is the day on which the row really ends: its `valid_to` or the next version's first day, else infinity.
@@ -48,7 +48,7 @@ class Catalogue:
         self.institution_ids: npt.NDArray[np.str_] = np.array([p.institution_id for p in products], dtype=np.str_)
         self.kind_code = _codes([p.kind for p in products], KINDS)
         self.type_code = _codes([p.type for p in products], self.types)
-        self.places = _places(products, institutions)
+        self.places = _places(institutions)
         self.institution_code = _codes([p.institution_id for p in products], [i.institution_id for i in institutions])
         self.min_amount = _numbers([p.min_amount for p in products])
         self.max_amount = _numbers([p.max_amount for p in products])
@@ -117,11 +117,9 @@ def _numbers(values: Sequence[float | None]) -> Floats:
     return _read_only(np.array([np.nan if value is None else value for value in values], dtype=np.float64))
 
 
-def _places(products: Sequence[Product], institutions: Sequence[Institution]) -> Floats:
-    """Latitude and longitude of each row's institution; NaN where unknown."""
-    point = {i.institution_id: (i.latitude, i.longitude) for i in institutions}
-    rows = [point[p.institution_id] for p in products]
-    return _read_only(np.array(rows, dtype=np.float64).reshape(len(rows), 2))
+def _places(institutions: Sequence[Institution]) -> Floats:
+    """Latitude and longitude of each institution; NaN where unknown."""
+    return _read_only(np.array([(i.latitude, i.longitude) for i in institutions], dtype=np.float64).reshape(-1, 2))
 
 
 def _prefixes(region: str | None) -> list[str]:

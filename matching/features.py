@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
+from numba import njit
 
 from matching.catalogue import Catalogue, Rows
 from matching.domain import Enterprise, Need
@@ -89,25 +90,16 @@ class Builder:
         for i, level in enumerate(LEVELS):
             span = slice(i * len(LEVEL_FEATURES), (i + 1) * len(LEVEL_FEATURES))
             self.levels.fill(columns[span], i, held, getattr(self.roster, level)[rows])
-        for column, values in zip(columns[_TERMS_AT], self._terms(enterprise, need, as_of, rows), strict=True):
-            column[:] = values
+        self._terms(columns[_TERMS_AT], enterprise, need, as_of, rows)
         columns[_NEED_AT] = _need(held, len(rows))[:, None]
         return self.leaned(columns.T, context, rows)
 
-    def _terms(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> tuple[Numbers, ...]:
-        """How the need fits the terms of the catalogue's `rows`: a column for each of `_TERMS`."""
-        amount, term = np.log1p(float(need.amount)), float(need.term_months or np.nan)
-        least, most = self._limits
-        rate = self.catalogue.rate_bp(as_of)[rows]
-        return (
-            amount - least[rows],
-            most[rows] - amount,
-            self.catalogue.max_term[rows] - term,
-            rate,
-            rate - np.fmin.reduce(rate, initial=np.nan),
-            self.catalogue.home_levels(enterprise.region)[rows],
-            _home_km(self.catalogue, enterprise)[rows],
-        )
+    def _terms(self, columns: Numbers, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> None:
+        """Writes how the need fits the terms of the catalogue's `rows` into columns [_TERMS, n]."""
+        asked, offered = (np.log1p(float(need.amount)), float(need.term_months or np.nan)), self.catalogue
+        limits = (*self._limits, offered.max_term)
+        known = offered.rate_bp(as_of), offered.home_levels(enterprise.region)
+        _write_terms(columns, rows, asked, limits, *known, _home_km(offered, enterprise), offered.institution_code)
 
     @cached_property
     def _limits(self) -> tuple[Numbers, Numbers]:
@@ -126,11 +118,33 @@ class Builder:
         return features
 
 
+@njit(cache=True, nogil=True)
+def _write_terms(
+    columns: Any, rows: Any, asked: Any, limits: Any, rates: Any, levels: Any, km: Any, institution: Any
+) -> None:  # fmt: skip
+    """Writes `_TERMS`: `km` is by institution, all else by the catalogue's row."""
+    (amount, term), (least, most, longest) = asked, limits
+    lowest = np.nan
+    for i in range(len(rows)):
+        row = rows[i]
+        rate = rates[row]
+        columns[0, i] = amount - least[row]
+        columns[1, i] = most[row] - amount
+        columns[2, i] = longest[row] - term
+        columns[3, i] = rate
+        columns[5, i] = levels[row]
+        columns[6, i] = km[institution[row]]
+        if rate < lowest or np.isnan(lowest):
+            lowest = rate
+    for i in range(len(rows)):
+        columns[4, i] = columns[3, i] - lowest
+
+
 def _home_km(catalogue: Catalogue, enterprise: Enterprise) -> Numbers:
-    """log(1 + km) from the enterprise to each product's institution; NaN where either place is unknown."""
-    if enterprise.latitude is None or enterprise.longitude is None:
-        return np.full(len(catalogue), np.nan)
+    """log(1 + km) from the enterprise to each institution; NaN where either place is unknown."""
     places = catalogue.places
+    if enterprise.latitude is None or enterprise.longitude is None:
+        return np.full(len(places), np.nan)
     east = (places[:, 1] - enterprise.longitude) * np.cos(np.radians((places[:, 0] + enterprise.latitude) / 2))
     km: Numbers = np.log1p(111.2 * np.hypot(places[:, 0] - enterprise.latitude, east))
     return km

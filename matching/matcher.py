@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from math import isnan
 
 import numpy as np
 
@@ -99,15 +100,16 @@ class Matcher:
     def _matches(
         self, verdicts: Verdicts | None, rows: Rows, scores: Numbers, chances: Numbers, first: Rows, order: Order
     ) -> tuple[Match, ...]:
-        eligible = np.flatnonzero(verdicts.eligible) if verdicts else rows
-        said = order is Order.MODEL
+        eligible, said = np.flatnonzero(verdicts.eligible) if verdicts else rows, order is Order.MODEL
+        ids = self.catalogue.ids[rows[first]].tolist()
+        best = zip(ids, scores[first].tolist(), chances[first].tolist(), eligible[first].tolist(), strict=True)
         return tuple(
             Match(
-                product_id=str(self.catalogue.ids[rows[i]]),
+                product_id=product_id,
                 rank=rank,
-                score=float(scores[i]) if said else None,
-                chance=float(chances[i]) if said and not np.isnan(chances[i]) else None,
-                verdicts=verdicts.of(int(eligible[i])) if verdicts else (),
+                score=score if said else None,
+                chance=chance if said and not isnan(chance) else None,
+                verdicts=verdicts.of(place) if verdicts else (),
             )
-            for rank, i in enumerate(first, start=1)
+            for rank, (product_id, score, chance, place) in enumerate(best, start=1)
         )

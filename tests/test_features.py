@@ -82,6 +82,38 @@ def test_the_order_of_candidates_moves_rows_and_changes_none(builder, asked):
     assert differing(built(builder, query, rows=query.rows[::-1])[::-1], built(builder, query)) == []
 
 
+def terms_of(catalogue, query, row, lowest):
+    """The slow and obvious way: how a need fits one product's terms, from what product and institution state."""
+    product, firm, need = catalogue.products[row], query.enterprise, query.need
+    home = catalogue.institution_of(row)
+    rate = catalogue.rate_bp(query.as_of)[row]
+    shared = [one == other for one, other in zip(home.region.split("/"), firm.region.split("/"), strict=False)]
+    km = np.nan
+    if home.latitude is not None:
+        east = (home.longitude - firm.longitude) * np.cos(np.radians((home.latitude + firm.latitude) / 2))
+        km = 111.2 * np.hypot(home.latitude - firm.latitude, east)
+    return {
+        "amount_above_minimum": np.log1p(need.amount) - np.log1p(product.min_amount or np.nan),
+        "amount_below_maximum": np.log1p(product.max_amount or np.nan) - np.log1p(need.amount),
+        "term_below_maximum": (product.max_term or np.nan) - (need.term_months or np.nan),
+        "rate_bp": rate,
+        "rate_gap": rate - lowest,
+        "home_levels": [*shared, False].index(False),
+        "home_km": np.log1p(km),
+    }
+
+
+def test_a_need_fits_each_product_s_own_terms(builder, asked):
+    located = [query for query in asked if query.enterprise.latitude is not None and query.enterprise.region]
+    assert len(located) > 3
+    for query in located[:4]:
+        features, rates = built(builder, query), builder.catalogue.rate_bp(query.as_of)[query.rows]
+        for i, row in enumerate(query.rows):
+            expected = terms_of(builder.catalogue, query, int(row), np.nanmin(rates))
+            found = {name: features[i, FEATURES.index(name)] for name in expected}
+            assert found == pytest.approx(expected, nan_ok=True)
+
+
 # sides
 
 

@@ -168,9 +168,10 @@ def _jsonable(rule: Any) -> Any:
 
 
 def _plain(info: FieldInfo, column: pd.Series) -> list[Any]:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return [None if pd.isna(value) else value.date() for value in column]
-    values = [None if pd.isna(value) else value for value in column.astype(object)]
+    found = column.dt.date if pd.api.types.is_datetime64_any_dtype(column) else column.astype(object)
+    told = found.to_numpy(dtype=object, copy=True)
+    told[column.isna().to_numpy()] = None
+    values: list[Any] = told.tolist()
     if is_rules(info):
         return [value and tuple(json.loads(value)) for value in values]
     if is_list(info):

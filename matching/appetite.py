@@ -163,7 +163,8 @@ class Bound:
         where = places(features)
         for slopes, codes in zip(self.slopes, levels, strict=True):
             _lean(odds, slopes, codes, keys, values, where)
-        return np.asarray(-np.logaddexp(0.0, -odds), dtype=np.float64)
+        # -log(1 + exp(-odds)) without overflow; numpy has vectors for these and none for logaddexp.
+        return np.asarray(np.minimum(odds, 0.0) - np.log1p(np.exp(-np.abs(odds))), dtype=np.float64)
 
     def parts(self, context: Context, features: Numbers, levels: Sequence[Codes]) -> Numbers:
         """What the log-odds of `log_chance` sum up beside the intercept [n, FEATURES + SLOPES].
@@ -190,7 +191,7 @@ def _slots(
             keys[1 + i], values[1 + i] = tables[i, codes[i]], 1.0
     for i in range(len(numbers)):
         place = 1 + len(codes) + i
-        keys[place], values[place] = size - len(numbers) + i, deviation(numbers[i], mean[i], scale[i], CLIP)
+        keys[place], values[place] = size - len(numbers) + i, deviation(numbers[i], mean[i], 1 / scale[i], CLIP)
 
 
 @njit(cache=True, nogil=True)

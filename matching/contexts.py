@@ -13,7 +13,7 @@ from numba import njit
 
 from matching.history import CODES, MISSING, Codes, Context, Moment, Numbers
 from matching.memory import YEAR
-from matching.recall import FADES, NEVER, Memory
+from matching.recall import FADES, KEPT_BYTES, NEVER, Memory
 from matching.sides import Side
 
 # Older than five years is old: a life known only from where the record begins would tell one product from another by
@@ -40,7 +40,6 @@ CONTEXT_FEATURES: Final = (
 )
 REGIONS: Final = ("region_1", "region_2", "region_3", "region_4")
 TRADES: Final = ("industry_2", "industry_3", "industry_4")
-KEPT_BYTES: Final = 2**26  # what is kept of regions may take so much, and so may what is kept of trades
 _PULL: Final = 4.0  # how many outcomes a context must hold to count as much as the wider context
 _REGIONS_AT: Final = slice(CODES.index(REGIONS[0]), CODES.index(REGIONS[-1]) + 1)
 _TRADES_AT: Final = slice(CODES.index(TRADES[0]), CODES.index(TRADES[-1]) + 1)

@@ -23,7 +23,7 @@ OWN: Final = ("mid", "all", "seen")
 NEVER: Final = -(10**6)
 WHOLE: Final = 50_000  # events taken up to which a need is held against all of them
 DRAWN: Final = 20_000  # how many of more events a need is held against: what its time goes with
-KEPT: Final = 2048  # counts by context that are kept; one is some 30 bytes a product
+KEPT_BYTES: Final = 2**26  # what is kept of each kind of context may take so much, however many products there are
 
 _FADES: Final = np.exp(-YEARS[:, None] / np.array([0.3, 1.2, 4.0]))
 
@@ -56,7 +56,8 @@ class Memory:
         self._taken, self._seen = (Events.of(history, np.flatnonzero(part)) for part in (history.taken, ~history.taken))
         few = len(self._taken.at) <= whole
         self._all = standing(history, self._taken, (0, len(history)), *self._limits) if few else None
-        self._counted = lru_cache(KEPT)(self._count)
+        size = 8 * len(FADES) * (len(history.products) + 1)
+        self._counted = lru_cache(max(KEPT_BYTES // size, 1))(self._count)
         self._overall = lru_cache(2)(self._overview)
         self._between = lru_cache(2)(self._standing)
 

@@ -16,7 +16,7 @@ from numba import njit
 from matching.features import APPETITES, FEATURES, SPECIFICATION
 from matching.history import CODES, DISTANCES, Codes, Context, History, Numbers
 from matching.levels import LEVELS
-from matching.scaling import deviation, moments, named, picked, unnamed, weighted, weighted_parts
+from matching.scaling import clipped, moments, named, picked, unnamed, weighted, weighted_parts
 
 CODED: Final = tuple(
     name for name in CODES if name not in ("enterprise", "region_1", "region_4", "industry_1", "industry_4")
@@ -191,7 +191,7 @@ def _slots(
             keys[1 + i], values[1 + i] = tables[i, codes[i]], 1.0
     for i in range(len(numbers)):
         place = 1 + len(codes) + i
-        keys[place], values[place] = size - len(numbers) + i, deviation(numbers[i], mean[i], 1 / scale[i], CLIP)
+        keys[place], values[place] = size - len(numbers) + i, clipped((numbers[i] - mean[i]) / scale[i], CLIP)
 
 
 @njit(cache=True, nogil=True)

@@ -59,9 +59,9 @@ def _weighted(
         place[at[i]] = i
     for c in range(len(columns)):
         column = columns[c] if place[c] < 0 else instead[place[c]]
-        m, per, w = mean[c], 1 / scale[c], weights[c]
+        m, per, w = mean[c], 1 / scale[c], weights[c]  # to divide each value would take most of the time
         for row in range(len(found)):
-            found[row] += deviation(column[row], m, per, clip) * w
+            found[row] += clipped((column[row] - m) * per, clip) * w
 
 
 @njit(cache=True, nogil=True)
@@ -71,16 +71,12 @@ def weighted_parts(
     """Writes what `weighted` sums up into the columns `at` [k] of found [n, …]."""
     for row in range(len(columns)):
         for c in range(len(at)):
-            found[row, at[c]] = deviation(columns[row, c], mean[c], 1 / scale[c], clip) * weights[c]
+            found[row, at[c]] = clipped((columns[row, c] - mean[c]) * (1 / scale[c]), clip) * weights[c]
 
 
 @njit(cache=True, nogil=True)
-def deviation(value: float, mean: float, per: float, clip: float) -> float:
-    """Scales from the mean, at most `clip`, and 0 where it is missing; without a branch, so that it is vectors.
-
-    `per` is 1 / scale: to divide each value would take most of the time.
-    """
-    deviation = (value - mean) * per
+def clipped(deviation: float, clip: float) -> float:
+    """A deviation, at most `clip`, and 0 where it is missing; without a branch, so that it is vectors."""
     deviation = clip if deviation > clip else deviation
     deviation = -clip if deviation < -clip else deviation
     return deviation if deviation == deviation else 0.0

@@ -20,13 +20,16 @@ BP: Final = 10_000  # basis points in one
 RESULTS: Final = (Result.PASS, Result.REVIEW, Result.FAIL)
 PASS, REVIEW, FAIL = (np.int8(code) for code in range(len(RESULTS)))
 _COMPARISONS: Final = (Operator.GE, Operator.LE, Operator.GT, Operator.LT, Operator.EQ)
+_GE, _LE, _GT, _LT, _EQ = range(len(_COMPARISONS))  # compiled code knows numbers
 
 
 class Conditions:
     """Distinct conditions, judged at once: those on numbers by one kernel, those on codes one by one."""
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
-        counted = [(i, one, one.threshold) for i, one in enumerate(conditions) if isinstance(one.threshold, float)]
+        counted = [
+            (i, one, one.threshold) for i, one in enumerate(conditions) if not isinstance(one.threshold, frozenset)
+        ]
         coded = [(i, one, one.threshold) for i, one in enumerate(conditions) if isinstance(one.threshold, frozenset)]
         self._count = len(conditions)
         self._numbers = _Counted.of(counted)
@@ -172,13 +175,13 @@ def _compare(
 @njit(cache=True, nogil=True)
 def _met(actual: float, operator: int, threshold: float) -> bool:
     """Whether one of `_COMPARISONS` holds."""
-    if operator == 0:
+    if operator == _GE:
         return actual >= threshold
-    if operator == 1:
+    if operator == _LE:
         return actual <= threshold
-    if operator == 2:
+    if operator == _GT:
         return actual > threshold
-    if operator == 3:
+    if operator == _LT:
         return actual < threshold
     return actual == threshold
 

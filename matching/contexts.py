@@ -62,7 +62,8 @@ class Everyone(NamedTuple):
 class Told(NamedTuple):
     """A chain of contexts, from wide to narrow: `features` [k, codes + 1] and the `share` [codes + 1] at its end.
 
-    `totals` are how many outcomes each context holds, fading slowly; of a region, `year` is the year's share.
+    `totals` are how many outcomes each context holds, fading slowly; of a region, `year` is the year's share, of a
+    trade nothing.
     """
 
     features: Numbers

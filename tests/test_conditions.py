@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.clauses import condition
+from matching.clauses import Condition, condition
 from matching.conditions import FAIL, PASS, REVIEW, Conditions, OwnRules
-from matching.domain import Rule
+from matching.domain import Operator, Rule
 from matching.facts import facts
 from tests.factories import DAY, enterprise, need, product
 
@@ -66,6 +66,12 @@ def test_numbers_compare_exactly_at_the_threshold(operator, below, at, above):
 )
 def test_dates_flags_and_codes_compare_by_their_meaning(asked, stated, expected):
     assert judged(asked, **stated) == expected
+
+
+def test_a_threshold_may_be_a_whole_number():
+    asked = [Condition("revenue", operator, 5) for operator in (Operator.GE, Operator.LT)]
+    known = facts(enterprise(revenue=5), need(), DAY)
+    assert Conditions(asked).judge(known, DAY).tolist() == [PASS, FAIL]
 
 
 def test_a_rule_on_an_old_district_follows_the_reform():

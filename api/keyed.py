@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import and_, false, func, not_, select
 
 from api.desk import keys
 from api.desk.identity import Actor, Role, Scope
@@ -16,6 +17,8 @@ from api.store import queries
 ANYBODY: Final = Actor("anybody", Role.PLATFORM, scopes=frozenset({Scope.RECOMMEND, Scope.READ}))
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `python -m api key add` printed it")
 Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+# Whether anybody could have a key, and there is something real to guard; in one query, since every request asks.
+_GUARDED: Final = select(and_(keys.GOOD.exists(), not_(func.coalesce(queries.SIMULATED.scalar_subquery(), false()))))
 
 
 def keyed(scope: Scope) -> Callable[..., Actor]:
@@ -59,5 +62,4 @@ def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: 
 def _needed(service: Service) -> bool:
     if service.settings.keys != "auto":
         return service.settings.keys == "always"
-    store = service.store
-    return store.glance(keys.GOOD) is not None and not store.glance(queries.SIMULATED)
+    return bool(service.store.glance(_GUARDED))

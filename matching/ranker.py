@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matching.appetite import PARTS, SLOPES, Appetite, moved
 from matching.calibration import SILENT, Calibration
@@ -122,10 +123,14 @@ class Ranker:
 
     def surprises(self, features: Numbers) -> list[str]:
         """Features that miss values here and never did in training: the forest takes such a value for 0."""
-        rates = self.manifest["missing_rates"]
         with np.errstate(invalid="ignore"):
-            doubtful = np.flatnonzero(np.isnan(features.sum(axis=0)))  # a missing value makes the sum one
-        return [FEATURES[i] for i in doubtful if rates[FEATURES[i]] == 0 and np.isnan(features[:, i]).any()]
+            doubtful = np.isnan(features.sum(axis=0))  # a missing value makes the sum one
+        return [FEATURES[i] for i in np.flatnonzero(doubtful & self._always_known) if np.isnan(features[:, i]).any()]
+
+    @cached_property
+    def _always_known(self) -> NDArray[np.bool_]:
+        """The features that missed no value in training, as a mask."""
+        return np.array([self.manifest["missing_rates"][name] == 0 for name in FEATURES])
 
     def save(self, models: Path) -> Path:
         """The bundle as `models/ID`, written aside and moved there whole; an equal one is left as it is."""

@@ -98,6 +98,13 @@ def test_recommendations_are_open_to_anybody_until_a_real_market_has_a_key(clien
     assert client.get("/readyz").status_code == 200
 
 
+def test_a_key_guards_no_simulated_market(client):
+    bearer(client, Scope.RECOMMEND)
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+    real(client)
+    problem(client.post("/v1/recommendations", json=ASKED), 401)
+
+
 @pytest.mark.parametrize("path", ["/v1/products", "/v1/products/P1", "/v1/enterprises/E1"])
 def test_what_is_read_needs_a_key_where_the_settings_say_always(market_database, tmp_path, bundle, path):
     settings = Settings(database_url=market_database, models=models_of(tmp_path, bundle), keys="always")

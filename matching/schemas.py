@@ -152,10 +152,13 @@ def _list_check(info: FieldInfo) -> pa.Check:
             return False
         return True
 
-    return _by_value(holds, "is a JSON list of rules" if rules else _list_rule(get_args(inner)[0]))
+    return _by_value(holds, _list_rule(info))
 
 
-def _list_rule(member: Any) -> str:
+def _list_rule(info: FieldInfo) -> str:
+    if is_rules(info):
+        return "is a JSON list of rules"
+    member = get_args(_inner(info)[0])[0]
     codes = ", ".join(member) if isinstance(member, type) and issubclass(member, Coded) else "values"
     return f"is a list joined by {SEPARATOR} of {codes}"
 
@@ -177,11 +180,17 @@ def _coerced(name: str, given: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]
     for field, info in ENTITIES[name].model_fields.items():
         dtype, column = _dtype(info), given[field]
         columns[field] = column if column.dtype == dtype and dtype != "str" else _CONVERT[dtype](column)
-        lost = np.flatnonzero(column.notna() & columns[field].isna() & (column.astype(object) != ""))
-        faults += [
-            Fault(field, f"{_KINDS[dtype]}, not {_short(column.iloc[i])}", int(i) + 1) for i in lost[:FAULTS_SHOWN]
-        ]
+        rule = _list_rule(info) if is_list(info) else _KINDS[dtype]
+        lost = _lost(column, columns[field])[:FAULTS_SHOWN]
+        rows = zip(lost.index.tolist(), lost, strict=True)
+        faults += [Fault(field, f"{rule}, not {_short(value)}", row + 1) for row, value in rows]
     return pd.DataFrame(columns), faults
+
+
+def _lost(column: pd.Series, converted: pd.Series) -> pd.Series:
+    """The values that did not convert; an empty text is a missing one, and lists are not compared with a text."""
+    gone = column[column.notna() & converted.isna()].astype(object)
+    return gone[gone.map(lambda value: not isinstance(value, str) or value != "").astype(bool)]
 
 
 def _texts(column: pd.Series) -> pd.Series:
@@ -195,11 +204,14 @@ def _texts(column: pd.Series) -> pd.Series:
 
 def days(column: pd.Series) -> pd.Series:
     """Dates as `datetime64[ns]`; what is no date, has a time of day or a time zone becomes NaT."""
-    if isinstance(column.dtype, pd.DatetimeTZDtype) or pd.api.types.is_numeric_dtype(column.dtype):
-        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns]")
+    none = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns]")
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return none
     if column.dtype.kind == "O" and column.dtype != "str":
         column = column.astype(object).where(column.map(_is_moment), None)
     read = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
+    if read.dt.tz is not None:
+        return none
     inside = read.between(pd.Timestamp(1678, 1, 1), pd.Timestamp(2262, 1, 1)) & (read == read.dt.normalize())
     return read.where(inside).astype("datetime64[ns]")
 
@@ -261,7 +273,7 @@ def _fault(case: Any, given: pd.DataFrame) -> Fault:
 
 
 def _short(value: object) -> str:
-    text = repr(value.item() if isinstance(value, np.generic) else value)
+    text = repr(value.tolist() if isinstance(value, np.generic | np.ndarray) else value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

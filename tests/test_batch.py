@@ -162,6 +162,16 @@ def test_tables_without_a_need_say_no_day_and_are_ranked_as_of_one(rank, tmp_pat
     assert rank(tmp_path, as_of=DAY).empty
 
 
+def test_dates_of_which_none_can_be_read_are_named_rather_than_taken_for_none(market, rank, tmp_path):
+    zoned = {"needs": "posted_at", "outcomes": "at"}
+    gate.write(market, tmp_path)
+    for name, field in zoned.items():
+        frame = getattr(market, name)
+        frame.assign(**{field: frame[field].dt.tz_localize("UTC")}).to_parquet(tmp_path / f"{name}.parquet")
+    with pytest.raises(InputError, match=r"needs: posted_at \(row 1\): is a date \(YYYY-MM-DD\), not Timestamp\("):
+        rank(tmp_path)
+
+
 def test_a_table_that_breaks_a_rule_is_refused(crowd, rank, tmp_path):
     for file in crowd.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())

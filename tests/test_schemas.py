@@ -184,6 +184,29 @@ def test_dates_with_a_time_zone_are_refused():
     assert "posted_at (row 1): is a date" in complaint("needs", rows)
 
 
+def test_dates_with_a_time_zone_are_refused_as_arrow_types_them_too(tmp_path):
+    zoned = pd.ArrowDtype(pa.timestamp("us", "Asia/Shanghai"))
+    frame("needs").astype({"posted_at": "datetime64[ns]"}).astype({"posted_at": zoned}).to_parquet(tmp_path / "needs")
+    message = complaint("needs", pd.read_parquet(tmp_path / "needs"))
+    assert message.startswith("needs: posted_at (row 1): is a date (YYYY-MM-DD), not Timestamp('2025")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("tiers", ["champion", "little_giant"], "is a list joined by | of "),
+        ("cluster", ["A", "B"], "is text, not ['A', 'B']"),
+        ("revenue", [1, 2], "is a whole number, not [1, 2]"),
+        ("founded", ["2020-02-03", "2020-02-04"], "is a date (YYYY-MM-DD), not ['2020-02-03', '2020-02-04']"),
+    ],
+)
+def test_a_column_of_lists_as_parquet_holds_them_is_refused_in_its_row(tmp_path, field, value, rule):
+    frame("enterprises").assign(**{field: [None, value]}).to_parquet(tmp_path / "enterprises")
+    message = complaint("enterprises", pd.read_parquet(tmp_path / "enterprises"))
+    assert f"enterprises: {field} (row 2): {rule}" in message
+    assert str(value) in message
+
+
 @pytest.mark.parametrize("dtype", [object, "category"])
 def test_dates_of_several_time_zones_are_refused_each_in_its_row(dtype):
     rows = frame("needs")

@@ -74,6 +74,8 @@ def last_day(folder: Path) -> date:
     """The last day on which a need was posted or something came of one. Raises `InputError` where there is none."""
     found = pd.Series([_latest(folder, name, gate.DATED[name]) for name in ("needs", "outcomes")]).dropna()
     if found.empty:
+        for name in ("needs", "outcomes"):
+            whole(folder, name)  # a table whose every date is broken is not an empty one
         raise InputError("rank", [Fault("--as-of", "is given where tables have neither needs nor outcomes")])
     return found.max().date()
 

@@ -17,19 +17,26 @@ def bundle(models: Path, model_id: str) -> Path:
 
 
 def promoted(models: Path) -> str:
-    """The id of the bundle in service, whether it is there or not. Raises `BundleError` while nothing was promoted."""
+    """The id of the bundle in service, whether it is there or not.
+
+    Raises `BundleError` while nothing was promoted, and where the pointer cannot be read.
+    """
     try:
         return (models / POINTER).read_bytes().decode().strip()
     except FileNotFoundError:
         raise BundleError(
             f"no champion in {models}: train one, then `python -m training promote --models {models} ID`"
         ) from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"the pointer to the champion cannot be read: {error}") from None
 
 
 def champion(models: Path) -> Path:
-    """The folder of the bundle in service. Raises `BundleError` while nothing was promoted."""
+    """The folder of the bundle in service. Raises `BundleError` while there is none that can be read."""
     model_id = promoted(models)
     try:
         return bundle(models, model_id)
     except NotFoundError:
         raise BundleError(f"the champion {model_id!r} is not in {models}: promote another") from None
+    except OSError as error:
+        raise BundleError(f"the champion {model_id!r} cannot be read: {error}") from None

@@ -152,13 +152,14 @@ class Ranker:
     def load(cls, folder: Path) -> Self:
         """The ranker of a bundle.
 
-        Raises `BundleError` where a file is missing or altered, or where the bundle was made for other features.
+        Raises `BundleError` where a file is missing, altered or not readable, or where the bundle was made for other
+        features.
         """
         manifest = _manifest(folder)
         for name in FILES:
             if not (folder / name).is_file():
                 raise BundleError(f"{folder.name}: {name} is missing; copy the whole bundle again")
-            if _sha256(folder / name) != manifest["sha256"].get(name):
+            if _sha256_in(folder, name) != manifest["sha256"].get(name):
                 raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")
         kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text()))
         booster = Stored((folder / FOREST).read_text())
@@ -210,9 +211,12 @@ def _files(
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
+    """Why it cannot be read is said without where it lies: who asks the service reads this too."""
     try:
         found = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BundleError(f"{folder.name}: the manifest cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise BundleError(f"{folder.name}: the manifest cannot be read: {error}") from None
     if not isinstance(found, dict):
         raise BundleError(f"{folder.name}: the manifest cannot be read: it is no object")
@@ -251,6 +255,13 @@ def _appetites(found: Sequence[Mapping[str, Any]], folder: Path) -> tuple[Appeti
         return tuple(Appetite.from_dict(entry) for entry in found)
     except (KeyError, ValueError):
         raise BundleError(f"{folder.name}: made for another appetite than this version's; train it again") from None
+
+
+def _sha256_in(folder: Path, name: str) -> str:
+    try:
+        return _sha256(folder / name)
+    except OSError as error:
+        raise BundleError(f"{folder.name}: {name} cannot be read: {error.strerror}") from None
 
 
 def _sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ from api.app import create_app
 from api.loading import load
 from api.store import queries
 from matching import tables
+from matching.bundles import POINTER
 from matching.domain import Product
 from tests import bundles
 from tests.conftest import NOON
@@ -130,6 +131,12 @@ def test_a_damaged_first_champion_is_a_problem_that_says_what_to_do(serve, bundl
 def test_an_unknown_model_as_champion_leaves_the_old_one_in_service(serve, bundle, pointer):
     client = serve()
     bundles.promote(models(client), pointer)
+    assert client.get("/readyz").json()["model_id"] == bundle.name
+
+
+def test_a_pointer_that_cannot_be_read_leaves_the_old_one_in_service(serve, bundle):
+    client = serve()
+    (models(client) / POINTER).write_bytes(b"\xff")
     assert client.get("/readyz").json()["model_id"] == bundle.name
 
 

@@ -1,5 +1,8 @@
 """Where models live: by id, and the champion among them."""
 
+import errno
+from pathlib import Path
+
 import pytest
 
 from matching.bundles import POINTER, bundle, champion
@@ -50,4 +53,24 @@ def test_a_champion_that_is_gone_is_named(models):
 def test_an_empty_pointer_points_at_nothing(models):
     (models / POINTER).write_text("")
     with pytest.raises(BundleError, match="the champion '' is not in"):
+        champion(models)
+
+
+def test_a_pointer_that_cannot_be_read_is_told(models):
+    (models / POINTER).write_bytes(b"\xff")
+    with pytest.raises(BundleError, match="the pointer to the champion cannot be read: 'utf-8' codec"):
+        champion(models)
+    (models / POINTER).unlink()
+    (models / POINTER).mkdir()
+    with pytest.raises(BundleError, match=r"the pointer to the champion cannot be read: .*Is a directory"):
+        champion(models)
+
+
+def test_a_champion_in_a_folder_that_may_not_be_entered_is_told(models, monkeypatch):
+    def denied(_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (models / POINTER).write_text("20250101-a\n")
+    monkeypatch.setattr(Path, "is_file", denied)
+    with pytest.raises(BundleError, match=r"the champion '20250101-a' cannot be read: .*Permission denied"):
         champion(models)

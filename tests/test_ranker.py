@@ -1,9 +1,11 @@
 """The ranker and its bundle: the same bytes for the same data, whole or refused, and no code inside."""
 
+import errno
 import hashlib
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,6 +162,17 @@ def test_a_missing_manifest_is_refused(copy):
     (copy / MANIFEST).unlink()
     with pytest.raises(BundleError, match="the manifest cannot be read"):
         Ranker.load(copy)
+
+
+def test_a_file_that_may_not_be_read_is_told_without_where_it_lies(copy, monkeypatch):
+    def denied(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    for read, name in (("read_bytes", FOREST), ("read_text", "the manifest")):
+        monkeypatch.setattr(Path, read, denied)
+        with pytest.raises(BundleError) as caught:
+            Ranker.load(copy)
+        assert str(caught.value) == f"{copy.name}: {name} cannot be read: Permission denied"
 
 
 def test_another_format_is_refused(copy):

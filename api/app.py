@@ -38,8 +38,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with sweeping(service):
             yield
-        service.rankers.shutdown()
-        store.close()
+        service.close()
 
     app = Described(
         title="Bank-enterprise matching",

@@ -28,6 +28,13 @@ class Service:
         """The threads that rank; who finds none free waits, in the order in which they came."""
         return ThreadPoolExecutor(self.settings.threads, "ranker")
 
+    def close(self) -> None:
+        """Finish what is being ranked and recorded; who comes later finds new threads and new connections."""
+        rankers: ThreadPoolExecutor | None = self.__dict__.pop("rankers", None)
+        if rankers is not None:
+            rankers.shutdown()
+        self.store.close()
+
     def today(self) -> date:
         """The date where the service stands."""
         return self.now().astimezone().date()

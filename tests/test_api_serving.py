@@ -160,3 +160,10 @@ def test_an_unchanged_champion_and_catalogue_are_read_once(serve, monkeypatch):
     client.get("/readyz")
     monkeypatch.setattr(queries, "catalogue", lambda _: pytest.fail("the catalogue was read again"))
     assert client.post("/v1/recommendations", json=GOOD).status_code == 201
+
+
+def test_an_app_that_was_shut_down_serves_again(deploy):
+    app = create_app(deploy(), now=lambda: NOON)
+    for _ in range(2):
+        with TestClient(app) as client:
+            assert client.post("/v1/recommendations", json=GOOD).status_code == 201

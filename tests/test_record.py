@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import delete
 from typer.testing import CliRunner
 
 from api.desk import reading
@@ -16,6 +17,7 @@ from api.desk.outcomes import report
 from api.desk.stages import Step
 from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
 from api.recommending import recall, recommend
+from api.store.models import RecommendationRow
 from matching import tables as gate
 from matching.errors import InputError
 from matching.features import FEATURES
@@ -236,6 +238,19 @@ def test_what_a_platform_tells_under_another_key_is_what_it_told_last(service, h
     assert rows(service)["N4", "P0", "granted"]["amount"] == 300
     _, _, summary = read(service.settings.database_url)
     assert (summary.read, summary.kept, summary.dropped) == (3, 1, {"told more than once": 2})
+
+
+def test_what_came_of_a_need_whose_facts_are_kept_no_longer_is_left_out_and_counted(service):
+    for name in ("N-kept", "N-gone"):
+        asked(service, enterprise={"enterprise_id": f"E-{name}"}, need={"need_id": name, "amount": 5})
+        reported(service, name, name)
+    whole, _, _ = read(service.settings.database_url)
+    with service.store.writing() as session:
+        session.execute(delete(RecommendationRow).where(RecommendationRow.need_id == "N-gone"))
+    assert set(rows(service)) == {("N-kept", "P0", "shown")}
+    _, _, summary = read(service.settings.database_url)
+    assert (summary.read, summary.kept, summary.dropped) == (2, 1, {"of a need whose facts are kept no longer": 1})
+    assert ("N-gone", "P0", "shown") in rows(service, onto=whole)
 
 
 def test_a_match_ends_once_and_as_the_platform_says(service, item):

@@ -5,6 +5,7 @@ it, by the first contact, or once the institution declines: what came of it says
 so at position 1, whatever institutions had the need before; only the first one's turn was certain. `accepted` is no
 stage of an outcome and leaves no row. An enterprise that withdrew after it applied is declined for that reason, before
 that its case has expired. One that the clock took leaves no row while its need can still go to another institution.
+What came of a need whose facts are kept no longer is left out and counted.
 """
 
 from collections.abc import Iterable
@@ -47,6 +48,7 @@ ENDS: Final = frozenset({Stage.DECLINED, Stage.EXPIRED})  # of which a match has
 TELLING: Final = frozenset({"contacted", "declined"})  # from here on a case tells of its product
 TWICE: Final = "told more than once"
 ONWARD: Final = "expired, and the need went on to the next institution"
+FORGOTTEN: Final = "of a need whose facts are kept no longer"
 Row = dict[str, Any]
 
 
@@ -77,7 +79,9 @@ def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFram
         known = _tables(connection)
         needs, enterprises = _asked(connection, known)
         products = _documents(connection, known["products"])
-        outcomes, dropped = _outcomes(connection, known, _Floors(needs, products))
+        told, dropped = _outcomes(connection, known, _Floors(needs, products))
+        outcomes = _of_known(told, needs, onto)
+        dropped[FORGOTTEN] = len(told) - len(outcomes)
         rows = {
             "institutions": _documents(connection, known["institutions"]),
             "products": products,
@@ -174,6 +178,12 @@ def _outcomes(connection: Connection, known: dict[str, Table], floors: _Floors) 
     kept = [row for row in found if row["stage"] != Stage.EXPIRED or _pair(row) not in going_on]
     once = _once(kept)
     return once, {ONWARD: len(found) - len(kept), TWICE: len(kept) - len(once)}
+
+
+def _of_known(rows: list[Row], needs: list[Row], onto: Tables | None) -> list[Row]:
+    """The rows of needs that are in the tables: without its facts, a need refuses them all."""
+    known = {need["need_id"] for need in needs} | set([] if onto is None else onto.needs["need_id"])
+    return [row for row in rows if row["need_id"] in known]
 
 
 def _once(rows: list[Row]) -> list[Row]:

@@ -107,7 +107,7 @@ def main() -> None:
     """Run the command line; a mistake is one line on standard error and exit code 1."""
     try:
         app(prog_name="python -m api")
-    except MatchingError as error:
+    except (MatchingError, OSError) as error:  # OSError: a file or folder that cannot be read or written
         sys.exit(f"error: {error}")
 
 

@@ -87,7 +87,7 @@ def _check_url(text: str) -> None:
     """The text itself stays out of the message: a URL may hold a password."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number is no error of SQLAlchemy's own
         raise _refused_url("is like sqlite:///var/service.db or postgresql+psycopg://user:password@host/name") from None
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise _refused_url("names a file: SQLite in memory keeps nothing")

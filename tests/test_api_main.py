@@ -39,6 +39,14 @@ def test_a_mistake_is_one_line_and_a_bad_exit_code(monkeypatch):
         main()
 
 
+def test_a_folder_that_cannot_be_made_is_one_line_too(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MATCHING_DATABASE_URL", f"sqlite:///{tmp_path}/file/service.db")
+    monkeypatch.setattr("sys.argv", ["api", "migrate"])
+    with pytest.raises(SystemExit, match=r"^error: .*File exists: .*file'$"):
+        main()
+
+
 def test_migrate_brings_a_new_store_up_to_date(run, deploy, tmp_path):
     settings = deploy(loaded=False).model_copy(update={"database_url": f"sqlite:///{tmp_path}/new.db"})
     assert run(settings, "migrate") == "The store is up to date.\n"

@@ -66,9 +66,10 @@ def test_all_bad_values_are_named_at_once():
         Settings.from_environment({"MATCHING_PORT": "x", "MATCHING_MAX_BODY": "y"})
 
 
-def test_a_bad_database_url_is_not_echoed_since_it_may_hold_a_password():
+@pytest.mark.parametrize("url", ["user:secret@host", "postgresql+psycopg://user:secret@host:port/name"])
+def test_a_bad_database_url_is_not_echoed_since_it_may_hold_a_password(url):
     with pytest.raises(InputError, match="MATCHING_DATABASE_URL: is like") as caught:
-        Settings.from_environment({"MATCHING_DATABASE_URL": "user:secret@host"})
+        Settings.from_environment({"MATCHING_DATABASE_URL": url})
     assert "secret" not in str(caught.value)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from api.store.inserting import Inserter
@@ -71,17 +73,34 @@ class Store:
             yield session
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the schema to `revision`; a schema from a later version of the service is refused."""
-        with self._writer.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": MIGRATING})
-            move = command.downgrade if revision == "base" else command.upgrade
-            move(migrations(connection), revision)
+        """Bring the schema to `revision`.
+
+        Raises `InputError` where the store cannot be reached, or has a schema from a later version of the service.
+        """
+        try:
+            with self._writer.begin() as connection:
+                _move(connection, revision)
+        except CommandError as error:
+            raise _refused(f"is a store of this version or an earlier one: {error}") from error
+        except DatabaseError as error:
+            why = str(error.orig).partition("\n")[0]
+            raise _refused(f"is a store that can be reached and brought up to date: {why}") from error
 
     def close(self) -> None:
         """Finish what is being recorded and give the connections back."""
         self.recorder.close()
         self.engine.dispose()
+
+
+def _move(connection: Connection, revision: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": MIGRATING})
+    move = command.downgrade if revision == "base" else command.upgrade
+    move(migrations(connection), revision)
+
+
+def _refused(rule: str) -> InputError:
+    return InputError("database", [Fault("database_url", rule)])
 
 
 def migrations(connection: Connection) -> Config:
@@ -95,8 +114,8 @@ def migrations(connection: Connection) -> Config:
 def _engine(url: URL) -> Engine:
     try:
         engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=url.get_backend_name() != "sqlite")
-    except ImportError as error:
-        raise InputError("database", [Fault("database_url", f"names an installed driver: {error}")]) from None
+    except (ImportError, NoSuchModuleError) as error:
+        raise _refused(f"names an installed driver: {error}") from None
     if engine.dialect.name == "sqlite":
         Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _prepare_sqlite)

@@ -282,6 +282,16 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(run, tmp_pat
 
 
 @pytest.mark.parametrize(
+    "words", [("simulate", "--out"), ("import", "bndes", "none.csv", "--out"), ("train", "none", "--models")]
+)
+@pytest.mark.parametrize("place", ["file", "file/deep/er"])
+def test_a_folder_that_cannot_be_made_is_refused_before_the_work(run, tmp_path, words, place):
+    (tmp_path / "file").touch()
+    why = f"{words[0]}: {words[-1]}: is a folder, or can be made one, which {tmp_path / place} is not"
+    refused(run(*words, tmp_path / place), why)
+
+
+@pytest.mark.parametrize(
     ("options", "why"),
     [
         (["--json", "report.html"], "--html: is another file than that of --json, not "),

@@ -23,7 +23,7 @@ from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
 from training.evaluate import evaluate, write_json
 from training.fairness import constrained
-from training.outputs import check_file, report_files
+from training.outputs import check_file, check_folder, report_files
 from training.promote import promote
 from training.terminal import notes, print_report, print_sizes, steps
 from training.train import Fitter, train
@@ -61,6 +61,7 @@ def simulate_command(
     position_bias: Annotated[float, typer.Option(min=0, help="0: every position is looked at.")] = 1.0,
 ) -> None:
     """Write the simulated market's tables, and its truth apart."""
+    check_folder("simulate", "--out", out)
     with steps() as progress:
         made = market.simulate(seed, enterprises, position_bias, lambda done, months: progress("market", done / months))
     market.write(made, out)
@@ -79,6 +80,7 @@ def import_command(
     ] = None,
 ) -> None:
     """Turn a public release or a service's own record into tables, and say what was left out and why."""
+    check_folder("import", "--out", out)
     if source == record.NAME:
         tables, features, summary = record.read(file, gate.read(onto) if onto else None)
     elif onto:
@@ -105,6 +107,7 @@ def train_command(
     scheduler: Scheduler = None,
 ) -> None:
     """Train a ranker on rows before a date; the last line printed is the model's id."""
+    check_folder("train", "--models", models)
     end = _date("--until", until) if until else None
     address = _cluster("train", engine, scheduler)
     tables = gate.read(data, end)

@@ -15,6 +15,13 @@ def check_file(command: str, option: str, path: Path | None) -> None:
         raise InputError(command, [Fault(option, f"lies in a folder that exists, not {path.parent}")])
 
 
+def check_folder(command: str, option: str, path: Path) -> None:
+    """Raises `InputError` where `path`, or what it lies in, is a file."""
+    found = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    if not found.is_dir():
+        raise InputError(command, [Fault(option, f"is a folder, or can be made one, which {path} is not")])
+
+
 def report_files(json_file: Path | None, html: Path | None) -> Path | None:
     """Where a report's page goes: where it is asked for, else beside the JSON. Raises `InputError` as `check_file`."""
     check_file("evaluate", "--json", json_file)

@@ -114,7 +114,7 @@ def _connected(database: str) -> Connection:
             connection.exec_driver_sql("BEGIN")
             return connection
         return connection.execution_options(isolation_level="REPEATABLE READ")
-    except (ArgumentError, ImportError, SQLAlchemyError):  # the text may hold a password
+    except (ArgumentError, ValueError, ImportError, SQLAlchemyError):  # the text may hold a password
         raise InputError("service", [Fault("DB", "is a store that can be reached")]) from None
 
 

@@ -226,11 +226,11 @@ def test_a_folder_without_models_is_refused(run, data, tmp_path):
     [("--until", ["train"]), ("--from", ["evaluate"]), ("--to", ["evaluate", "--from", "2025-01-01"]),
      ("--as-of", ["rank", "--out", "top.csv"])],
 )  # fmt: skip
-@pytest.mark.parametrize("text", ["2025-13-01", "yesterday"])
+@pytest.mark.parametrize("text", ["2025-13-01", "yesterday", "20250101", "0001-01-01", "9999-12-31"])
 def test_a_bad_date_is_named_with_its_option(run, data, models, option, words, text):
     name, *options = words
     result = run(name, data, "--models", models, *options, option, text)
-    refused(result, f"{option}: is a date (YYYY-MM-DD), not '{text}'")
+    refused(result, f"{option}: is a date (YYYY-MM-DD) of the years 1700 to 2200, not '{text}'")
 
 
 def test_an_ablation_trained_on_its_own_test_is_refused(run, data):

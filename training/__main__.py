@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import pandas as pd
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from matching import tables as gate
 from matching.boosting import fit
 from matching.bundles import bundle, champion
+from matching.domain import Day as TableDay
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
@@ -36,6 +38,7 @@ class Engines(StrEnum):
     DASK = "dask"
 
 
+DAY: Final[TypeAdapter[date]] = TypeAdapter(TableDay)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of tables.")]
@@ -316,10 +319,12 @@ def _where(filters: list[str] | None) -> dict[str, list[str]]:
 
 
 def _date(option: str, text: str) -> date:
+    """A day that tables may hold: past these years the time stamps that it is compared with end."""
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError(option, [Fault(option, f"is a date (YYYY-MM-DD), not {text!r}")]) from None
+        return DAY.validate_python(text)
+    except ValidationError:
+        rule = f"is a date (YYYY-MM-DD) of the years 1700 to 2200, not {text!r}"
+        raise InputError(option, [Fault(option, rule)]) from None
 
 
 def main() -> None:

@@ -81,11 +81,13 @@ class Verdicts:
         said: dict[int, Said],
     ) -> None:
         self.case = case
-        self._said = said
         self.rows = rows
-        self._products = products
+        self._products, self._said = products, said
         self._built_in, self._own = built_in, own
-        self._codes: Codes = np.concatenate([rule.judge(case) for rule in built_in.values()]).take(places)
+        self._places = places
+        self._told: dict[int, Verdict] = {}  # by distinct limit, as matches ask for them
+        self._judged: Codes = np.concatenate([rule.judge(case) for rule in built_in.values()])
+        self._codes: Codes = self._judged.take(places)
         self._own_codes = own.judge(case.known, case.as_of, case.rate_bp)
         clear = self._codes.max(axis=0) < FAIL  # the greatest code
         if own.rules:
@@ -140,8 +142,10 @@ class Verdicts:
                 yield Asked(rule.rule_id, self._own.asked(entry, self.case.rate_bp), rule.severity)
 
     def _of_built_in(self, row: int) -> Iterator[Verdict]:
-        for (name, rule, unit, actual), code in zip(self._found, self._codes[:, row].tolist(), strict=True):
-            yield stated(name, code, rule.threshold(row), actual, unit)
+        for (name, rule, unit, actual), place in zip(self._found, self._places[:, row].tolist(), strict=True):
+            if place not in self._told:
+                self._told[place] = stated(name, int(self._judged[place]), rule.threshold(row), actual, unit)
+            yield self._told[place]
 
     @cached_property
     def _found(self) -> list[tuple[BuiltIn, _BuiltIn, str, str | None]]:

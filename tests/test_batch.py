@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from datetime import date
 from pathlib import Path
 from time import monotonic, sleep
@@ -279,6 +280,19 @@ def test_parts_together_say_what_one_file_says(crowd, rank, bundle, tmp_path):
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), rank(crowd))
     assert (done.needs, done.matched, done.matches, done.resumed) == (40, 40, 200, 0)
     assert sorted(path.name for path in (tmp_path / "parts").iterdir() if "part" not in path.name) == [JOB]
+
+
+def warned(words):
+    """A part of work at which something is said."""
+    warnings.warn(words, stacklevel=2)
+    return words
+
+
+def test_a_process_that_joblib_replaces_is_nothing_to_say_and_all_else_is():
+    replaced = "A worker stopped while some jobs were given to the executor."
+    assert list(Local(1).run(warned, [replaced])) == [replaced]
+    with pytest.warns(UserWarning, match="^another$"):
+        assert list(Local(1).run(warned, ["another"])) == ["another"]
 
 
 def test_csv_tables_give_the_same_list(crowd, rank, tmp_path):

@@ -12,6 +12,8 @@ from pathlib import Path
 from time import perf_counter
 from urllib.parse import urlsplit
 
+import uvloop
+
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -54,7 +56,7 @@ async def load(url: str, bodies: list[bytes], connections: int, seconds: float) 
 def main(url: str, bodies: str, connections: str, seconds: str) -> None:
     """Prints what `load` found."""
     lines = Path(bodies).read_bytes().splitlines()
-    print(json.dumps(asyncio.run(load(url, lines, int(connections), float(seconds)))))
+    print(json.dumps(uvloop.run(load(url, lines, int(connections), float(seconds)))))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Where the parts of a batch are worked off: the processes of this machine, or a Dask cluster."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -27,7 +28,10 @@ class Local:
         """The results, as they are done."""
         processes = min(self.processes or cpu_count(), len(parts))
         if processes:
-            yield from Parallel(processes, return_as="generator_unordered")(delayed(work)(part) for part in parts)
+            with warnings.catch_warnings():
+                # To joblib what a process keeps of contexts looks like a leak: it goes on in another, nothing is lost.
+                warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+                yield from Parallel(processes, return_as="generator_unordered")(delayed(work)(part) for part in parts)
 
 
 @dataclass(frozen=True)

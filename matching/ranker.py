@@ -40,7 +40,7 @@ APPETITE: Final = "appetite.json"
 MANIFEST: Final = "manifest.json"
 CARD: Final = "card.md"
 FILES: Final = (FOREST, CHOICE, APPETITE, CALIBRATION, HISTORY, KERNELS)
-NEEDED: Final = ("id", "missing_rates", "sha256")  # entries of the manifest, beside those checked by value
+NEEDED: Final = {"id": str, "missing_rates": dict, "sha256": dict}  # of the manifest, beside what is checked by value
 LIBRARIES: Final = ("lightgbm", "numpy", "scipy", "numba")
 
 APPETITE_WEIGHT: Final = 8.0  # of what was shown and refused, against who took what: tells far more where it is known
@@ -224,7 +224,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{folder.name}: bundle format {found.get('format')}, not {FORMAT}; train it again")
     if found.get("features") != list(FEATURES):
         raise BundleError(f"{folder.name}: made for other features than this version builds; train it again")
-    lost = [name for name in NEEDED if name not in found]
+    lost = [name for name, kind in NEEDED.items() if not isinstance(found.get(name), kind)]
     if lost:
         raise BundleError(f"{folder.name}: the manifest cannot be read: it lacks {', '.join(lost)}")
     return found

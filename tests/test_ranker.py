@@ -152,8 +152,9 @@ def test_a_damaged_manifest_is_refused(copy, content):
 
 
 @pytest.mark.parametrize("name", ["id", "sha256", "missing_rates"])
-def test_a_manifest_without_what_serving_needs_is_refused(copy, name):
-    rewrite(copy, **{name: None})
+@pytest.mark.parametrize("value", [None, 7])
+def test_a_manifest_without_what_serving_needs_is_refused(copy, name, value):
+    rewrite(copy, **{name: value})
     with pytest.raises(BundleError, match=f"the manifest cannot be read: .*{name}"):
         Ranker.load(copy)
 

@@ -35,6 +35,7 @@ def serve(host: Host = None, port: Port = None) -> None:
     from api import listening  # here, so that the other commands do without the web
 
     settings = Settings.from_environment()
+    open_store().close()  # once, before processes that would each fail, and be started again, without end
     listening.serve(
         "api.app:from_environment",
         workers=settings.workers,

@@ -65,6 +65,17 @@ def test_serving_is_what_happens_without_a_command(run, deploy, monkeypatch, arg
     assert served == [("api.app:from_environment", web)]
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_store_that_cannot_be_used_is_told_before_any_process_is_started(monkeypatch, tmp_path, workers):
+    (tmp_path / "service.db").write_text("no database" * 99)
+    monkeypatch.setenv("MATCHING_DATABASE_URL", f"sqlite:///{tmp_path}/service.db")
+    monkeypatch.setenv("MATCHING_WORKERS", workers)
+    monkeypatch.setattr("sys.argv", ["api"])
+    monkeypatch.setattr("api.listening.serve", lambda app, **options: pytest.fail("it was served"))
+    with pytest.raises(SystemExit, match=r"^error: database: database_url: is a store .*: file is not a database$"):
+        main()
+
+
 def test_an_account_is_made_given_another_password_and_shut(run, deploy):
     settings = deploy()
     made = run(settings, "user", "add", "Wang", "--role", "officer", "--institution", "I1")

@@ -10,14 +10,18 @@ from starlette.exceptions import HTTPException
 
 from api.faults import faults_of, short
 from api.refusals import ConflictError, ForbiddenError, SignInError
+from api.store.outages import StoreError
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
 
 MEDIA_TYPE = "application/problem+json"
+SIGN_IN = {"WWW-Authenticate": "Bearer"}
+LATER = {"Retry-After": "5"}  # seconds: a database that starts again, or another that takes its place, needs some
 SHOWN = 20
 STATUS = {
     InputError: 422,
     NotFoundError: 404,
     BundleError: 503,
+    StoreError: 503,
     SignInError: 401,
     ForbiddenError: 403,
     ConflictError: 409,
@@ -82,7 +86,7 @@ async def _of_matching(request: Request, error: MatchingError) -> JSONResponse:
     status = status_of(error)
     faults = error.faults if isinstance(error, InputError) else ()
     legal = error.legal if isinstance(error, ConflictError) else None
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = SIGN_IN if isinstance(error, SignInError) else LATER if isinstance(error, StoreError) else None
     return problem(status, str(error), request.state.request_id, faults, headers, legal)
 
 

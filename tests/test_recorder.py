@@ -10,6 +10,7 @@ from api.store import arrays
 from api.store.database import Encoded, Store
 from api.store.inserting import Inserter
 from api.store.models import RecommendationRow
+from api.store.outages import Outages, StoreError
 from api.store.recorder import MOST, Recorder
 
 
@@ -36,7 +37,7 @@ def names(store):
 
 
 def inserter(store):
-    return Inserter(store.engine, RecommendationRow.__table__)
+    return Inserter(store.engine, RecommendationRow.__table__, Outages(store.engine))
 
 
 class Slow:
@@ -95,6 +96,26 @@ def test_a_record_that_cannot_be_written_fails_no_other(store, slow):
     assert refused == [False, False, True, True, False]
     assert failures.count(None) == 3
     assert names(store) == ["R1", "R3", "first"]
+
+
+def test_while_the_store_cannot_be_used_all_that_wait_are_told_at_once(store):
+    tried, begun, may_end = [], Event(), Event()
+
+    def insert(records):
+        tried.append(len(records))
+        begun.set()
+        assert may_end.wait(20)
+        raise StoreError("no room")
+
+    recorder = Recorder(insert)
+    first = recorder.add(record("first"))
+    assert begun.wait(20)
+    others = [recorder.add(record(f"R{i}")) for i in range(3)]
+    may_end.set()
+    for future in (first, *others):
+        assert str(future.exception(20)) == "no room"
+    recorder.close()
+    assert tried == [1, 3]
 
 
 def test_nobody_waits_for_ever_when_the_store_is_gone(store):

@@ -26,6 +26,7 @@ from api.desk.views import Decided, Swept
 from api.refusals import ConflictError, ForbiddenError
 from api.service import Service
 from api.store.desk_models import CaseRow, EventRow, OutcomeRow
+from api.store.outages import StoreError
 from matching.domain import MAX_MONEY
 from matching.errors import Fault, InputError, NotFoundError
 
@@ -120,6 +121,8 @@ def _tried(service: Service, case_id: str, now: datetime) -> str | None:
     """One case whose record cannot be read stops no other's clock."""
     try:
         return expire(service, case_id, now)
+    except StoreError:
+        raise
     except Exception:
         _log.exception("case %s is overdue and could not be handed on", case_id)
         return None

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from api.desk.cases import sweep
 from api.service import Service
+from api.store.outages import StoreError
 
 _log = logging.getLogger("api")
 
@@ -32,6 +33,8 @@ def _once(service: Service) -> None:
     """A sweep that fails is tried again the next time."""
     try:
         done = sweep(service, service.now())
+    except StoreError:  # the log has it
+        return
     except Exception:
         _log.exception("the clocks could not be looked at")
         return

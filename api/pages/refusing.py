@@ -19,6 +19,7 @@ from api.pages.telling import OTHERWISE, told
 from api.pages.visits import Form, Visit, asked_for, field, go, signin_address
 from api.pages.visits import visit as visited
 from api.refusals import ConflictError, ForbiddenError, SignInError
+from api.store.outages import StoreError
 from matching.errors import BundleError, InputError, MatchingError, NotFoundError
 
 _log = logging.getLogger("api")
@@ -53,7 +54,12 @@ STATUS: Final = {
     InputError: 422,
     RequestValidationError: 422,
     BundleError: 503,
+    StoreError: 503,
 }
+OUTAGE: Final = (
+    marked("The desk cannot be reached"),
+    marked("Its store does not answer. Try again in a minute, and look first whether your last step was saved."),
+)
 
 
 class PageRoute(APIRoute):
@@ -92,7 +98,8 @@ def _check_address(request: Request) -> None:
 
 
 def _page(visit: Visit, status: int, error: Exception) -> Response:
-    heading, text = (visit.language.say(told) for told in TOLD.get(status, TOLD[500]))
+    about = OUTAGE if isinstance(error, StoreError) else TOLD.get(status, TOLD[500])
+    heading, text = (visit.language.say(told) for told in about)
     back, back_text = _way_back(visit, status)
     return render(
         visit,

@@ -17,6 +17,8 @@ from api.desk.reading import institutions
 from api.pages.languages import NAMES, Language, language, marked
 from api.pages.visits import LANGUAGE_COOKIE, STRANGER_COOKIE, YEAR, Visit, known_language
 from api.store import queries
+from api.store.models import LoadRow
+from api.store.outages import StoreError
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -80,9 +82,7 @@ def set_cookie(visit: Visit, response: Response, name: str, value: str, age: int
 
 def _frame(visit: Visit) -> dict[str, Any]:
     actor = visit.session.actor if visit.session else None
-    with visit.service.store.reading() as session:
-        last = queries.last_load(session)
-        names = institutions(session, actor) if actor and actor.institution_id else {}
+    last, names = _known(visit, actor)
     return {
         "lang": visit.language,
         "actor": actor,
@@ -93,6 +93,16 @@ def _frame(visit: Visit) -> dict[str, Any]:
         "simulated": last is not None and last.simulated,
         "currency": last.currency if last else "CNY",
     }
+
+
+def _known(visit: Visit, actor: Actor | None) -> tuple[LoadRow | None, Mapping[str, tuple[str, str]]]:
+    """The tables last loaded and the names of the actor's institution; nothing while the store cannot be used."""
+    try:
+        with visit.service.store.reading() as session:
+            last = queries.last_load(session)
+            return last, institutions(session, actor) if actor and actor.institution_id else {}
+    except StoreError:
+        return None, {}
 
 
 def _whose(actor: Actor | None, names: Mapping[str, tuple[str, str]], speaking: Language) -> str:

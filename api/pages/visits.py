@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 from urllib.parse import parse_qs, urlencode
 
@@ -55,9 +55,11 @@ def visit(request: Request, service: ServiceGiven) -> Visit:
     token = request.cookies.get(identity.COOKIE, "")
     asked = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE, DEFAULT)
     request.state.stranger = secrets.token_urlsafe(24)
-    session = identity.signed_in(service, token) if token else None
-    made = Visit(request, service, language(asked), session)
-    request.state.visit = made
+    made = Visit(request, service, language(asked), None)
+    request.state.visit = made  # while the store cannot say who it is, it is a visitor all the same
+    if token:
+        made = replace(made, session=identity.signed_in(service, token))
+        request.state.visit = made
     return made
 
 

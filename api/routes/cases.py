@@ -25,7 +25,7 @@ Reader = Annotated[Actor, Depends(keyed(Scope.READ))]
 Key = Annotated[str | None, Header(min_length=1, max_length=120, examples=["step-2026-000123"])]
 
 
-@router.get("", response_model=QueuePage, responses=problems(401, 403, 422))
+@router.get("", response_model=QueuePage, responses=problems(401, 403, 422, 503))
 def get_cases(
     service: ServiceGiven,
     actor: Reader,
@@ -44,7 +44,7 @@ def get_cases(
         return answer_of(QueuePage, page(session, actor, service.now(), wanted, sort, size, cursor))
 
 
-@router.get("/{case_id}", response_model=CaseView, responses=problems(401, 403, 404, 422))
+@router.get("/{case_id}", response_model=CaseView, responses=problems(401, 403, 404, 422, 503))
 def get_case(case_id: CaseId, service: ServiceGiven, actor: Reader) -> Response:
     """A case with its enterprise, need, match and history."""
     return answer_of(CaseView, case(service, actor, case_id))
@@ -54,7 +54,7 @@ def get_case(case_id: CaseId, service: ServiceGiven, actor: Reader) -> Response:
     "/{case_id}/steps",
     status_code=201,
     response_model=Decided,
-    responses=repeated(Decided) | problems(401, 403, 404, 409, 413, 422),
+    responses=repeated(Decided) | problems(401, 403, 404, 409, 413, 422, 503),
     openapi_extra=body(StepRequest, {"decline": EXAMPLE_STEP}),
 )
 def post_step(

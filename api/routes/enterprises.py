@@ -18,7 +18,7 @@ from matching.domain import Day, Id
 router = APIRouter(prefix="/v1/enterprises", tags=["enterprises"])
 
 
-@router.get("/{enterprise_id}", response_model=EnterpriseShown, responses=problems(401, 403, 404, 422))
+@router.get("/{enterprise_id}", response_model=EnterpriseShown, responses=problems(401, 403, 404, 422, 503))
 def get_enterprise(
     enterprise_id: Annotated[Id, Path(examples=["E00001"])],
     service: ServiceGiven,

@@ -20,7 +20,7 @@ Key = Annotated[str | None, Header(min_length=1, max_length=120, examples=["gran
     "",
     status_code=201,
     response_model=OutcomeAnswer,
-    responses=repeated(OutcomeAnswer) | problems(401, 403, 404, 409, 413, 422),
+    responses=repeated(OutcomeAnswer) | problems(401, 403, 404, 409, 413, 422, 503),
     openapi_extra=body(OutcomeRequest, {"a grant": EXAMPLE_OUTCOME}),
 )
 def post_outcome(

@@ -16,7 +16,7 @@ from matching.domain import Day, Id, Kind, Product
 router = APIRouter(prefix="/v1/products", tags=["products"], dependencies=[Depends(openly(Scope.READ))])
 
 
-@router.get("", response_model=ProductPage, responses=problems(401, 403, 422))
+@router.get("", response_model=ProductPage, responses=problems(401, 403, 422, 503))
 def get_products(
     service: ServiceGiven,
     kind: Annotated[Kind | None, Query(examples=["credit"])] = None,
@@ -31,7 +31,7 @@ def get_products(
     return answer(ProductPage(total=total, limit=limit, offset=offset, items=items))
 
 
-@router.get("/{product_id}", response_model=Product, responses=problems(401, 403, 404, 422))
+@router.get("/{product_id}", response_model=Product, responses=problems(401, 403, 404, 422, 503))
 def get_product(
     product_id: Annotated[Id, Path(examples=["P-12"])],
     service: ServiceGiven,

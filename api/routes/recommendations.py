@@ -37,7 +37,7 @@ async def post_recommendation(
     return json_answer(made.content, 201, {"Location": f"{router.prefix}/{made.answer.id}"})
 
 
-@router.get("/{recommendation_id}", response_model=Record, responses=problems(401, 403, 404, 422))
+@router.get("/{recommendation_id}", response_model=Record, responses=problems(401, 403, 404, 422, 503))
 def get_recommendation(
     recommendation_id: Annotated[Id, Path(examples=["20260115T083000000000-9f3a1c2b5d6e7f80"])],
     service: ServiceGiven,

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from api.store.inserting import Inserter
 from api.store.models import RecommendationRow
+from api.store.outages import Outages
 from api.store.recorder import Recorder
 from matching.errors import Fault, InputError
 
@@ -40,18 +41,22 @@ def _to_json(document: Any) -> str:
 
 
 class Store:
-    """The database behind the service; safe to share between threads. What `writing` held is on disk when it ends."""
+    """The database behind the service; safe to share between threads. What `writing` held is on disk when it ends.
+
+    Whatever is asked of it raises `StoreError` while it cannot be used.
+    """
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(make_url(url))
         self._writer = self.engine.execution_options(begin="IMMEDIATE")
-        self.recorder = Recorder(Inserter(self.engine, RecommendationRow.__table__))
+        self._outages = Outages(self.engine)
+        self.recorder = Recorder(Inserter(self.engine, RecommendationRow.__table__, self._outages))
         self._statements: dict[Select[Any], str] = {}
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one state of the store and changes nothing."""
-        with Session(self.engine) as session:
+        with self._outages.told(), Session(self.engine) as session:
             yield session
 
     def glance(self, query: Select[Any]) -> Any:
@@ -61,7 +66,11 @@ class Store:
         """
         if query not in self._statements:
             self._statements[query] = str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))
-        with closing(self.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        with (
+            self._outages.told(),
+            closing(self.engine.raw_connection()) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
             cursor.execute(self._statements[query])
             row = cursor.fetchone()
         return None if row is None else row[0]
@@ -69,7 +78,7 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session committed at its end, or rolled back whole when its body raises."""
-        with Session(self._writer) as session, session.begin():
+        with self._outages.told(), Session(self._writer) as session, session.begin():
             yield session
 
     def migrate(self, revision: str = "head") -> None:

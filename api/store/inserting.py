@@ -6,15 +6,17 @@ from typing import Any
 
 from sqlalchemy import Engine, Table, insert
 
+from api.store.outages import Outages
+
 Columns = Mapping[str, Any]
 
 
 class Inserter:
     """Inserts rows of one table: SQLAlchemy says once in which words, and how the driver takes each column's values."""
 
-    def __init__(self, engine: Engine, table: Table) -> None:
+    def __init__(self, engine: Engine, table: Table, outages: Outages) -> None:
         dialect = engine.dialect
-        self._engine = engine
+        self._engine, self._outages = engine, outages
         self._begin = "BEGIN IMMEDIATE" if dialect.name == "sqlite" else None  # psycopg begins by itself
         self._statement = str(insert(table).compile(dialect=dialect))
         self._by_place = dialect.positional
@@ -22,7 +24,11 @@ class Inserter:
 
     def __call__(self, rows: Sequence[Columns]) -> None:
         """All rows, each with all columns, in one transaction: on disk when this returns, or none where it raises."""
-        with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        with (
+            self._outages.told(),
+            closing(self._engine.raw_connection()) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
             if self._begin:
                 cursor.execute(self._begin)
             cursor.executemany(self._statement, [self._bound(row) for row in rows])

@@ -7,6 +7,7 @@ from threading import Lock, Thread
 from typing import Final
 
 from api.store.inserting import Columns
+from api.store.outages import StoreError
 
 MOST: Final = 64
 _Waiting = tuple[Columns, "Future[None]"]
@@ -60,10 +61,16 @@ class Recorder:
         return waiting, False
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
-        """All in one transaction; where that fails each in its own, so that one bad record fails no other."""
+        """All in one transaction; where that fails each in its own, so that one bad record fails no other.
+
+        While the store cannot be used all fail at once: to try each would keep those that come after waiting.
+        """
         try:
             if waiting:
                 self._insert([columns for columns, _ in waiting])
+        except StoreError as error:
+            for _, future in waiting:
+                future.set_exception(error)
         except Exception as error:
             if len(waiting) == 1:
                 waiting[0][1].set_exception(error)

@@ -1,0 +1,127 @@
+"""A store that cannot be used for a while: nothing is answered, nothing is lost, and later all goes on."""
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.desk import clockwork
+from api.settings import Settings
+from api.store.database import Store
+from api.store.desk_models import CaseRow
+from api.store.outages import StoreError
+from tests import databases, desks
+from tests.visitors import Visitor
+
+ASKED = {"enterprise_id": "E1", "need": {"amount": 2_000_000, "term_months": 12, "purpose": "working_capital"}}
+LATER = "the store cannot be used at the moment: ask again in a while"
+
+
+@pytest.fixture
+def store(database):
+    made = Store(database)
+    made.migrate()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(market_database, tmp_path, bundle):
+    app = create_app(Settings(database_url=market_database, models=desks.models_of(tmp_path, bundle)))
+    with TestClient(app, raise_server_exceptions=False) as asking:
+        yield asking
+
+
+def kept(client):
+    with client.app.state.service.store.reading() as session:
+        return session.scalar(text("SELECT count(*) FROM recommendations"))
+
+
+def refused(response):
+    """Its problem, which is that the store cannot be used."""
+    found = response.json()
+    assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")
+    assert (found["detail"], response.headers["retry-after"]) == (LATER, "5")
+    return found
+
+
+def test_who_asks_while_the_store_is_gone_is_told_to_come_back_and_then_answered(client, caplog):
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+    with databases.gone(client.app.state.service.store):
+        refused(client.post("/v1/recommendations", json=ASKED))
+        refused(client.get("/v1/products"))
+        refused(client.get("/readyz"))
+        assert client.get("/healthz").status_code == 200
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+    assert kept(client) == 2
+    assert "the store cannot be used: " in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_an_answer_that_finds_no_room_is_not_given(deploy):
+    """With SQLite, which can be told how large its file may be."""
+    client = TestClient(create_app(deploy()), raise_server_exceptions=False)
+    store = client.app.state.service.store
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+    pages = _limited(store)
+    answers = [client.post("/v1/recommendations", json=ASKED) for _ in range(30)]
+    given = [response for response in answers if response.status_code == 201]
+    assert 0 < len(given) < 30
+    for response in answers[len(given) :]:
+        refused(response)
+    assert kept(client) == 1 + len(given)
+    event.remove(*pages)
+    store.engine.dispose()
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+
+
+def _limited(store):
+    """The listener that keeps the file from growing by more than ten pages."""
+    with store.reading() as session:
+        most = session.scalar(text("PRAGMA page_count")) + 10
+
+    def limit(connection, _record):
+        connection.execute(f"PRAGMA max_page_count = {most}")
+
+    event.listen(store.engine, "connect", limit)
+    store.engine.dispose()
+    return store.engine, "connect", limit
+
+
+def test_reading_writing_and_a_glance_say_so(store):
+    with databases.gone(store):
+        for session in (store.reading, store.writing):
+            with pytest.raises(StoreError, match=LATER), session() as using:
+                using.execute(text("SELECT 1"))
+        with pytest.raises(StoreError, match=LATER):
+            store.glance(text("SELECT 1"))
+    assert store.glance(text("SELECT 1")) == 1
+
+
+def test_what_is_wrong_with_a_row_is_no_outage(store):
+    row = text("INSERT INTO catalogues (version) VALUES (NULL)")
+    with pytest.raises(IntegrityError), store.writing() as session:
+        session.execute(row)
+
+
+@pytest.mark.parametrize(("language", "heading"), [("en", "The desk cannot be reached"), ("zh-CN", "系统暂时无法访问")])
+def test_a_page_says_so_in_the_visitors_language_and_is_there_again_later(app, tokens, language, heading):
+    officer = Visitor(app, tokens["wang.wei"])
+    with databases.gone(app.state.service.store):
+        answer = officer.get(f"/desk?lang={language}")
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert officer.says(heading)
+    assert officer.get("/desk").status_code == 200
+
+
+def test_the_clocks_are_looked_at_again_when_the_store_is_back(service, hands, caplog):
+    case_id = desks.listed(service, "N3").case_id
+    hands.move(days=60)
+    with databases.gone(service.store):
+        clockwork._once(service)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "Traceback" not in caplog.text
+    clockwork._once(service)
+    with service.store.reading() as session:
+        assert session.get(CaseRow, case_id).stage == "expired"

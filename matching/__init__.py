@@ -5,10 +5,13 @@ matcher = Matcher(catalogue, Ranker.load(champion(Path("var/models"))))
 ranking = matcher.rank(enterprise, need, as_of=date(2026, 6, 30), top_k=10)
 """
 
+from pathlib import Path
+
 from matching.advice import advise
 from matching.bundles import bundle, champion
 from matching.catalogue import Catalogue
 from matching.codes import Order
+from matching.compiled import forget_outdated as _forget_outdated
 from matching.domain import (
     Change,
     Enterprise,
@@ -84,3 +87,5 @@ __all__ = [
     "suggest",
     "why",
 ]
+
+_forget_outdated(Path(__file__).parent)

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("matching", "training", "api")
 ORDER = [
+    "compiled",
     "errors",
     "codes",
     "domain",

@@ -12,11 +12,12 @@ OFFERED = sorted(getattr(matching, "__all__", []))
 
 
 def gathered():
-    """The names that matching/__init__.py takes from its own modules."""
+    """The names that matching/__init__.py takes from its own modules to offer them."""
     tree = ast.parse(Path(matching.__file__).read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     own = [node for node in imports if (node.module or "").split(".")[0] == "matching"]
-    return {alias.asname or alias.name for node in own for alias in node.names}
+    names = {alias.asname or alias.name for node in own for alias in node.names}
+    return {name for name in names if not name.startswith("_")}
 
 
 def test_all_offers_every_name_that_the_package_gathers():

@@ -187,7 +187,8 @@ class BackOff(Baseline):
         totals = np.zeros(counts.shape[:2])
         past, context = self._before(query), query.context
         columns = _columns(context.codes[None], context.numbers[None])[0]
-        _count(self._columns[past], slot[self._product[past]], context.day - self._day[past], columns, counts, totals)
+        slots, ages = slot[self._product[past]], context.day - self._day[past]
+        _count(self._columns[past], slots, ages, columns, _PLACES, _FADES, counts, totals)
         return counts, totals
 
     def _evidence(self, queries: Sequence[Query]) -> "_Evidence":
@@ -271,15 +272,18 @@ _FADES: Final = np.stack([0.5 ** (np.arange(50 * YEAR) / days) for days in HALF_
 
 
 @njit(nogil=True, cache=True)
-def _count(events: Codes, slots: Codes, ages: Codes, context: Codes, counts: Floats, totals: Floats) -> None:
+def _count(
+    events: Codes, slots: Codes, ages: Codes, context: Codes, places: Codes, fading: Floats, counts: Floats,
+    totals: Floats,
+) -> None:  # fmt: skip
     """Adds each event, faded by its age, to the rungs whose columns it has in common with the context."""
     same = np.ones(context.size + 1, np.bool_)
     for event in range(ages.size):
-        fades = _FADES[min(ages[event], len(_FADES) - 1)]
+        fades = fading[min(ages[event], len(fading) - 1)]
         for column in range(context.size):
             same[column] = context[column] != MISSING and events[event, column] == context[column]
-        for rung in range(len(_PLACES)):
-            if same[_PLACES[rung, 0]] and same[_PLACES[rung, 1]]:
+        for rung in range(len(places)):
+            if same[places[rung, 0]] and same[places[rung, 1]]:
                 _add(fades, rung, slots[event], counts, totals)
 
 

@@ -60,14 +60,13 @@ class Everyone(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A chain of contexts, from wide to narrow: `features` [k, codes + 1] and the `share` [codes + 1] at its end.
+    """A chain of contexts, from wide to narrow: its `features` [k, codes + 1].
 
     `totals` are how many outcomes each context holds, fading slowly; of a region, `year` is the year's share, of a
     trade nothing.
     """
 
     features: Numbers
-    share: Numbers
     totals: Numbers
     year: Numbers
 
@@ -93,7 +92,7 @@ class Contexts:
     def __init__(self, memory: Memory, groups: Sequence[tuple[Codes, int]]) -> None:
         self._memory, self._groups = memory, tuple(groups)
         codes = len(memory.history.products) + 1 + sum(size + 1 for _, size in groups)
-        regions, trades, lines = (max(KEPT_BYTES // (8 * rows * codes), 1) for rows in (9, 4, 1))
+        regions, trades, lines = (max(KEPT_BYTES // (8 * rows * codes), 1) for rows in (8, 3, 1))
         self._everyone = lru_cache(2)(self._of_everyone)
         self._region, self._trade = lru_cache(regions)(self._of_region), lru_cache(trades)(self._of_trade)
         self._both, self._size = lru_cache(lines)(self._of_both), lru_cache(lines)(self._of_size)
@@ -219,14 +218,14 @@ def _region(chain: Any, lately: Any, mid: Any) -> Any:
         late = _shrunk(lately[0, c], total[0], year[c], 3.0)
         features[steps, c], features[steps + 1, c] = np.log(share[c]), np.log(year[c])
         features[steps + 2, c] = np.log(late / year[c])
-    return features, share, held, year
+    return features, held, year
 
 
 @njit(cache=True, nogil=True)
 def _trade(chain: Any, mid: Any) -> Any:
     """What `Told` has of a trade's chain [3, codes + 1]."""
     features = np.empty((len(chain), len(mid)))
-    return features, *_ladder(features, chain, mid), mid[:0]
+    return features, _ladder(features, chain, mid)[1], mid[:0]
 
 
 @njit(cache=True, nogil=True)

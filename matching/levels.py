@@ -28,8 +28,6 @@ LEVEL_FEATURES: Final = (
     ("own_last", Side.PAIR, "own"),
     ("amount_distance", Side.PAIR, "amount"),
     ("amount_likelihood", Side.PAIR, "amount"),
-    ("back_off", Side.PAIR, "back_off"),
-    ("back_off_gap", Side.PAIR, "back_off"),
     *((f"memory_{head}", Side.PAIR, "memory") for head in HEADS),
     *((f"memory_{head}_gap", Side.PAIR, "memory") for head in HEADS),
     ("own_seen", Side.PAIR, "own"),
@@ -82,10 +80,9 @@ class Levels:
         around = held.around
         everyone, region, trade = around.everyone[level], around.region[level], around.trade[level]
         _look_up(columns, (everyone.features, region.features, trade.features, *around.alone[level]), codes)
-        shares = (everyone.mid, region.share, trade.share, around.alone[level][1][0])
         own = (held.own[level], held.own_last[level], held.masses[level])
         amount = held.context.numbers[_AMOUNT], everyone.usual, everyone.overall
-        _work_out(columns, codes, shares, own, amount, held.context.day)
+        _work_out(columns, codes, own, amount, held.context.day)
 
 
 @njit(cache=True, nogil=True)
@@ -110,12 +107,11 @@ def _look_up(columns: Any, told: Any, codes: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _work_out(columns: Any, codes: Any, shares: Any, own: Any, amount: Any, today: int) -> None:
+def _work_out(columns: Any, codes: Any, own: Any, amount: Any, today: int) -> None:
     """Writes the other features: what has the same code has the same, so that each is worked out once."""
     counts, days, masses = own
     used, place = _used(codes, len(days))
     table = np.empty((len(columns) - FIRST, len(used)))
-    _back_off(table, used, *shares)
     _own(table, used, counts, days, today)
     _amounts(table, used, *amount)
     whole = totals(masses)
@@ -123,7 +119,6 @@ def _work_out(columns: Any, codes: Any, shares: Any, own: Any, amount: Any, toda
         for c in range(len(used)):
             table[_F.memory_product - FIRST + h, c] = np.log(masses[h, used[c]] / max(whole[h], 1e-300) + UNSEEN)
         _gap(table[_F.memory_product - FIRST + h], table[_F.memory_product_gap - FIRST + h])
-    _gap(table[_F.back_off - FIRST], table[_F.back_off_gap - FIRST])
     for f in range(len(table)):
         column, values = columns[FIRST + f], table[f]
         for i in range(len(codes)):
@@ -140,14 +135,6 @@ def _used(codes: Any, size: int) -> Any:
             many += 1
         place[i] = known[codes[i]]
     return used[:many], place
-
-
-@njit(cache=True, nogil=True)
-def _back_off(table: Any, used: Any, mid: Any, region: Any, trade: Any, size: Any) -> None:
-    """The share that region, trade and size would have together if they told of each other nothing."""
-    for c in range(len(used)):
-        code = used[c]
-        table[_F.back_off - FIRST, c] = np.log(region[code] * trade[code] / mid[code]) + size[code]
 
 
 @njit(cache=True, nogil=True)

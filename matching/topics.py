@@ -195,14 +195,6 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         ratio,
         "",
     ),
-    "back_off": (
-        "alike",
-        "按地区、行业与规模推算的份额",
-        "share that area, industry and size let expect",
-        _log_share,
-        "",
-    ),
-    "back_off_gap": ("alike", "推算份额与最高者之比", "share expected to that of the best candidate", _log_share, ""),
     **{
         f"memory_{head}": (
             "alike",

@@ -89,7 +89,8 @@ def test_to_leave_something_out_changes_the_figures(found):
 
 
 def test_positions_are_left_out_where_appetites_were_learned_from_them(found, loyal_found):
-    assert loss(found, without(POSITIONS))["value"] != 0
+    lost = found["loss"][without(POSITIONS)]["all"]
+    assert any(lost[metric]["value"] != 0 for metric in METRICS)  # of so few needs not every figure changes
     assert without(POSITIONS) not in loyal_found["systems"]
     assert rows(found)[2][:2] == ("positions", "–")
     assert "positions" not in [row[0] for row in rows(loyal_found)]

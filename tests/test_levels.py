@@ -66,7 +66,7 @@ def obvious(memory, asked, level, codes):
     parts = rolled(memory, asked, level)
     total = {name: sum(part[name] for part in parts) for name in parts[0]}
     rows = [one(parts[code], parts, total, asked) for code in codes]
-    for name in ("back_off", *(f"memory_{head}" for head in HEADS)):
+    for name in (f"memory_{head}" for head in HEADS):
         best = max(row[name] for row in rows)
         for row in rows:
             row[f"{name}_gap"] = row[name] - best
@@ -83,19 +83,18 @@ def one(part, parts, total, asked):
     mid = shrunk("all_mid", slow, 2.0)
     row["popularity"], row["year_momentum"] = log(slow), log(mid) - log(slow)
     row["quarter_momentum"] = log(shrunk("all_fast", mid, 2.0)) - log(mid)
-    ends = {}
     for context_name, levels in (("region", (1, 2, 3, 4)), ("industry", (2, 3, 4))):
         wide = mid
         for step in levels:
             narrow = shrunk(f"{context_name}_{step}_slow", wide)
             row[f"{context_name}_{step}_lift"], wide = log(narrow) - log(wide), narrow
-        ends[context_name] = log(wide)
+        if context_name == "region":
+            row["region_share"] = log(wide)
     year = shrunk("region_1_mid", mid, 3.0)
-    row["region_share"], row["region_year_share"] = ends["region"], log(year)
+    row["region_year_share"] = log(year)
     row["region_momentum"] = log(shrunk("region_1_fast", year, 3.0)) - log(year)
     row["size_lift"] = log(shrunk("size_slow", mid)) - log(mid)
     row["region_industry_lift"] = log(shrunk("region_industry_slow", year)) - log(year)
-    row["back_off"] = ends["region"] + ends["industry"] - log(mid) + row["size_lift"]
     row["own_share"] = part["own_mid"] / (total["own_mid"] + 0.1)
     row["own_count"], row["own_seen"] = part["own_all"], part["own_seen"]
     for name, day in (("own_years", "own_last"), ("idle_years", "last"), ("life_years", "first")):

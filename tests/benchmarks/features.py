@@ -87,7 +87,7 @@ class Plain:
         frame = pd.DataFrame(rows)
         frame["rate_gap"] = frame["rate_bp"] - frame["rate_bp"].min()
         for level in self.levels:
-            for name in (*ALIKE, "back_off"):
+            for name in ALIKE:
                 frame[f"{level}_{name}_gap"] = frame[f"{level}_{name}"] - frame[f"{level}_{name}"].max()
         return frame
 
@@ -100,7 +100,6 @@ class Plain:
         days = held["days"].get(name)
         row[f"{level}_idle_years"] = (self.today - days["max"]) / YEAR if days else np.nan
         row[f"{level}_life_years"] = (self.today - days["min"]) / YEAR if days else np.nan
-        back_off = 0.0
         for columns in CONTEXTS:
             key = (*(texts[column] for column in columns), name)
             known = held[columns].get(key)
@@ -108,8 +107,6 @@ class Plain:
             share = ((known["slow"] if known else 0.0) + 4.0 * (slow + 0.5) / 1000) / (total + 4.0)
             label = "_".join((level, *columns))
             row[f"{label}_lift"] = log(share / (slow + 0.5))
-            back_off += row[f"{label}_lift"]
-        row[f"{level}_back_off"] = back_off
         usual = held["amount"].get(name, {"mean": amount, "std": 1.0})
         row[f"{level}_amount_distance"] = (amount - usual["mean"]) / sqrt((usual["std"] or 1.0) ** 2 + 0.05)
         for like in ALIKE:

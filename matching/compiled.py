@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_IMPORTS: Final = re.compile(rb"^from matching\.(\w+) import", re.MULTILINE)
+_IMPORTS: Final = re.compile(rb"^from matching(?:\.(\w+)[\w.]* import| import (.+))", re.MULTILINE)
 _KERNEL: Final = b"@njit"
 
 
@@ -21,13 +21,22 @@ def forget_outdated(package: Path) -> None:
 
     A note beside them says from which. Where the folder cannot be written in, nothing compiled lies there either.
     """
-    sources = {path.stem: path.read_bytes() for path in package.glob("*.py")}
-    imports = {name: [found.decode() for found in _IMPORTS.findall(text)] for name, text in sources.items()}
+    sources: dict[str, bytes] = {}
+    for path in sorted(package.rglob("*.py")):  # a folder is one module
+        name = path.relative_to(package).parts[0].removesuffix(".py")
+        sources[name] = sources.get(name, b"") + path.read_bytes()
+    imports = {name: imported(text) for name, text in sources.items()}
     kept = package / "__pycache__"
     with suppress(OSError):
         kept.mkdir(exist_ok=True)
         for name in sorted(name for name, text in sources.items() if _KERNEL in text):
             _forget(kept, name, _digest(sources, _reached(name, imports)))
+
+
+def imported(source: bytes) -> set[str]:
+    """The modules of this library that a source imports at its top."""
+    found = (module or names for module, names in _IMPORTS.findall(source))
+    return {name for names in found for name in names.decode().split(", ")}
 
 
 def _forget(kept: Path, name: str, digest: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from matching.compiled import forget_outdated
+from matching.compiled import forget_outdated, imported
+from tests import test_architecture as house
 
 MATCHING = Path(__file__).parent.parent / "matching"
 SOURCES = {
@@ -69,6 +70,13 @@ def test_kernels_that_no_note_speaks_of_are_forgotten(package):
     (package / "__pycache__" / "alone.sources").unlink()
     forget_outdated(package)
     assert compiled(package) == ["kernel"]
+
+
+@pytest.mark.parametrize("name", [name for name in house.INSIDE if name.count(".") == 1])
+def test_all_that_a_module_imports_is_found(name):
+    path = Path(sys.modules[name].__file__) if name in sys.modules else MATCHING / f"{name.split('.')[1]}.py"
+    used = {other.split(".")[1] for other in house.imports(name) if house.package(other) == "matching"}
+    assert imported(path.read_bytes()) == used
 
 
 def test_a_package_that_cannot_be_written_in_is_left_alone(package):

@@ -14,8 +14,6 @@ from api.store.outages import StoreError
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
 
 MEDIA_TYPE = "application/problem+json"
-SIGN_IN = {"WWW-Authenticate": "Bearer"}
-LATER = {"Retry-After": "5"}  # seconds: a database that starts again, or another that takes its place, needs some
 SHOWN = 20
 STATUS = {
     InputError: 422,
@@ -25,6 +23,10 @@ STATUS = {
     SignInError: 401,
     ForbiddenError: 403,
     ConflictError: 409,
+}
+HEADERS = {
+    SignInError: {"WWW-Authenticate": "Bearer"},
+    StoreError: {"Retry-After": "5"},  # seconds: a database that starts again, or another in its place, needs some
 }
 
 
@@ -77,8 +79,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_of_http)
 
 
-def status_of(error: MatchingError) -> int:
-    """The HTTP status of an error that is raised on purpose."""
+def status_of(error: Exception) -> int:
+    """The HTTP status of an error that is raised on purpose, 500 of any other."""
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
 
 
@@ -86,7 +88,7 @@ async def _of_matching(request: Request, error: MatchingError) -> JSONResponse:
     status = status_of(error)
     faults = error.faults if isinstance(error, InputError) else ()
     legal = error.legal if isinstance(error, ConflictError) else None
-    headers = SIGN_IN if isinstance(error, SignInError) else LATER if isinstance(error, StoreError) else None
+    headers = next((found for kind, found in HEADERS.items() if isinstance(error, kind)), None)
     return problem(status, str(error), request.state.request_id, faults, headers, legal)
 
 

@@ -15,6 +15,7 @@ from api.app import create_app
 from api.loading import load
 from api.service import Service
 from api.settings import Settings
+from api.store.database import Store
 from matching import tables
 from matching.ranker import Ranker
 from matching.tables import Tables
@@ -101,6 +102,15 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/service.db"
     server: databases.Postgres = request.getfixturevalue("postgres")
     return server.create()
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    """A new, empty store, migrated, on SQLite and on PostgreSQL in turn."""
+    made = Store(database)
+    made.migrate()
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

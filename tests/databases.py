@@ -72,22 +72,26 @@ def _start(folder: Path):
 
 @contextmanager
 def gone(store: Store) -> Iterator[None]:
-    """Meanwhile nobody can connect to the store's database, and whoever was connected is no more."""
+    """Meanwhile nobody can connect to the store's database, and the store's own connections are closed."""
     url = store.engine.url
     store.engine.dispose()
     if url.get_backend_name() == "sqlite":
         file = Path(url.database)
         aside = file.rename(file.with_suffix(".aside"))
         file.mkdir()
-        yield
-        file.rmdir()
-        aside.rename(file)
+        try:
+            yield
+        finally:
+            file.rmdir()
+            aside.rename(file)
     else:
         plain = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
         with psycopg.connect(plain, autocommit=True) as connection:
             connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
-            yield
-            connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
+            try:
+                yield
+            finally:
+                connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
 
 
 def fill(url: str, market: Path) -> None:

@@ -2,13 +2,12 @@
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.desk import clockwork
 from api.settings import Settings
-from api.store.database import Store
 from api.store.desk_models import CaseRow
 from api.store.outages import StoreError
 from tests import databases, desks
@@ -16,14 +15,6 @@ from tests.visitors import Visitor
 
 ASKED = {"enterprise_id": "E1", "need": {"amount": 2_000_000, "term_months": 12, "purpose": "working_capital"}}
 LATER = "the store cannot be used at the moment: ask again in a while"
-
-
-@pytest.fixture
-def store(database):
-    made = Store(database)
-    made.migrate()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -105,6 +96,13 @@ def test_what_is_wrong_with_a_row_is_no_outage(store):
         session.execute(row)
 
 
+def test_a_statement_that_is_wrong_is_no_outage(store):
+    with pytest.raises(DBAPIError, match="nowhere"), store.reading() as session:
+        session.execute(text("SELECT 1 FROM nowhere"))
+    with pytest.raises(store.engine.dialect.dbapi.Error, match="nowhere"):
+        store.glance(text("SELECT 1 FROM nowhere"))
+
+
 @pytest.mark.parametrize(("language", "heading"), [("en", "The desk cannot be reached"), ("zh-CN", "系统暂时无法访问")])
 def test_a_page_says_so_in_the_visitors_language_and_is_there_again_later(app, tokens, language, heading):
     officer = Visitor(app, tokens["wang.wei"])
@@ -112,7 +110,19 @@ def test_a_page_says_so_in_the_visitors_language_and_is_there_again_later(app, t
         answer = officer.get(f"/desk?lang={language}")
         assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
         assert officer.says(heading)
+        assert 'href="/desk?' in officer.page or 'href="/desk"' in officer.page  # to try again
     assert officer.get("/desk").status_code == 200
+
+
+def test_what_was_written_is_kept_on_the_page_that_says_so(app, tokens):
+    officer = Visitor(app, tokens["wang.wei"])
+    case_id = officer.cases()[0]
+    officer.get(f"/desk/cases/{case_id}")
+    with databases.gone(app.state.service.store):
+        sent = {"step": "accept", "version": officer.hidden("version"), "text": "to be visited on Monday"}
+        assert officer.post(f"/desk/cases/{case_id}", **sent).status_code == 503
+        assert officer.says("to be visited on Monday")
+    assert officer.decide(case_id, "accept").status_code == 303
 
 
 def test_the_clocks_are_looked_at_again_when_the_store_is_back(service, hands, caplog):

@@ -7,19 +7,11 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from api.store import arrays
-from api.store.database import Encoded, Store
+from api.store.database import Encoded
 from api.store.inserting import Inserter
 from api.store.models import RecommendationRow
 from api.store.outages import Outages, StoreError
 from api.store.recorder import MOST, Recorder
-
-
-@pytest.fixture
-def store(database):
-    store = Store(database)
-    store.migrate()
-    yield store
-    store.close()
 
 
 def record(name, **changes):

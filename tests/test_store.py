@@ -32,14 +32,6 @@ AT = datetime(2025, 1, 10, 8, 30)
 
 
 @pytest.fixture
-def store(database):
-    store = Store(database)
-    store.migrate()
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def file(tmp_path):
     store = Store(f"sqlite:///{tmp_path}/service.db")
     store.migrate()

@@ -18,9 +18,10 @@ from api.pages.rendering import home, render, secured
 from api.pages.telling import OTHERWISE, told
 from api.pages.visits import Form, Visit, asked_for, field, go, signin_address
 from api.pages.visits import visit as visited
-from api.refusals import ConflictError, ForbiddenError, SignInError
+from api.problems import status_of
+from api.refusals import ConflictError, SignInError
 from api.store.outages import StoreError
-from matching.errors import BundleError, InputError, MatchingError, NotFoundError
+from matching.errors import InputError, MatchingError, NotFoundError
 
 _log = logging.getLogger("api")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -45,16 +46,6 @@ TOLD: Final = {
         marked("Something failed here"),
         marked("It is not your fault; the service's log has the cause. Nothing was saved."),
     ),
-}
-STATUS: Final = {
-    SignInError: 401,
-    ForbiddenError: 403,
-    NotFoundError: 404,
-    ConflictError: 409,
-    InputError: 422,
-    RequestValidationError: 422,
-    BundleError: 503,
-    StoreError: 503,
 }
 OUTAGE: Final = (
     marked("The desk cannot be reached"),
@@ -98,9 +89,10 @@ def _check_address(request: Request) -> None:
 
 
 def _page(visit: Visit, status: int, error: Exception) -> Response:
-    about = OUTAGE if isinstance(error, StoreError) else TOLD.get(status, TOLD[500])
+    outage = isinstance(error, StoreError)
+    about = OUTAGE if outage else TOLD.get(status, TOLD[500])
     heading, text = (visit.language.say(told) for told in about)
-    back, back_text = _way_back(visit, status)
+    back, back_text = _way_back(visit, status, outage)
     return render(
         visit,
         "error.html",
@@ -145,12 +137,16 @@ def _details(error: Exception, language: Language) -> list[str]:
 def _status(error: Exception) -> int:
     if isinstance(error, HTTPException):
         return error.status_code
-    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    if isinstance(error, RequestValidationError):
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+    return status_of(error)
 
 
-def _way_back(visit: Visit, status: int) -> tuple[str, str]:
+def _way_back(visit: Visit, status: int, outage: bool) -> tuple[str, str]:
     if status == HTTPStatus.CONFLICT:
         return asked_for(visit.request), visit.language.say("Read the case again")
+    if outage:
+        return asked_for(visit.request), visit.language.say("Try again")
     if visit.session is None:
         return signin_address(visit.request, expired=False), visit.language.say("Sign in")
     return home(visit.session.actor), visit.language.say("To the first page")

@@ -1,11 +1,12 @@
 """A store that cannot be used for a while: whatever its driver raises then is one error, which says to ask again."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from matching.errors import MatchingError
@@ -21,9 +22,7 @@ class Outages:
     """Watches what is asked of a store, also past SQLAlchemy, where the driver's own errors arrive."""
 
     def __init__(self, engine: Engine) -> None:
-        driver = engine.dialect.loaded_dbapi
-        own = (driver.OperationalError, driver.InterfaceError)
-        self._kinds = (OperationalError, InterfaceError, NoConnectionError, *own)
+        self._kinds = (OperationalError, NoConnectionError, engine.dialect.loaded_dbapi.OperationalError)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -31,6 +30,13 @@ class Outages:
         try:
             yield
         except self._kinds as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
+            cause = error.orig if isinstance(error, OperationalError) else error
+            if _is_wrong(cause):
+                raise
             _log.error("the store cannot be used: %s", str(cause).partition("\n")[0])
             raise StoreError("the store cannot be used at the moment: ask again in a while") from error
+
+
+def _is_wrong(cause: BaseException | None) -> bool:
+    """Whether a statement is what is wrong: SQLite's driver takes that for an operational error like any other."""
+    return isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR

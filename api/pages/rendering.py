@@ -132,7 +132,9 @@ def _set_cookies(visit: Visit, response: Response) -> None:
     asked = known_language(visit.request)
     if asked:
         set_cookie(visit, response, LANGUAGE_COOKIE, asked, YEAR)
-    if visit.session is None and not visit.request.cookies.get(STRANGER_COOKIE):
+    if visit.session is not None or not visit.looked_up:
+        return  # whose session could not be looked up is not signed out for it
+    if not visit.request.cookies.get(STRANGER_COOKIE):
         set_cookie(visit, response, STRANGER_COOKIE, visit.request.state.stranger)
-    if visit.session is None and identity.COOKIE in visit.request.cookies:
+    if identity.COOKIE in visit.request.cookies:
         response.delete_cookie(identity.COOKIE, path="/")

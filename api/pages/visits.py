@@ -27,12 +27,13 @@ Form = Mapping[str, list[str]]
 
 @dataclass(frozen=True)
 class Visit:
-    """What a page knows of its visitor; `session` is None before signing in."""
+    """What a page knows of its visitor; `session` is None before signing in, and while nobody could look it up."""
 
     request: Request
     service: Service
     language: Language
     session: SignedIn | None
+    looked_up: bool = True
 
     @property
     def actor(self) -> Actor:
@@ -55,10 +56,10 @@ def visit(request: Request, service: ServiceGiven) -> Visit:
     token = request.cookies.get(identity.COOKIE, "")
     asked = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE, DEFAULT)
     request.state.stranger = secrets.token_urlsafe(24)
-    made = Visit(request, service, language(asked), None)
+    made = Visit(request, service, language(asked), None, looked_up=not token)
     request.state.visit = made  # while the store cannot say who it is, it is a visitor all the same
     if token:
-        made = replace(made, session=identity.signed_in(service, token))
+        made = replace(made, session=identity.signed_in(service, token), looked_up=True)
         request.state.visit = made
     return made
 

@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -101,6 +101,12 @@ def test_a_statement_that_is_wrong_is_no_outage(store):
         session.execute(text("SELECT 1 FROM nowhere"))
     with pytest.raises(store.engine.dialect.dbapi.Error, match="nowhere"):
         store.glance(text("SELECT 1 FROM nowhere"))
+
+
+def test_a_text_that_the_driver_cannot_read_is_no_outage(deploy):
+    store = create_app(deploy(loaded=False)).state.service.store
+    with pytest.raises(OperationalError, match="Could not decode"), store.reading() as session:
+        session.scalar(text("SELECT CAST(x'ff' AS TEXT)"))
 
 
 @pytest.mark.parametrize(("language", "heading"), [("en", "The desk cannot be reached"), ("zh-CN", "系统暂时无法访问")])

@@ -39,4 +39,5 @@ class Outages:
 
 def _is_wrong(cause: BaseException | None) -> bool:
     """Whether a statement is what is wrong: SQLite's driver takes that for an operational error like any other."""
-    return isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR
+    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # without one it is the driver's own, of a value
+    return isinstance(cause, sqlite3.OperationalError) and code == sqlite3.SQLITE_ERROR

@@ -7,16 +7,16 @@ k^-γ · P(applied | looked at), γ learned too (the position-based model; Crasw
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.sparse import csr_array
 
 from matching.appetite import CLIP, COLUMNS, PLACED, SOURCES, STEADY, Appetite, Keys, places
 from matching.catalogue import Rows
 from matching.features import APPETITES
+from matching.fitting import alone, least
 from matching.history import Codes, Context, History, Numbers
 from matching.levels import LEVELS
 from matching.scaling import moments, standard
@@ -229,14 +229,14 @@ def _search(trials: Trials) -> tuple[Numbers, Numbers]:
     spread, common = np.full(len(LEVELS) * len(SOURCES), START_SPREAD), START_COMMON
     found = np.append(np.zeros(width + len(trials.family)), 1.0 if trials.depth.any() else 0.0)
     limits = [(None, None)] * (len(found) - 1) + [GAMMA]
-    for steps in STEPS:
-        weight = np.concatenate(
-            [[_LEVEL_RIDGE], np.full(width - 1, 0.5 / common), 0.5 / spread[trials.family], [0.0]],
-        )
-        options = {"maxiter": steps}
-        found = minimize(trials.loss, found, (weight,), "L-BFGS-B", jac=True, bounds=limits, options=options).x
-        spread, common = trials.spreads(found, spread, common)
-    return np.asarray(found, dtype=np.float64), spread
+    with alone():
+        for steps in STEPS:
+            weight = np.concatenate(
+                [[_LEVEL_RIDGE], np.full(width - 1, 0.5 / common), 0.5 / spread[trials.family], [0.0]],
+            )
+            found = least(partial(trials.loss, weight=weight), found, limits, maxiter=steps)
+            spread, common = trials.spreads(found, spread, common)
+    return found, spread
 
 
 def _by_name(slopes: Numbers, keys: Keys, history: History) -> dict[str, dict[str, Numbers]]:

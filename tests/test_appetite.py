@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 from matching import shown as module
 from matching.appetite import CLIP, CODED, COLUMNS, PLACED, Appetite, Keys, moved, places
@@ -87,6 +88,17 @@ def market(seed=0, needs=300, loved=0.0, gamma=0.0, worth=None, upside_down=0.0,
 
 def fit(shown):
     return fit_appetites(shown, past())
+
+
+def test_the_same_appetites_to_the_last_bit_on_any_number_of_cores():
+    shown = market(needs=4000, loved=2.0, gamma=1.0)
+    rng = np.random.default_rng(3)
+    shown.features[:, COLUMNS] = rng.normal(size=(len(shown.features), len(COLUMNS)))
+    found = []
+    for cores in (1, 2, 3):
+        with threadpool_limits(cores, user_api="blas"):
+            found.append(json.dumps([appetite.to_dict() for appetite in fit(shown)]))
+    assert found[1:] == found[:1] * 2
 
 
 def chances(appetite, products, industry=MISSING, features=None, history=None):

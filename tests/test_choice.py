@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from matching.choice import COLUMNS, RIDGE, Choice, fit_choice
 from matching.features import FEATURES, SPECIFICATION
@@ -46,6 +47,17 @@ def test_finds_the_feature_that_decides_and_no_other():
     assert per_unit[0] == pytest.approx(2.0, abs=0.5)
     assert abs(per_unit[1]) < 0.3
     assert np.all(choice.weights[2:] == 0)
+
+
+def test_is_the_same_to_the_last_bit_on_any_number_of_cores():
+    rng = np.random.default_rng(3)
+    features, labels, groups, weights = sample(groups=1000, size=50)
+    features[:, COLUMNS] = rng.normal(size=(len(features), len(COLUMNS)))
+    found = []
+    for cores in (1, 2, 3):
+        with threadpool_limits(cores, user_api="blas"):
+            found.append(fit_choice(features, labels, groups, weights).weights.tobytes())
+    assert found[1:] == found[:1] * 2
 
 
 @given(st.integers(0, 10**6), st.integers(0, len(COLUMNS) - 1))

@@ -1,9 +1,12 @@
 """What is served now: the champion over the catalogue, swapped whole when either changes."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 from sqlalchemy.exc import IntegrityError
 
@@ -11,11 +14,14 @@ from api.store import queries
 from api.store.database import Store
 from matching.bundles import champion, promoted
 from matching.catalogue import Catalogue
-from matching.domain import Enterprise, Need
+from matching.domain import Enterprise, Need, Product
 from matching.errors import BundleError
+from matching.history import EPOCH
 from matching.matcher import Matcher
 from matching.ranker import Ranker
+from matching.reasons import explained
 
+_A_MONTH: Final = timedelta(days=31)  # of its own month nothing is known to a need
 _log = logging.getLogger("api")
 
 
@@ -105,8 +111,29 @@ class Serving:
 
 
 def _rehearse(matcher: Matcher) -> None:
-    """Rank once for nobody: compiled routines are ready, and model and catalogue fit, before a request needs them."""
-    as_of = max(product.valid_from for product in matcher.catalogue.products)
+    """Rank and explain once for nobody: no request waits for a compiled routine, and model and catalogue fit.
+
+    Asked is for what a product offers on a day when all of the past is known: only what is eligible is scored.
+    """
+    product, as_of = _newest(matcher)
     enterprise = Enterprise(enterprise_id="nobody", as_of=as_of)
-    need = Need(need_id="none", enterprise_id="nobody", posted_at=as_of, amount=1)
-    matcher.rank(enterprise, need, as_of=as_of)
+    need = Need(
+        need_id="none",
+        enterprise_id="nobody",
+        posted_at=as_of,
+        amount=product.min_amount or product.max_amount or 1,
+        term_months=product.min_term or product.max_term or None,
+    )
+    ranking = matcher.rank(enterprise, need, as_of=as_of)
+    with suppress(BundleError):  # a forest that only LightGBM can score has no reasons
+        explained(matcher, ranking, enterprise, need)
+
+
+def _newest(matcher: Matcher) -> tuple[Product, date]:
+    """The newest product, if possible one that is still offered, and a day after it came and all else happened."""
+    products, past = matcher.catalogue.products, matcher.ranker.history.day
+    as_of = max(product.valid_from for product in products)
+    if len(past):
+        as_of = max(as_of, EPOCH + timedelta(days=int(past[-1])) + _A_MONTH)
+    offered = [product for product in products if product.valid_to is None or product.valid_to > as_of]
+    return max(offered or products, key=lambda product: product.valid_from), as_of

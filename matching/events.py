@@ -51,9 +51,10 @@ class Lots:
     shared: Codes
 
     def between(self, first: int, last: int) -> "Lots":
-        """Views, no copies."""
+        """Each row in one piece, as of all lots: kernels are compiled for one layout, before a request comes."""
         span = slice(first, last)
-        return Lots(self.enterprise[span], self.day[span], self.numbers[:, span], self.shared[:, span])
+        numbers = np.ascontiguousarray(self.numbers[:, span])
+        return Lots(self.enterprise[span], self.day[span], numbers, np.ascontiguousarray(self.shared[:, span]))
 
 
 @dataclass(frozen=True)

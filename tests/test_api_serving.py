@@ -1,6 +1,9 @@
 """What is served: the champion over the catalogue, swapped whole, and never for something that does not work."""
 
+import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from starlette.testclient import TestClient
@@ -13,8 +16,27 @@ from matching.bundles import POINTER
 from matching.domain import Product
 from tests import bundles
 from tests.conftest import NOON
+from tests.servers import environment
+from tests.test_architecture import ROOT
 
 GOOD = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
+COMPILED_BY_REQUESTS = """
+import json, sys
+from numba.core.dispatcher import Dispatcher
+from starlette.testclient import TestClient
+from api.app import from_environment
+
+def compiled():
+    modules = [module for name, module in sys.modules.items() if name.startswith("matching")]
+    found = {id(one): one for module in modules for one in vars(module).values() if isinstance(one, Dispatcher)}
+    return {f"{one.py_func.__name__} {signature}" for one in found.values() for signature in one.signatures}
+
+with TestClient(from_environment()) as client:
+    before = compiled()
+    for request in json.loads(sys.argv[1]):
+        assert client.post("/v1/recommendations", json=request).json()["matches"]
+    print(json.dumps([len(before), sorted(compiled() - before)]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +189,12 @@ def test_an_app_that_was_shut_down_serves_again(deploy):
     for _ in range(2):
         with TestClient(app) as client:
             assert client.post("/v1/recommendations", json=GOOD).status_code == 201
+
+
+def test_no_request_waits_for_a_routine_to_be_compiled(deploy):
+    asked = [GOOD | {"explain": True}, GOOD | {"as_of": "2024-06-05", "explain": True}]
+    command = [sys.executable, "-c", COMPILED_BY_REQUESTS, json.dumps(asked)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(deploy()), capture_output=True, text=True, check=True)
+    before, later = json.loads(done.stdout)
+    assert before > 20
+    assert not later, later

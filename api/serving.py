@@ -111,7 +111,7 @@ class Serving:
 
 
 def _rehearse(matcher: Matcher) -> None:
-    """Rank and explain once for nobody: no request waits for a compiled routine, and model and catalogue fit.
+    """Rank and explain once for nobody: routines are compiled before a request needs them, model and catalogue fit.
 
     Asked is for what a product offers on a day when all of the past is known: only what is eligible is scored.
     """

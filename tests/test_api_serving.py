@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
@@ -14,7 +15,8 @@ from api.store import queries
 from matching import tables
 from matching.bundles import POINTER
 from matching.domain import Product
-from tests import bundles
+from matching.features import FEATURES
+from tests import bundles, forests
 from tests.conftest import NOON
 from tests.servers import environment
 from tests.test_architecture import ROOT
@@ -191,7 +193,17 @@ def test_an_app_that_was_shut_down_serves_again(deploy):
             assert client.post("/v1/recommendations", json=GOOD).status_code == 201
 
 
-def test_no_request_waits_for_a_routine_to_be_compiled(deploy):
+def test_a_forest_that_only_lightgbm_scores_is_served_but_not_explained(serve, tmp_path):
+    stock = forests.forest(objective="poisson", whole=True, width=len(FEATURES))
+    client = serve()
+    promote(client, replace(bundles.ranker(seed=2), booster=stock).save(tmp_path))
+    assert client.post("/v1/recommendations", json=GOOD).status_code == 201
+    refused = client.post("/v1/recommendations", json=GOOD | {"explain": True})
+    assert refused.status_code == 503
+    assert "its forest cannot be explained; train it with trees that can" in refused.json()["detail"]
+
+
+def test_no_recommendation_waits_for_a_routine_to_be_compiled(deploy):
     asked = [GOOD | {"explain": True}, GOOD | {"as_of": "2024-06-05", "explain": True}]
     command = [sys.executable, "-c", COMPILED_BY_REQUESTS, json.dumps(asked)]
     done = subprocess.run(command, cwd=ROOT, env=environment(deploy()), capture_output=True, text=True, check=True)

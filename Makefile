@@ -73,11 +73,17 @@ help:  ## this list
 var/data/tables.json: | .venv/installed
 	$(PY) -m training simulate --out var/data
 
+TRAIN := $(PY) -m training train var/data --models var/models | tee var/training.log \
+	&& $(PY) -m training promote --models var/models "$$(tail -n 1 var/training.log)"
 var/models/champion: | var/data/tables.json
-	$(PY) -m training train var/data --models var/models | tee var/training.log
-	$(PY) -m training promote --models var/models "$$(tail -n 1 var/training.log)"
+	$(TRAIN)
 
-var/loaded: | var/models/champion
+# After an update: a champion that this version cannot read gives way to one that is trained anew, whoever trained it.
+var/readable: $(wildcard matching/*.py) | var/models/champion
+	@$(PY) -m training check --models var/models || { $(TRAIN); }
+	@touch $@
+
+var/loaded: | var/readable
 	$(PY) -m api load var/data
 	@touch $@
 

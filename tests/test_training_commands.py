@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 
 import pandas as pd
@@ -16,8 +17,10 @@ from tests.releases import ROWS, release
 from training import __main__ as commands
 from training import ablation
 from training.cluster import connected
+from training.promote import promote
 from training.train import train
 
+NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
 ID = re.compile(r"\d{8}-[0-9a-f]{12}")
 
 
@@ -165,6 +168,13 @@ def test_promote_makes_a_champion(run, models, loyal_ranker):
     assert champion(models).name == loyal_ranker.model_id
 
 
+def test_check_says_that_the_champion_can_be_served(run, loyal_ranker, tmp_path):
+    loyal_ranker.save(tmp_path)
+    promote(tmp_path, loyal_ranker.model_id, NOON)
+    code, out, _ = run("check", "--models", tmp_path)
+    assert (code, out) == (0, [f"{loyal_ranker.model_id} can be served by this version"])
+
+
 def test_simulate_writes_a_market_and_its_truth_apart(run, tmp_path):
     code, out, _ = run("simulate", "--out", tmp_path, "--seed", 3, "--enterprises", 10)
     assert code == 0
@@ -214,6 +224,17 @@ def test_a_model_of_another_currency_is_refused(run, loyal, models, tmp_path, co
 
 def test_an_unknown_model_is_not_promoted(run, models):
     refused(run("promote", "20990101-none", "--models", models), "model '20990101-none' does not exist")
+
+
+def test_check_refuses_a_champion_that_an_earlier_version_made(run, loyal_ranker, tmp_path):
+    manifest = loyal_ranker.save(tmp_path) / "manifest.json"
+    promote(tmp_path, loyal_ranker.model_id, NOON)
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "features": ["of_old"]}))
+    refused(run("check", "--models", tmp_path), "made for other features than this version builds; train it again")
+
+
+def test_check_wants_a_champion(run, tmp_path):
+    refused(run("check", "--models", tmp_path), f"no champion in {tmp_path}: train one")
 
 
 def test_a_folder_without_models_is_refused(run, data, tmp_path):

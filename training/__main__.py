@@ -281,6 +281,12 @@ def promote_command(
     print(f"{model_id} is the champion of {models}")
 
 
+@app.command("check")
+def check_command(models: Models) -> None:
+    """Say whether this version can serve the champion; an error where it cannot, as after some updates."""
+    print(f"{Ranker.load(champion(models)).model_id} can be served by this version")
+
+
 def _ranker(models: Path, model_id: str | None) -> Ranker:
     return Ranker.load(_bundle(models, model_id))
 

@@ -1,0 +1,80 @@
+"""`make serve` after an update: a champion that this version cannot read is trained anew, one that it can stays."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+MAKEFILE = Path(__file__).parent.parent / "Makefile"
+CHECK = "-m training check --models var/models"
+TRAIN = "-m training train var/data --models var/models"
+PROMOTE = "-m training promote --models var/models NEW"
+# Stands for the interpreter: writes down what it is asked, fails where a file names the command, `train` ends in an id.
+PYTHON = """#!/bin/sh
+echo "$@" >> asked
+if [ "$3" = train ]; then echo NEW; fi
+! [ -e "fails-$3" ]
+"""
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A folder with everything that `make serve` makes but the stamp that says that the champion can be read."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(MAKEFILE, tmp_path)
+    for name in ("pyproject.toml", "requirements.lock", "matching/features.py", ".venv/installed"):
+        touch(name, 1)
+    for name in ("var/data/tables.json", "var/models/champion"):
+        touch(name, 2)
+    Path("python").write_text(PYTHON)
+    Path("python").chmod(0o755)
+    return tmp_path
+
+
+def touch(name, at):
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.utime(path, (at, at))
+
+
+def make():
+    """Makes the stamp; gives back whether that went well and what the interpreter was asked."""
+    Path("asked").write_text("")
+    done = subprocess.run(["make", "PY=./python", "PYTHON=./python", "var/readable"], capture_output=True, text=True)
+    return done.returncode == 0, Path("asked").read_text().splitlines()
+
+
+def test_a_champion_that_can_be_read_stays_and_is_not_looked_at_again(house):
+    assert make() == (True, [CHECK])
+    assert make() == (True, [])
+
+
+def test_an_update_of_the_library_has_the_champion_looked_at_again(house):
+    make()
+    Path("matching/features.py").touch()
+    os.utime("var/readable", (1, 1))
+    assert make() == (True, [CHECK])
+
+
+def test_a_champion_that_cannot_be_read_gives_way_to_one_trained_anew(house):
+    Path("fails-check").touch()
+    assert make() == (True, [CHECK, TRAIN, PROMOTE])
+    assert make() == (True, [])
+
+
+@pytest.mark.parametrize(("failing", "asked"), [("train", [CHECK, TRAIN]), ("promote", [CHECK, TRAIN, PROMOTE])])
+def test_where_training_fails_the_champion_stays_and_the_next_run_tries_again(house, failing, asked):
+    Path("fails-check").touch()
+    Path(f"fails-{failing}").touch()
+    for _ in range(2):
+        assert make() == (False, asked)
+        assert Path("var/models/champion").exists()
+
+
+def test_where_there_is_no_champion_one_is_trained_then_looked_at(house):
+    Path("var/models/champion").unlink()
+    assert make() == (True, [TRAIN, PROMOTE, CHECK])

@@ -1,6 +1,6 @@
 """Who asks for JSON: an API key as a bearer token, or nobody where the settings need none."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Final
 
@@ -39,7 +39,7 @@ def openly(scope: Scope) -> Callable[..., Actor]:
     return asker
 
 
-def openly_later(scope: Scope) -> Callable[..., Callable[[], Actor]]:
+def openly_later(scope: Scope) -> Callable[..., Awaitable[Callable[[], Actor]]]:
     """As `openly`, but who gets it looks the key up, on a thread that it has anyway."""
 
     async def asker(service: ServiceGiven, given: Given) -> Callable[[], Actor]:

@@ -1,6 +1,7 @@
 """The codes of the vocabulary, each with its labels in zh and en."""
 
 from enum import StrEnum
+from typing import Self
 
 
 class Coded(StrEnum):
@@ -9,7 +10,8 @@ class Coded(StrEnum):
     zh: str
     en: str
 
-    def __new__(cls, code: str, zh: str, en: str) -> "Coded":
+    # Labels are given where a member is defined; to look one up, `Kind("bond")`, takes its code alone.
+    def __new__(cls, code: str, zh: str = "", en: str = "") -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.zh, member.en = zh, en

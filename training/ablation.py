@@ -217,10 +217,13 @@ def _rankers(
     rounds: int,
 ) -> list[Ranker]:
     """One a seed; the choice model has none."""
-    features, *rest = training
+    features, labels, sizes, weights = training
     seen = only(features, variant.kept)
-    choice = fit_choice(seen, *rest)
-    return [Ranker(fit(seen, *rest, seed, rounds), choice, known.history, kernels, {}) for seed in variant.seeds]
+    choice = fit_choice(seen, labels, sizes, weights)
+    return [
+        Ranker(fit(seen, labels, sizes, weights, seed, rounds), choice, known.history, kernels, {})
+        for seed in variant.seeds
+    ]
 
 
 def _scored(

@@ -3,7 +3,8 @@
 Every mean counts each enterprise once and every interval is the bootstrap's, as in the report itself.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -91,7 +92,7 @@ def by_slice(needs: pd.DataFrame, column: str, rival: str, seed: int = 0) -> pd.
 def importance_by_family(found: Evaluation) -> pd.DataFrame:
     """label and share of all the forest's gain, a row a family of features, the largest first; empty without gain."""
     family = {feature.name: feature.family for feature in SPECIFICATION}
-    total: Counter[str] = Counter()
+    total: defaultdict[str, float] = defaultdict(float)
     for name, gain in found.importance.items():
         total[family[name]] += gain
     return _shares(total)
@@ -99,7 +100,7 @@ def importance_by_family(found: Evaluation) -> pd.DataFrame:
 
 def importance_by_feature(found: Evaluation, most: int = 20) -> pd.DataFrame:
     """label and share of all the forest's gain of the `most` first features; empty without gain."""
-    return _shares(Counter(found.importance)).head(most)
+    return _shares(found.importance).head(most)
 
 
 def exposure(found: Evaluation, most: int = 20) -> pd.DataFrame:
@@ -231,7 +232,8 @@ def _row(part: pd.DataFrame, column: str, seed: int) -> dict[str, Any]:
     return {**interval._asdict(), "needs": len(part), "enterprises": count}
 
 
-def _shares(gains: Counter[str]) -> pd.DataFrame:
+def _shares(gains: Mapping[str, float]) -> pd.DataFrame:
     total = sum(gains.values())
-    kept = [(name, gain / total) for name, gain in gains.most_common() if total and gain > 0]
+    ordered = sorted(gains.items(), key=lambda one: -one[1])
+    kept = [(name, gain / total) for name, gain in ordered if total and gain > 0]
     return pd.DataFrame(kept, columns=["label", "share"])

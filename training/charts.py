@@ -56,7 +56,7 @@ _CONFIG: Final[dict[str, Any]] = {
     "legend": {"orient": "top", "symbolOpacity": 1, "labelColor": INK, "labelFontSize": 12, "labelLimit": _LABEL_LIMIT},
 }
 
-Chart = alt.Chart | alt.LayerChart
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
 def systems(frame: pd.DataFrame, metric: str) -> Chart:
@@ -166,7 +166,7 @@ def loyalty(frame: pd.DataFrame) -> Chart:
 def reliability(frame: pd.DataFrame) -> Chart:
     """A line a kind through bins of applications (kind, chance, granted, n); on the dashed line what is said is so."""
     kinds = list(frame["kind"].unique())
-    share = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%", tickCount=5)}
+    share: dict[str, Any] = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(format="%", tickCount=5)}
     base = alt.Chart(frame).encode(
         x=alt.X("chance:Q", title="chance stated", **share),
         y=alt.Y("granted:Q", title="share granted", **share),

@@ -11,6 +11,7 @@ import lightgbm as lgb
 import numpy as np
 
 from matching.boosting import PARAMS, shuffled
+from matching.catalogue import Rows
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
 from matching.history import Codes, Numbers
@@ -70,10 +71,10 @@ class ClusterFit:
 def spread(client: Any, columns: Sequence[np.ndarray], groups: Codes) -> list[Any]:
     """Columns of a value a row, or of one a group, as Dask arrays: whole groups, about as many rows on each worker."""
     import dask.array as da
-    from dask import delayed
+    from dask.delayed import delayed
 
     workers = list(client.scheduler_info(n_workers=-1)["workers"])
-    ends = np.cumsum(groups)
+    ends = np.cumsum(groups, dtype=np.intp)
     cuts = np.searchsorted(ends, np.arange(1, len(workers)) * ends[-1] / len(workers), side="left") + 1
     owned = [part for part in np.split(np.arange(len(groups)), cuts) if len(part)]
     spreads = []
@@ -86,7 +87,7 @@ def spread(client: Any, columns: Sequence[np.ndarray], groups: Codes) -> list[An
     return spreads
 
 
-def _rows(ends: Codes, groups: Codes, part: Codes) -> slice:
+def _rows(ends: Rows, groups: Codes, part: Rows) -> slice:
     """The rows of groups that follow each other."""
     return slice(int(ends[part[0]] - groups[part[0]]), int(ends[part[-1]]))
 

@@ -88,7 +88,7 @@ def reliability(chances: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     parts = []
     for kind, part in chances.groupby("kind", sort=True):
         ordered = part.sort_values("chance", kind="stable")
-        weight = ordered.get("weight", pd.Series(1.0, ordered.index)).to_numpy()
+        weight = np.asarray(ordered.get("weight", pd.Series(1.0, ordered.index)), dtype=np.float64)
         place = _places(weight, bins)
         n = np.bincount(place, weight)
         columns = {name: np.bincount(place, ordered[name] * weight)[n > 0] / n[n > 0] for name in ("chance", "granted")}

@@ -32,9 +32,13 @@ def own_products(session: Session, case: CaseRow, as_of: date, found: Ranks) -> 
         ProductRow.institution_id == case.institution_id, *queries.offered(as_of)
     )
     products = [Product.model_validate(document) for document in session.scalars(offered)]
-    nowhere = (None, None)
-    own = [OwnProduct(p, *found.get(p.product_id, nowhere), p.product_id == case.product_id) for p in products]
+    nowhere: tuple[int | None, float | None] = (None, None)
+    own = [_own(p, case, *found.get(p.product_id, nowhere)) for p in products]
     return sorted(own, key=lambda one: (one.rank is None, one.rank or 0, one.product.product_id))
+
+
+def _own(product: Product, case: CaseRow, rank: int | None, score: float | None) -> OwnProduct:
+    return OwnProduct(product, rank, score, product.product_id == case.product_id)
 
 
 def replace_product(service: Service, session: Session, case: CaseRow, product_id: str | None) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _enlist(service: Service, actor: Actor, made: Made) -> Listed:
         session.add(listing)
         session.flush()
         case = open_next(session, service.settings, listing, made.answer, made.row, now)
-        return Listed(need.need_id, made.answer.id, case and case.case_id, True)
+        return Listed(need.need_id, made.answer.id, case.case_id if case else None, True)
 
 
 def _refuse_the_future(request: ListingRequest, today: date) -> None:

@@ -60,7 +60,7 @@ def _reached(session: Session, wanted: list[ColumnElement[bool]]) -> dict[CaseSt
 def _clocks(session: Session, wanted: list[ColumnElement[bool]], settings: Settings) -> tuple[Clock, ...]:
     answers = [*wanted, EventRow.step.in_([step.value for step in _ANSWERS])]
     query = select(EventRow.from_stage, EventRow.late, func.count()).where(*answers)
-    found: dict[str, Counter[bool]] = {}
+    found: dict[str | None, Counter[bool]] = {}
     for stage, late, count in session.execute(query.group_by(EventRow.from_stage, EventRow.late)):
         found.setdefault(stage, Counter())[late] += count
     medians = _medians(session, answers)

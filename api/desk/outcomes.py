@@ -89,7 +89,7 @@ def _repeated(session: Session, row: OutcomeRow, fingerprint: str, key: str) -> 
 
 
 def _answer(row: OutcomeRow, key: str, case: CaseRow | None, repeated: bool) -> OutcomeAnswer:
-    stage = case and case.stage
+    stage = case.stage if case else None
     return OutcomeAnswer(outcome_id=row.outcome_id, key=key, case_id=row.case_id, stage=stage, repeated=repeated)
 
 

@@ -183,9 +183,7 @@ def _rows(
     return list(session.scalars(_select(wanted, sort, size, place, narrow)))
 
 
-def _select(
-    wanted: list[ColumnElement[bool]], sort: Sort, size: int, place: Place | None, narrow: bool
-) -> Select[tuple[CaseRow]]:
+def _select(wanted: list[ColumnElement[bool]], sort: Sort, size: int, place: Place | None, narrow: bool) -> Select[Any]:
     order = _ORDERS[sort]
     beyond = [] if place is None else [order.beyond(place)]
     by = order.by(place is not None and place.back)

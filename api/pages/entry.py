@@ -40,8 +40,7 @@ def get_signin(
     """The form to sign in with."""
     if visit.session is not None:
         return go(inside(next_))
-    told = {"expired": bool(expired), "left": bool(left), "fault": ""}
-    return render(visit, "signin.html", next=inside(next_), name="", **told)
+    return render(visit, "signin.html", next=inside(next_), name="", expired=bool(expired), left=bool(left), fault="")
 
 
 @router.post("/signin")

@@ -59,14 +59,14 @@ def facts(entity: Enterprise | Need, language: Language, currency: str) -> Itera
     for name, info in type(entity).model_fields.items():
         value = getattr(entity, name)
         if value is not None and name not in NAMES_APART:
-            told = info.json_schema_extra
+            told: Any = info.json_schema_extra
             yield language.pick(told["zh"], told["en"]), _fact(name, value, told["unit"], as_of, language, currency)
 
 
 def unknown(entity: Entity, language: Language) -> list[str]:
     """The labels of the facts that are not known."""
     fields = type(entity).model_fields.items()
-    missing = [
+    missing: list[Any] = [
         info.json_schema_extra for name, info in fields if getattr(entity, name) is None and name not in NAMES_APART
     ]
     return [language.pick(told["zh"], told["en"]) for told in missing]

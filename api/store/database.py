@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, Select, create_engine, event, text
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -50,7 +50,7 @@ class Store:
         self.engine = _engine(make_url(url))
         self._writer = self.engine.execution_options(begin="IMMEDIATE")
         self._outages = Outages(self.engine)
-        self.recorder = Recorder(Inserter(self.engine, RecommendationRow.__table__, self._outages))
+        self.recorder = Recorder(Inserter(self.engine, cast(Table, RecommendationRow.__table__), self._outages))
         self._statements: dict[Select[Any], str] = {}
 
     @contextmanager

@@ -18,7 +18,7 @@ NAME = String(64)
 LABEL = String(200)
 OPEN = text("closed_at IS NULL")
 COUNTED = ("step", "from_stage", "to_stage", "late", "took")  # of an event, in a month
-WAITING = {f"{database}_where": text("due_at IS NOT NULL") for database in ("sqlite", "postgresql")}
+WAITING: Any = {f"{database}_where": text("due_at IS NOT NULL") for database in ("sqlite", "postgresql")}
 NARROWED = ("kind", "stage", "size", "region", "amount", "search")  # by which a queue is narrowed
 SORTED = (("due_at", "case_id", *NARROWED), ("amount", "case_id"), ("chance", "case_id"), ("opened_at", "case_id"))
 

@@ -67,7 +67,7 @@ def past(folder: Path, day: date) -> Tables:
     for name, key, owners in (("needs", "need_id", "outcomes"), ("enterprises", "enterprise_id", "needs")):
         frames[name] = gate.check_table(name, _of(folder, name, key, frames[owners][key]))
     described: dict[str, Any] = gate.described(folder)
-    return gate.consistent(Tables(**frames, **described)).before(day + timedelta(days=1))
+    return gate.consistent(Tables(**{**frames, **described})).before(day + timedelta(days=1))
 
 
 def last_day(folder: Path) -> date:
@@ -133,7 +133,8 @@ def _of(folder: Path, name: str, key: str, ids: pd.Series) -> pd.DataFrame:
         return scanner.to_table().to_pandas()
 
 
-def _latest(folder: Path, name: str, column: str) -> pd.Timestamp:
+def _latest(folder: Path, name: str, column: str) -> Any:
+    """The last moment of a column, NaT where there is none."""
     with _readable(folder, name):
         file = pq.ParquetFile(folder / f"{name}.parquet")
         batches = file.iter_batches(BATCH, columns=[column])
@@ -141,7 +142,7 @@ def _latest(folder: Path, name: str, column: str) -> pd.Timestamp:
 
 
 @cache
-def empty() -> dict[str, pd.DataFrame]:
+def empty() -> dict[str, Any]:
     """Each table without a row."""
     return {name: gate.frame_of(name, []) for name in gate.ENTITIES}
 

@@ -4,7 +4,8 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from matching.history import Numbers
+from matching.catalogue import Rows
+from matching.history import Codes, Numbers
 from training.benchmark.peer import THREADS, Past, Peer
 from training.dataset import Query
 from training.train import stacked
@@ -31,7 +32,7 @@ class OnOurFeatures(Peer):
         features = self._builder.build(query.enterprise, query.need, query.as_of, query.rows)
         return np.asarray(self._model.predict(features), dtype=np.float64) if len(features) else np.zeros(0)
 
-    def _begin(self, past: Past) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    def _begin(self, past: Past) -> tuple[Numbers, Codes, Rows, Numbers]:
         self._builder = past.builder
         features, labels, sizes, weights = stacked(past.groups)
         owner = np.repeat(np.arange(len(sizes)), sizes)

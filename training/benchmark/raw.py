@@ -83,7 +83,7 @@ def _asked(firm: Enterprise, need: Need) -> dict[str, str | float]:
         **{name: str(getattr(firm, name) or "") for name in FIRM_TEXTS},
         "purpose": str(need.purpose or ""),
         **{name: _number(getattr(firm, name)) for name in FIRM_NUMBERS},
-        "founded": _number(firm.founded and firm.founded.toordinal()),
+        "founded": _number(firm.founded.toordinal() if firm.founded else None),
         "amount": _number(need.amount),
         "term_months": _number(need.term_months),
         "posted_at": _number(need.posted_at.toordinal()),

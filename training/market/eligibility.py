@@ -54,7 +54,7 @@ def _above(code: str, found: pd.DataFrame, longer: Numbers) -> Numbers:
     """Months above the longest term of the day; NaN before any rule states one."""
     above = np.full(len(found), np.nan)
     for day, rows in found.groupby("posted").indices.items():
-        limit = terms.limits(code, pd.Timestamp(day).date())
+        limit = terms.limits(code, pd.Timestamp(str(day)).date())
         if limit:
             above[rows] = terms.above(_numbers(found["term_months"].iloc[rows]), limit, longer[rows])
     return above

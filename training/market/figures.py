@@ -88,7 +88,9 @@ def terms(
 
 def recorded(true: pd.DataFrame, gaps: dict[str, Flags]) -> pd.DataFrame:
     """Facts with what `gaps` marks left out."""
-    columns = {name: true[name].astype("boolean" if true[name].dtype == bool else true[name].dtype) for name in true}
+    columns = {
+        name: true[name].astype("boolean" if true[name].dtype == bool else true[name].dtype) for name in map(str, true)
+    }
     return pd.DataFrame({name: column.mask(gaps[name]) for name, column in columns.items()})
 
 
@@ -101,7 +103,7 @@ def _where(known: Flags, values: Numbers) -> Numbers:
 
 
 def _flags(known: Flags, values: Flags) -> pd.api.extensions.ExtensionArray:
-    return pd.array(np.where(known, values, None), dtype="boolean")
+    return pd.arrays.BooleanArray(values, ~known, copy=True)
 
 
 def _money(values: Numbers) -> Numbers:

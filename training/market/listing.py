@@ -43,11 +43,11 @@ def _past(facts: pd.DataFrame, habit: Numbers) -> dict[str, Numbers]:
     }
 
 
-def _niche(facts: pd.DataFrame, habit: Numbers, rung: Numbers) -> dict[str, Numbers]:
+def _niche(facts: pd.DataFrame, habit: Numbers, rung: Numbers) -> dict[str, Numbers | NDArray[np.bool_]]:
     share = (0.04 * np.exp(0.45 * rung + 0.6 * habit[:, 2])).clip(0.001, 0.8).round(3)
     return {
         "main_business_share": (0.84 + 0.04 * rung + 0.07 * habit[:, 3]).clip(0.3, 1).round(3),
-        "niche_years": np.minimum(facts["age"], (2 + 2 * rung) * np.exp(0.4 * habit[:, 4])).round(1).to_numpy(),
+        "niche_years": np.minimum(facts["age"].to_numpy(), (2 + 2 * rung) * np.exp(0.4 * habit[:, 4])).round(1),
         "niche_share": share,
         "niche_rank": np.ceil(0.5 / share),
         "key_link": rung + habit[:, 5] > 1,

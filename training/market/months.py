@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -136,9 +136,9 @@ def _asked(true: pd.DataFrame, amount: Numbers, purpose: Whole, month: int) -> A
         district=true["district"].to_numpy(),
         purpose=purpose,
         amount=amount,
-        size=true["size"].map(SIZE_SCORE).to_numpy(float),
+        size=np.asarray(true["size"].map(SIZE_SCORE), dtype=np.float64),
         debt=true["debt_ratio"].to_numpy(float),
-        tax=true["tax_grade"].map(TAX_SCORE).to_numpy(float),
+        tax=np.asarray(true["tax_grade"].map(TAX_SCORE), dtype=np.float64),
         tiers=tiers.clip(upper=4).to_numpy(float),
         margin=true["margin"].to_numpy(float),
         growth=true["growth"].to_numpy(float),
@@ -154,7 +154,7 @@ def _met(made: World, events: pd.DataFrame, firm: pd.Series) -> NDArray[np.bool_
     return met[firm][:, made.products.institution]
 
 
-def _chance(odds: Numbers) -> Numbers:
+def _chance(odds: NDArray[Any]) -> Numbers:
     return 1 / (1 + np.exp(-odds))
 
 

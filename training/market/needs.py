@@ -146,7 +146,7 @@ def _offers(rng: Generator, facts: pd.DataFrame, purpose: NDArray[np.int64]) -> 
 
 
 def _table(found: Needs, facts: pd.DataFrame) -> pd.DataFrame:
-    every = found.kinds.all(axis=1)
+    some = np.logical_not(found.kinds.all(axis=1))
     return pd.DataFrame(
         {
             "need_id": [f"N{i:06d}" for i in range(len(facts))],
@@ -155,7 +155,7 @@ def _table(found: Needs, facts: pd.DataFrame) -> pd.DataFrame:
             "amount": found.amount.astype(int),
             "term_months": pd.array(found.said_term, "Float64"),
             "purpose": [PURPOSES[p].value if p >= 0 else None for p in found.said_purpose],
-            "kinds": _joined(found.kinds, KINDS, ~every),
+            "kinds": _joined(found.kinds, KINDS, some),
             "collateral": _joined(found.offers, COLLATERAL, found.says_offers),
         }
     )

@@ -51,7 +51,7 @@ class Catalogue:
 
     def column(self, name: str, default: float) -> NDArray[np.float64]:
         """A limit as numbers, `default` where none is stated."""
-        return self.table[name].astype(float).fillna(default).to_numpy()
+        return np.asarray(self.table[name].astype(float).fillna(default), dtype=np.float64)
 
     @cached_property
     def serves_district(self) -> Flags:
@@ -110,7 +110,7 @@ def catalogue(rng: Generator, lenders: Institutions, place: Places, enterprises:
 
 
 def _catalogue(frame: pd.DataFrame, place: Places) -> Catalogue:
-    starts = (frame["valid_from"] - START).dt.days.to_numpy()
+    starts = np.asarray((frame["valid_from"] - START).dt.days, dtype=np.int64)
     closes = (pd.to_datetime(frame["valid_to"]) - START).dt.days.fillna(10**6).to_numpy()
     follows = np.where(frame["p"].shift(-1) == frame["p"], np.append(starts[1:], 0), 10**6)
     return Catalogue(

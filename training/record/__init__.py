@@ -91,7 +91,8 @@ def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFram
         }
         features = logged(connection, known, {(row["need_id"], row["product_id"]) for row in outcomes})
         about = _about(connection, known)
-    tables = Tables(**{name: gate.frame_of(name, found) for name, found in rows.items()}, **about)
+    frames: dict[str, Any] = {name: gate.frame_of(name, found) for name, found in rows.items()}
+    tables = Tables(**frames, **about)
     found = gate.check(tables if onto is None else _added(onto, tables))
     why = {reason: count for reason, count in dropped.items() if count}
     summary = Summary(NAME, _shown(database), len(outcomes) + sum(why.values()), len(outcomes), why)

@@ -113,7 +113,7 @@ def _drop_ragged(sieve: Sieve, width: int) -> None:
     ragged = sieve.rows["row"].map(len) != width
     if ragged.sum() > TOLERATED * sieve.read:
         faults = [
-            Fault("row", f"has {width} fields like the header, not {len(sieve.rows.at[row, 'row'])}", row)
+            Fault("row", f"has {width} fields like the header, not {len(sieve.rows['row'].loc[row])}", row)
             for row in ragged.index[ragged][:_NAMED]
         ]
         raise InputError(sieve.where, faults)

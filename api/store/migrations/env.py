@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from api.store.desk_models import Base  # the root of all rows, those of `models` among them
+from api.store import desk_models  # noqa: F401  its rows too hang on `Base`
+from api.store.models import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
 context.run_migrations()

@@ -4,6 +4,8 @@ That a case has not ended was read from its row: a database that looks for `clos
 row for it, although the index holds no other cases.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -27,11 +29,11 @@ def downgrade() -> None:
 def _open_ones(condition: str, due: list[str]) -> None:
     kept = sa.text(condition)
     for by in (due, *SORTED):
-        _replace(by, sqlite_where=kept, postgresql_where=kept)
+        _replace(by, {"sqlite_where": kept, "postgresql_where": kept})
 
 
-def _replace(by: list[str], **kept: sa.TextClause) -> None:
+def _replace(by: list[str], kept: dict[str, Any] | None = None) -> None:
     """The index of all cases in this order, and that of each institution's."""
     for name, columns in ((f"ix_cases_{by[0]}", by), (f"ix_cases_institution_{by[0]}", ["institution_id", *by])):
         op.drop_index(name, "cases")
-        op.create_index(name, "cases", columns, **kept)
+        op.create_index(name, "cases", columns, **(kept or {}))

@@ -27,6 +27,7 @@ from training.benchmark.table import rows, show
 from training.dataset import World, queries
 from training.evaluate import METRICS, evaluate
 from training.metrics import by_enterprise, ndcg
+from training.train import learnable
 
 MODULES = {  # what each imports
     Neighbours: "implicit.nearest_neighbours",
@@ -134,8 +135,14 @@ def test_what_a_peer_learns_from_ends_at_the_split(found):
     assert max(query.as_of for query in known.queries) < bundles.UNTIL
 
 
-def test_the_forests_on_our_features_learn_from_the_groups_that_our_model_does(loyal, loyal_ranker):
-    past = Past.of(World.of(loyal), loyal_ranker, bundles.UNTIL, all_industries=True)
+@pytest.mark.parametrize("all_industries", [True, False])
+def test_peers_learn_from_the_needs_that_our_model_does_other_industries_where_those_are_too_few(
+    loyal, loyal_ranker, all_industries
+):
+    past = Past.of(World.of(loyal), loyal_ranker, bundles.UNTIL, all_industries)
+    ours = learnable(World.of(loyal.before(bundles.UNTIL)), all_industries)
+    assert [query.need_id for query in past.queries] == [query.need_id for query in ours]
+    assert "E17" in {query.enterprise.enterprise_id for query in past.queries}  # no manufacturer
     assert len(past.queries) == len(past.groups) == loyal_ranker.manifest["queries"]
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from matching.errors import InputError
 from tests import bundles
-from training.evaluate import METRICS, Scored, report, write_json
+from training.baselines import BackOff
+from training.dataset import World, queries
+from training.evaluate import METRICS, Scored, fitted_baselines, report, tuning, write_json
 from training.evaluate import evaluate as evaluation
 
 BASELINES = {"random", "popularity", "recent popularity in the region", "own last, then region", "back-off shares"}
@@ -162,3 +164,32 @@ def test_the_json_report_has_its_shape(found, tmp_path):
 def test_the_report_names_its_model_and_its_data(found, loyal_ranker):
     assert found["model_id"] == loyal_ranker.model_id
     assert (found["source"], found["from"], found["to"]) == ("made up", "2025-01-01", None)
+
+
+# baselines
+
+LATE = ("N10-2024-12-26", "N11-2024-12-31")
+
+
+def granted_late(outcomes):
+    """The outcomes; those of the needs `LATE`, which were posted before the split, came on its day."""
+    return outcomes.assign(at=outcomes["at"].mask(outcomes["need_id"].isin(LATE), pd.Timestamp(bundles.UNTIL)))
+
+
+def test_a_grant_after_the_split_of_a_need_before_it_tunes_no_baseline(loyal, monkeypatch):
+    asked = []
+    monkeypatch.setattr(BackOff, "fit", lambda self, history, queries: asked.extend(queries) or self.on(history))
+    late = loyal.map(lambda name, frame: granted_late(frame) if name == "outcomes" else frame)
+    for tables, among in ((loyal, True), (late, False)):
+        asked.clear()
+        fitted_baselines(World.of(tables), bundles.UNTIL, all_industries=True, seed=0)
+        assert all((need_id in {query.need_id for query in asked}) is among for need_id in LATE)
+
+
+def test_a_baseline_reads_what_came_after_the_split_and_keeps_what_it_was_tuned_to(loyal):
+    world, known = World.of(loyal), World.of(loyal.before(bundles.UNTIL))
+    system = BackOff().fit(known.history, tuning(known, bundles.UNTIL, all_industries=True))
+    assert system.rungs != BackOff().rungs
+    last, same = queries(world, bundles.UNTIL)[-1], BackOff()
+    same.rungs = system.rungs
+    assert system.on(world.history).scores(last).tolist() == same.on(world.history).scores(last).tolist()

@@ -74,7 +74,11 @@ class Baseline(ABC):
     name: ClassVar[str]
 
     def fit(self, history: History, queries: Sequence[Query]) -> Self:
-        """Ready for any query on `history`; `queries` come from before the split."""
+        """Learns from `queries` on `history`, both from before the split; ready for any query on that history."""
+        return self.on(history)
+
+    def on(self, history: History) -> Self:
+        """Ready for any query on `history`, which may go on after the split; what was learned stays."""
         self._day = history.day[history.taken]
         self._product = history.product[history.taken]
         self._columns = _columns(history.codes[history.taken], history.numbers[history.taken])

@@ -117,10 +117,16 @@ def caution(found: Mapping[str, Any]) -> str | None:
 
 def fitted_baselines(world: World, since: date, all_industries: bool, seed: int) -> list[Baseline]:
     """The baselines, tuned on queries of the last years before `since` and on nothing later."""
-    begin = cutoff(since)
-    known = queries(world, begin.replace(year=begin.year - TUNING_YEARS), since, all_industries)
+    known = World.of(world.tables.before(since))  # a need posted before may be granted after: that is not known yet
+    asked = tuning(known, since, all_industries)
     systems = (Random(seed), Popularity(), RecentInRegion(), OwnThenRegion(), BackOff(seed))
-    return [system.fit(world.history, known) for system in systems]
+    return [system.fit(known.history, asked).on(world.history) for system in systems]
+
+
+def tuning(known: World, since: date, all_industries: bool) -> list[Query]:
+    """The queries that a baseline is tuned on: those of the last years before `since`, in what was known by then."""
+    begin = cutoff(since)
+    return queries(known, begin.replace(year=begin.year - TUNING_YEARS), since, all_industries)
 
 
 def score(

@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import ClassVar, Final, Self
 
 from matching.features import Builder
-from matching.history import EPOCH, Numbers, cutoff
+from matching.history import Numbers
 from matching.ranker import Ranker
-from training.dataset import Group, Query, World, queries
-from training.train import MOST_QUERIES, WARM_UP_DAYS, Progress, build_groups, silent
+from training.dataset import Group, Query, World
+from training.train import Progress, build_groups, learnable, silent
 
 THREADS: Final = 2
 
@@ -44,7 +44,7 @@ class Past:
     ) -> Self:
         """The past of `world` at a split; the features use the ranker's kernels."""
         known = World.of(world.tables.before(since))
-        asked = _learnable(known, all_industries)
+        asked = learnable(known, all_industries)
         groups = build_groups(_builder(known, ranker), asked, seed, progress)
         return cls(world, known, since, all_industries, asked, groups, _builder(world, ranker))
 
@@ -76,10 +76,3 @@ class Refitted(Peer):
 
 def _builder(world: World, ranker: Ranker) -> Builder:
     return Builder.of(world.history, ranker.kernels, world.catalogue)
-
-
-def _learnable(known: World, all_industries: bool) -> list[Query]:
-    """The queries that `training.train` learns from."""
-    first = EPOCH + timedelta(days=int(known.history.day[0]) + WARM_UP_DAYS)
-    asked = queries(known, since=cutoff(first), all_industries=all_industries, most=MOST_QUERIES)
-    return [query for query in asked if query.gains.any()]

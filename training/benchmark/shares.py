@@ -2,11 +2,11 @@
 
 from typing import Self
 
-from matching.history import Numbers, cutoff
+from matching.history import Numbers
 from training.baselines import BackOff
 from training.benchmark.peer import Past, Peer
-from training.dataset import Query, queries
-from training.evaluate import TUNING_YEARS
+from training.dataset import Query
+from training.evaluate import tuning
 
 
 class BackOffShares(Peer):
@@ -15,9 +15,8 @@ class BackOffShares(Peer):
     name = "back-off shares, tuned"
 
     def fit(self, past: Past) -> Self:
-        begin = cutoff(past.since)
-        known = queries(past.world, begin.replace(year=begin.year - TUNING_YEARS), past.since, past.all_industries)
-        self._system = BackOff(self._seed).fit(past.world.history, known)
+        asked = tuning(past.known, past.since, past.all_industries)
+        self._system = BackOff(self._seed).fit(past.known.history, asked).on(past.world.history)
         return self
 
     def scores(self, query: Query) -> Numbers:

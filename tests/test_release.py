@@ -73,6 +73,8 @@ def test_a_needed_header_that_appears_twice_is_named(tmp_path):
     [
         (b"", "file: is not empty"),
         (b" \n\n", "file: is not empty"),
+        (b"\xef\xbb\xbf", "file: is not empty"),
+        (b"\xef\xbb\xbf\n \n", "file: is not empty"),
         (gzip.compress(b"", mtime=0), "file: is not empty"),
         (gzip.compress(b"a,b\n1,2\n" * 1000, mtime=0)[:-20], "file: is whole gzip"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-4] + b"abcd", "file: is whole gzip"),

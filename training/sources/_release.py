@@ -141,9 +141,10 @@ def _text(file: Path) -> str:
         raise InputError(file.name, [Fault("file", f"is whole gzip: {error}")]) from None
     except OSError as error:
         raise InputError(file.name, [Fault("file", f"is readable: {error.strerror}")]) from None
-    if not data.strip():
+    text = _decoded(file.name, data)
+    if not text.strip():
         raise InputError(file.name, [Fault("file", "is not empty")])
-    return _decoded(file.name, data)
+    return text
 
 
 def _decoded(where: str, data: bytes) -> str:

@@ -7,6 +7,7 @@ made from them, for people; no other file depends on it.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -133,9 +134,9 @@ class Ranker:
         return np.array([self.manifest["missing_rates"][name] == 0 for name in FEATURES])
 
     def save(self, models: Path) -> Path:
-        """The bundle as `models/ID`, written aside and moved there whole; an equal one is left as it is."""
+        """The bundle as `models/ID`, written aside and moved there whole; an equal one that loads is left as it is."""
         folder = models / self.model_id
-        if folder.exists():
+        if _loads(folder):
             return folder
         aside = models / f".{self.model_id}.part"
         aside.mkdir(parents=True, exist_ok=True)
@@ -145,7 +146,12 @@ class Ranker:
         (aside / CARD).write_text(card(self.manifest, self.kernels, self.choice, self.appetites))
         hashes = {name: _sha256(aside / name) for name in FILES}
         (aside / MANIFEST).write_text(json.dumps({**self.manifest, "sha256": hashes}, indent=2) + "\n")
+        damaged = models / f".{self.model_id}.damaged"
+        shutil.rmtree(damaged, ignore_errors=True)  # of a save that was interrupted here
+        if folder.exists():
+            folder.replace(damaged)  # a folder cannot be moved onto one that is not empty
         aside.replace(folder)
+        shutil.rmtree(damaged, ignore_errors=True)
         return folder
 
     @classmethod
@@ -208,6 +214,14 @@ def _files(
     return {FOREST: booster.model_to_string()} | {
         name: json.dumps(part, indent=2) + "\n" for name, part in parts.items()
     }
+
+
+def _loads(folder: Path) -> bool:
+    try:
+        Ranker.load(folder)
+    except BundleError:
+        return False
+    return True
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

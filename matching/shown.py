@@ -36,13 +36,15 @@ _LEAST: Final = 1e-9
 class Shown:
     """What was shown: rows [n] of features, level codes [n, LEVELS], position (1 the first, 0 unknown) and outcome.
 
-    `need` [n] counts into `contexts`; `applied` [n] is 1, 0 or, where the enterprise could not say (the institution
-    declined first) or not yet, -1 (`UNDECIDED`); `granted` [n] is 1, 0 (refused) or -1.
+    `kind` [n] is a position in `catalogue.KINDS`; `need` [n] counts into `contexts`; `applied` [n] is 1, 0 or, where
+    the enterprise could not say (the institution declined first) or not yet, -1 (`UNDECIDED`); `granted` [n] is 1, 0
+    (refused) or -1.
     """
 
     contexts: Sequence[Context]
     features: Numbers
     levels: Codes
+    kind: Rows
     need: Codes
     position: Codes
     applied: Codes
@@ -51,9 +53,9 @@ class Shown:
     def part(self, rows: Rows) -> "Shown":
         """These rows alone, and only their needs' contexts."""
         needs, need = np.unique(self.need[rows], return_inverse=True)
-        columns = [getattr(self, name)[rows] for name in ("features", "levels", "position", "applied", "granted")]
-        features, levels, *rest = columns
-        return Shown([self.contexts[i] for i in needs], features, levels, need.astype(np.int32), *rest)
+        columns = ("features", "levels", "kind", "position", "applied", "granted")
+        features, levels, kind, *rest = [getattr(self, name)[rows] for name in columns]
+        return Shown([self.contexts[i] for i in needs], features, levels, kind, need.astype(np.int32), *rest)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from matching import shown as module
 from matching.appetite import CLIP, CODED, COLUMNS, PLACED, Appetite, Keys, moved, places
+from matching.catalogue import KINDS
 from matching.features import APPETITES, FEATURES
 from matching.history import CODES, DISTANCES, MISSING, NUMBERS, Context, History
 from matching.levels import LEVELS
@@ -83,7 +84,8 @@ def market(seed=0, needs=300, loved=0.0, gamma=0.0, worth=None, upside_down=0.0,
     granted = np.where(applied, rng.random(len(need)) < logistic(odds), UNDECIDED)
     shown = [context(code, rng.normal()) for code in industry]
     levels = np.stack(codes(product), axis=1)
-    return Shown(shown, features, levels, need, position, applied.astype(np.int32), granted.astype(np.int32))
+    credit = np.full(len(need), KINDS.index("credit"))
+    return Shown(shown, features, levels, credit, need, position, applied.astype(np.int32), granted.astype(np.int32))
 
 
 def fit(shown):

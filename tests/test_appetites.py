@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from matching.appetite import COLUMNS
-from matching.calibration import SILENT
+from matching.calibration import FEWEST, SILENT
 from matching.features import APPETITE_COLUMNS, APPETITES, Builder
 from matching.levels import HEADS, LEVELS
 from matching.matcher import Matcher
 from matching.memory import PARAMETERS, Kernel
 from matching.ranker import APPETITE_WEIGHT
 from matching.shown import UNDECIDED, fit_appetites
+from matching.tables import check
 from tests import factories as make
 from tests.conftest import SPLIT
 from tests.planting import altered, joined
@@ -45,6 +46,15 @@ def without(tables, **dropped):
     """The tables without the outcomes of these stages."""
     kept = ~tables.outcomes["stage"].isin(dropped["stages"])
     return replace(tables, outcomes=tables.outcomes[kept].reset_index(drop=True))
+
+
+def renamed(tables, kind, day):
+    """The tables with every product of `kind` under another type from `day` on."""
+    products = tables.products
+    offered = products[(products["kind"] == kind) & (products["valid_from"] < pd.Timestamp(day))]
+    latest = offered.sort_values("valid_from").drop_duplicates("product_id", keep="last")
+    later = latest.assign(type="renamed", valid_from=pd.Timestamp(day).as_unit("ns"), valid_to=pd.NaT)
+    return check(replace(tables, products=pd.concat([products, later], ignore_index=True)))
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +277,14 @@ def test_a_kind_s_line_is_learned_from_its_own_types_alone(known, rows):
     others = replace(found, granted=np.where(credit, UNDECIDED, found.granted))
     assert (others.granted != UNDECIDED).any()
     assert calibrate(others, known.history) is SILENT
+
+
+def test_products_of_a_type_that_none_began_with_teach_their_own_kind_alone(known):
+    world = World.of(renamed(known.tables, "credit", date(2024, 3, 1)))
+    found = shown(world, looked(world), decisions(world.tables.outcomes), SPLIT)
+    nameless = found.levels[:, LEVELS.index("type")] == len(world.history.types)
+    assert (found.granted[nameless] == 0).sum() >= FEWEST
+    assert set(calibrate(found, world.history).intercepts) == {"credit"}
 
 
 # time

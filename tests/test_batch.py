@@ -338,6 +338,21 @@ def test_parts_of_another_batch_are_not_mixed_in(crowd, bundle, tmp_path):
         rank_all(crowd, bundle, crowd)
 
 
+@pytest.mark.parametrize("earlier", [False, True])
+def test_parts_of_tables_that_are_said_to_be_others_are_not_mixed_in(crowd, bundle, tmp_path, earlier):
+    data, out = shutil.copytree(crowd, tmp_path / "data"), tmp_path / "parts"
+    rank_all(data, bundle, out, engine=Local(1))
+    if earlier:  # of a version that did not write down what the tables are
+        job = json.loads((out / JOB).read_text())
+        del job["asked"]["tables.json"]
+        (out / JOB).write_text(json.dumps(job))
+    else:
+        about = json.loads((data / "tables.json").read_text())
+        (data / "tables.json").write_text(json.dumps(about | {"currency": "USD"}))
+    with pytest.raises(InputError, match=r"holds a batch of the same tables.json: .* is of another one; remove it"):
+        rank_all(data, bundle, out, engine=Local(1))
+
+
 def test_a_batch_that_is_killed_goes_on_where_it_stopped(crowd, bundle, tmp_path):
     out = tmp_path / "killed"
     words = (

@@ -269,6 +269,18 @@ def test_a_version_stays_ended_where_the_one_after_it_is_left_out(base, order):
     assert offered == [[str(LONG_AGO)], [], [str(POSTED)], [str(POSTED)], []]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_outcomes_stay_with_the_version_that_their_match_began_with(base, order):
+    versions = [make.product(valid_from=day, type=name) for name, day in (("term", LONG_AGO), ("bridge", POSTED))]
+    told = [("N0", date(2025, 1, 9), "shown"), ("N0", POSTED, "granted"), ("N0", date(2025, 6, 1), "drawn")]
+    told += [("N1", POSTED, "shown"), ("N1", date(2025, 6, 1), "granted")]
+    rows = [make.outcome(need_id=need, at=day, stage=stage) for need, day, stage in told]
+    frames = {"products": versions[::order], "outcomes": rows[::order]}
+    tables = replace(base, **{name: frame_of(name, found) for name, found in frames.items()})
+    for name, need, count in (("term", "N0", 3), ("bridge", "N1", 2)):
+        assert narrowed(tables, {"type": [name]}).outcomes["need_id"].tolist() == [need] * count
+
+
 def test_narrowed_by_nothing_is_everything(base):
     assert narrowed(base, {}) is base
     nothing = replace(base, products=frame_of("products", []))

@@ -164,6 +164,12 @@ def test_the_funnel_counts_how_far_each_match_came():
     assert rows(found, "label", "count", "share") == [("Shown", 3, 1), ("Applied", 2, 2 / 3), ("Granted", 1, 1 / 3)]
 
 
+def test_what_was_declined_before_anybody_applied_is_no_application():
+    stages = {"P1": ["shown", "applied", "declined"], "P2": ["shown", "declined"], "P3": ["declined"]}
+    outcomes = [make.outcome(product_id=product, stage=stage) for product, all_of in stages.items() for stage in all_of]
+    assert rows(overview.funnel(market(outcomes)), "label", "count") == [("Shown", 2), ("Applied", 1)]
+
+
 def test_a_later_stage_stands_for_an_earlier_one_that_was_not_written_down():
     outcomes = [make.outcome(stage="shown"), make.outcome(product_id="P2", stage="drawn")]
     assert rows(overview.funnel(market(outcomes)), "label", "count") == [("Shown", 2), ("Drawn", 1)]

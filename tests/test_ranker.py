@@ -96,6 +96,37 @@ def test_saving_again_leaves_the_bundle_as_it_is(ranker, bundle):
     assert (bundle / MANIFEST).stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("name", [FOREST, HISTORY, MANIFEST])
+@pytest.mark.parametrize("left", [b"half a fi", None])
+def test_saving_over_a_damaged_bundle_mends_it(ranker, copy, name, left):
+    (copy / name).unlink() if left is None else (copy / name).write_bytes(left)
+    aside = copy.parent / f".{copy.name}.damaged"
+    aside.mkdir()
+    (aside / name).write_bytes(b"of an earlier save")
+    assert ranker.save(copy.parent) == copy
+    assert Ranker.load(copy).model_id == ranker.model_id
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+def test_a_save_over_a_damaged_bundle_that_is_killed_leaves_the_new_one_whole(ranker, copy, monkeypatch):
+    (copy / FOREST).write_text("half a fo")
+    aside = copy.parent / f".{copy.name}.part"
+    move = Path.replace
+
+    def killed(path, target):
+        if path == aside:
+            raise KeyboardInterrupt
+        return move(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ranker.save(copy.parent)
+    assert Ranker.load(aside).model_id == ranker.model_id
+    assert Ranker.load(ranker.save(copy.parent)).model_id == ranker.model_id
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
 def test_what_an_interrupted_save_left_does_no_harm(ranker, tmp_path):
     aside = tmp_path / f".{ranker.model_id}.part"
     aside.mkdir()

@@ -1,12 +1,13 @@
 """The service's own record as tables, from both databases: what each case leaves, and what training makes of it."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
 from api.desk import reading
@@ -17,7 +18,7 @@ from api.desk.outcomes import report
 from api.desk.stages import Step
 from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
 from api.recommending import recall, recommend
-from api.store.models import RecommendationRow
+from api.store.models import LoadRow, RecommendationRow
 from matching import tables as gate
 from matching.errors import InputError
 from matching.features import FEATURES
@@ -306,6 +307,19 @@ def test_a_record_is_added_to_the_tables_that_the_service_began_with(service, it
     assert len(tables.outcomes) == len(market.outcomes) + 2
     assert len(tables.needs) == len(market.needs)
     assert (tables.source, tables.simulated) == ("service: made up", True)
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_tables_that_a_record_is_added_to_keep_their_source_and_credit_line(service, item, simulated):
+    with service.store.writing() as session:
+        session.execute(update(LoadRow).values(attribution="A Bank; An Office", simulated=not simulated))
+    release = replace(bundles.market(), source="bndes", attribution="An Office; BNDES", simulated=simulated)
+    tables, _, _ = read(service.settings.database_url, release)
+    assert tables.source == "bndes; service: made up"
+    assert tables.attribution == "An Office; BNDES; A Bank"
+    assert tables.simulated is True
+    again, _, _ = read(service.settings.database_url, tables)
+    assert (again.source, again.attribution) == (tables.source, tables.attribution)
 
 
 def test_the_command_writes_tables_that_training_reads(service, item, tmp_path):

@@ -73,6 +73,8 @@ def test_a_needed_header_that_appears_twice_is_named(tmp_path):
     [
         (b"", "file: is not empty"),
         (b" \n\n", "file: is not empty"),
+        (b"\xef\xbb\xbf", "file: is not empty"),
+        (b"\xef\xbb\xbf\n \n", "file: is not empty"),
         (gzip.compress(b"", mtime=0), "file: is not empty"),
         (gzip.compress(b"a,b\n1,2\n" * 1000, mtime=0)[:-20], "file: is whole gzip"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-4] + b"abcd", "file: is whole gzip"),
@@ -136,8 +138,36 @@ def test_an_optional_column_that_is_missing_is_empty_and_blank_lines_are_no_rows
     assert sieve.rows.index.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("source", "column", "code", "unknown"),
+    [
+        ("sba504", "NaicsCode", "333512.0", "999990"),
+        ("ssbci", "naics_code", "333512.0", "NA"),
+        ("us-exim", us_exim.CODE, "3531.0", "9999"),
+        ("bndes", "subsetor_cnae_codigo", "C1011200", "1011200"),
+    ],
+)
+def test_needs_whose_industry_code_is_not_known_are_kept_without_it_and_counted(
+    tmp_path, source, column, code, unknown
+):
+    own = {"sba504": ["BorrName"], "us-exim": ["Unique Identifier", "Deal Number"], "bndes": ["cliente"], "ssbci": []}
+    rows = [
+        row(source, **{column: text}, **dict.fromkeys(own[source], f"N{number}"))
+        for number, text in enumerate([code, "", unknown, unknown])
+    ]
+    tables, summary = read(source, release(tmp_path, rows))
+    assert tables.enterprises["industry"].notna().sum() == 1
+    assert summary.kept == 4
+    assert summary.unknown == {column: 2}
+
+
+def test_a_municipality_that_was_written_as_a_number_is_the_same(tmp_path):
+    tables, _ = read("bndes", release(tmp_path, [row("bndes", municipio_codigo="3550308.0")]))
+    assert tables.enterprises["region"].tolist() == ["BR/SP/3550308"]
+
+
 def test_a_summary_prints_each_count_under_its_reason():
-    text = str(Summary("ssbci", "f.csv", 1234, 1200, {"no date": 30, "no amount": 4}))
+    text = str(Summary("ssbci", "f.csv", 1234, 1200, {"no date": 30, "no amount": 4}, {"naics_code": 7}))
     assert [line.split() for line in text.splitlines()] == [
         ["ssbci:", "f.csv"],
         ["rows", "read", "1,234"],
@@ -145,4 +175,5 @@ def test_a_summary_prints_each_count_under_its_reason():
         ["dropped", "34"],
         ["no", "date", "30"],
         ["no", "amount", "4"],
+        ["kept,", "naics_code", "not", "known", "7"],
     ]

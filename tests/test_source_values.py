@@ -116,6 +116,15 @@ def test_an_exim_code_is_naics_or_sic_by_its_length(code, path):
     assert _industry.naics_or_sic(code) == path
 
 
+@pytest.mark.parametrize(
+    ("read", "code"),
+    [(_industry.naics, "333512"), (_industry.sic, "3531"), (_industry.sic, "173"), (_industry.naics_or_sic, "333512")],
+)
+def test_an_industry_code_that_was_written_as_a_number_is_the_same_code(read, code):
+    assert read(f"{code}.0") == read(code) is not None
+    assert read(f"{code}.5") is None
+
+
 @pytest.mark.parametrize("code", ["", "9999", "999999", "99", "0000", "33351X"])
 def test_an_unknown_industry_is_none(code):
     assert _industry.naics_or_sic(code) is None

@@ -10,8 +10,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from matching.calibration import Calibration, fit_calibration
-from matching.catalogue import KINDS
-from matching.domain import Kind, Stage
+from matching.domain import Stage
 from matching.features import Builder
 from matching.history import Codes, History, Numbers
 from matching.levels import LEVELS
@@ -23,7 +22,6 @@ MOST_NEEDS: Final = 24_000  # the latest: what an appetite knows of bonds and le
 FEWEST_GRANTED: Final = 200  # with fewer, slopes learn next to nothing
 RIPE_DAYS: Final = 30  # younger needs have had no time for an application
 SEEN_DAYS: Final = 28  # what was shown since has had none either: a ripe need may just have been handed on
-_NO_KIND: Final = -1  # of a type that the history never met
 APPLIED: Final = (Stage.APPLIED, Stage.GRANTED, Stage.DRAWN)
 
 Progress = Callable[[str, float], None]
@@ -55,9 +53,7 @@ def calibrate(found: Shown, history: History) -> Calibration:
     """The calibration of the chance of a grant, by chances that are held back."""
     log_chances = held_back(found, history)
     rows = np.isfinite(log_chances)
-    kinds = np.array([*(KINDS.index(Kind(str(text).split(":")[0])) for text in history.types), _NO_KIND])
-    of_type = found.levels[rows, LEVELS.index("type")]
-    return fit_calibration(log_chances[rows], kinds[of_type], found.granted[rows])
+    return fit_calibration(log_chances[rows], found.kind[rows], found.granted[rows])
 
 
 def looked_at(
@@ -115,6 +111,7 @@ def shown(world: World, looked: list[Looked], decided: Decisions, until: date) -
         contexts=[item.query.context for item in looked],
         features=np.concatenate([item.features for item in looked]),
         levels=np.stack([getattr(world.roster, level)[rows] for level in LEVELS], axis=1),
+        kind=world.catalogue.kind_code[rows],
         need=np.repeat(np.arange(len(looked), dtype=np.int32), sizes),
         position=np.concatenate([item.position for item in looked]),
         applied=np.array([applied.get(pair, 0) for pair in pairs], dtype=np.int32),

@@ -115,7 +115,7 @@ def in_one_currency(command: str, tables: Tables, manifest: Mapping[str, Any]) -
 
 
 def narrowed(tables: Tables, where: Where) -> Tables:
-    """The tables with only those products whose columns hold one of the values, and their outcomes."""
+    """The tables with only those versions of products whose columns hold one of the values, and their outcomes."""
     if not where:
         return tables
     products = _ended(tables.products)
@@ -125,12 +125,26 @@ def narrowed(tables: Tables, where: Where) -> Tables:
         products = products[tables.products.loc[products.index, column].astype(str).isin(values)]
     if products.empty:
         raise InputError("--where", [Fault("+".join(where), "keeps at least one product")])
-    kept = tables.outcomes["product_id"].isin(products["product_id"])
+    kept = _began_with(tables.outcomes, tables.products, products.index)
 
     def narrow(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-        return {"products": products, "outcomes": tables.outcomes[kept]}.get(name, frame).reset_index(drop=True)
+        return {"products": products, "outcomes": tables.outcomes.iloc[kept]}.get(name, frame).reset_index(drop=True)
 
     return tables.map(narrow)
+
+
+def _began_with(outcomes: pd.DataFrame, products: pd.DataFrame, chosen: pd.Index) -> Codes:
+    """Rows of the outcomes whose need and product came together while one of the `chosen` versions was in force.
+
+    What came of that later belongs to it, whatever the product is by then.
+    """
+    versions = products[["product_id", "valid_from"]].assign(chosen=products.index.isin(chosen))
+    begun = outcomes.groupby(["need_id", "product_id"])["at"].transform("min")
+    keys = outcomes[["product_id"]].assign(row=np.arange(len(outcomes)), begun=begun).sort_values("begun")
+    found = pd.merge_asof(
+        keys, versions.sort_values("valid_from"), left_on="begun", right_on="valid_from", by="product_id"
+    )
+    return np.sort(found.loc[found["chosen"].eq(True), "row"].to_numpy())
 
 
 def _ended(products: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,6 @@ from training.breakdown import MOST_LABELS, OTHERS, UNKNOWN, division
 
 FUNNEL: Final = (Stage.SHOWN, Stage.CONTACTED, Stage.APPLIED, Stage.GRANTED, Stage.DRAWN)
 MOST_TIMES: Final = 6
-_BEYOND: Final = {Stage.DECLINED: Stage.APPLIED}  # how far the match had come that ended so
 _LEVELS: Final = {
     "product_id": "the same product",
     "institution_id": "the same institution",
@@ -98,10 +97,11 @@ def by_month(tables: Tables) -> pd.DataFrame:
 def funnel(tables: Tables) -> pd.DataFrame:
     """label, count, share: how many matches came as far as each stage, of those that the first stage on record holds.
 
-    A match is a need and a product; stages that the data do not record are left out.
+    A match is a need and a product; stages that the data do not record are left out. How a match ended says nothing of
+    how far it came: an institution may decline before anybody applies.
     """
     outcomes = tables.outcomes
-    place = {stage: i for i, stage in enumerate(FUNNEL)} | {end: FUNNEL.index(far) for end, far in _BEYOND.items()}
+    place = {stage: i for i, stage in enumerate(FUNNEL)}
     furthest = outcomes["stage"].map(place).groupby([outcomes["need_id"], outcomes["product_id"]]).max()
     on_record = [i for i, stage in enumerate(FUNNEL) if (outcomes["stage"] == stage).any()]
     count = [int((furthest >= i).sum()) for i in on_record]

@@ -94,11 +94,12 @@ def _work_off(folder: Path, plan: Plan, finished: set[int], engine: Engine, prog
 def _asked(
     data: Path, bundle: Path, as_of: date | None, options: Options, part_needs: int
 ) -> dict[str, Any]:  # fmt: skip
-    """What makes two batches the same: tables by size and time of change, and all that was asked."""
-    described(data)
+    """What makes two batches the same: what the tables are, their sizes and times of change, and all that was asked."""
+    about = described(data)
     files = {name: file_of(data, name).stat() for name in ENTITIES}
     return {
-        "tables": {name: [about.st_size, about.st_mtime_ns] for name, about in files.items()},
+        "tables.json": about,
+        "tables": {name: [found.st_size, found.st_mtime_ns] for name, found in files.items()},
         "model": bundle.name,
         "as_of": as_of and str(as_of),
         "options": asdict(options),

@@ -257,7 +257,7 @@ def _about(connection: Connection, known: dict[str, Table]) -> Row:
     last = connection.execute(select(*columns).order_by(loads.load_id.desc()).limit(1)).first()
     if last is None:
         raise InputError("service", [Fault("DB", "is a store into which tables were loaded")])
-    return {**last._mapping, "source": f"service: {last.source}"}
+    return {**last._mapping, "source": _sourced(last.source)}
 
 
 def _added(onto: Tables, record: Tables) -> Tables:
@@ -267,4 +267,21 @@ def _added(onto: Tables, record: Tables) -> Tables:
     for name, frame in record:
         joined = pd.concat([getattr(onto, name), frame], ignore_index=True)
         both[name] = joined.drop_duplicates(KEYS[name], keep="last", ignore_index=True)
-    return replace(record, **both)
+    already = record.source == _sourced(onto.source)
+    return replace(
+        record,
+        source=record.source if already else _joined(onto.source, record.source),
+        attribution=_joined(onto.attribution, record.attribution),
+        simulated=onto.simulated or record.simulated,
+        **both,
+    )
+
+
+def _sourced(source: str) -> str:
+    """The source of the record of a store that began with tables of `source`."""
+    return f"{NAME}: {source}"
+
+
+def _joined(*texts: str) -> str:
+    """The parts of all texts, each once."""
+    return "; ".join(dict.fromkeys(part for text in texts for part in text.split("; ") if part))

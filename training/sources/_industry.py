@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from training.sources._values import undotted
+
 _NAICS: Final = {
     "11": "A", "21": "B", "22": "D", "23": "F", "31": "C", "32": "C", "33": "C", "42": "G", "44": "G", "45": "G",
     "48": "H", "49": "H", "51": "J", "52": "K", "53": "L", "54": "M", "55": "M", "56": "N", "61": "P", "62": "Q",
@@ -18,6 +20,7 @@ _SIC: Final = (
 
 def naics(code: str) -> str | None:
     """`333512` is `C/333/333512`; None for no known code."""
+    code = undotted(code)
     if not re.fullmatch(r"\d{3,6}", code):
         return None
     finer = next((code[:n] for n in (4, 3) if code[:n] in _NAICS_FINER), None)
@@ -27,6 +30,7 @@ def naics(code: str) -> str | None:
 
 def sic(code: str) -> str | None:
     """`3531` is `C/S35/3531`; a leading zero that got lost is put back; None for no known code."""
+    code = undotted(code)
     if not re.fullmatch(r"\d{3,4}", code):
         return None
     code = code.zfill(4)
@@ -37,7 +41,7 @@ def sic(code: str) -> str | None:
 
 def naics_or_sic(code: str) -> str | None:
     """Six digits are NAICS, three or four are SIC; a letter after the four (`3721A`) is a release's own detail."""
-    match = re.fullmatch(r"(\d{3,4})[A-Z]?", code)
+    match = re.fullmatch(r"(\d{3,4})[A-Z]?", undotted(code))
     return sic(match[1]) if match else naics(code)
 
 

@@ -6,7 +6,7 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,17 +22,22 @@ _NAMED: Final = 100
 
 @dataclass(frozen=True)
 class Summary:
-    """How many data rows of a release were read, how many of them became needs, and why the others did not."""
+    """How many data rows of a release were read, how many of them became needs, and why the others did not.
+
+    `unknown` counts by column the needs that hold a code there of which nothing is known.
+    """
 
     source: str
     file: str
     read: int
     kept: int
     dropped: dict[str, int]
+    unknown: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [("rows read", self.read), ("kept", self.kept), ("dropped", sum(self.dropped.values()))]
         lines += [(f"  {reason}", count) for reason, count in self.dropped.items()]
+        lines += [(f"kept, {column} not known", count) for column, count in self.unknown.items()]
         width = max(len(label) for label, _ in lines)
         counts = [f"  {label:<{width}} {count:>9,}" for label, count in lines]
         return "\n".join([f"{self.source}: {self.file}", *counts])
@@ -46,6 +51,7 @@ class Sieve:
         self.rows = rows
         self.read = len(rows)
         self.dropped: dict[str, int] = {}
+        self.unknown: dict[str, int] = {}
 
     def drop(self, bad: pd.Series, reason: str) -> None:
         """Leaves out the rows where `bad` is true, counted under `reason`."""
@@ -79,12 +85,19 @@ class Sieve:
         at = pd.to_datetime(self.rows[column]).astype("datetime64[ns]")
         self.rows = self.rows.assign(**{column: at}).sort_values(column, kind="stable")
 
+    def codes(self, column: str, change: Callable[[str], object]) -> None:
+        """Puts values for the codes of `column`, none where there is no code or no known one; to be done last."""
+        values = mapped(self.rows[column], change)
+        if count := int((values.isna() & (self.rows[column] != "")).sum()):
+            self.unknown[column] = count
+        self.rows = self.rows.assign(**{column: values})
+
     def summary(self, source: str) -> Summary:
         """The count of rows by fate. Raises `InputError` where no row is left."""
         if self.rows.empty:
             reasons = "; ".join(f"{reason}: {count}" for reason, count in self.dropped.items())
             raise InputError(self.where, [Fault("rows", f"at least one is usable ({reasons})")])
-        return Summary(source, self.where, self.read, len(self.rows), self.dropped)
+        return Summary(source, self.where, self.read, len(self.rows), self.dropped, self.unknown)
 
     def _fault(self, column: str, what: str, row: int) -> Fault:
         return Fault(column, f"is {what}, not {str(self.rows.at[row, column])[:60]!r}", row)
@@ -128,9 +141,10 @@ def _text(file: Path) -> str:
         raise InputError(file.name, [Fault("file", f"is whole gzip: {error}")]) from None
     except OSError as error:
         raise InputError(file.name, [Fault("file", f"is readable: {error.strerror}")]) from None
-    if not data.strip():
+    text = _decoded(file.name, data)
+    if not text.strip():
         raise InputError(file.name, [Fault("file", "is not empty")])
-    return _decoded(file.name, data)
+    return text
 
 
 def _decoded(where: str, data: bytes) -> str:

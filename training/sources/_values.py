@@ -93,6 +93,11 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
+def undotted(code: str) -> str:
+    """A code of digits as it was: a column with gaps that pandas has written again holds `333512.0`."""
+    return code.removesuffix(".0")
+
+
 def us_zip_region(state: str, zip_code: str) -> str | None:
     """`US/CA/925/92507`, or as much of it as is known."""
     match = _ZIP.fullmatch(zip_code)

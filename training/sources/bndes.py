@@ -15,7 +15,7 @@ from matching.tables import Tables
 from training.sources._deals import need_ids, tables
 from training.sources._industry import cnae
 from training.sources._release import Sieve, Summary, open_release
-from training.sources._values import brazilian_number, day_first, identifier, mapped, mapped_rows, plain, slug
+from training.sources._values import brazilian_number, day_first, identifier, mapped, mapped_rows, plain, slug, undotted
 
 NAME: Final = "bndes"
 ATTRIBUTION: Final = "BNDES, Dados Abertos: operações de exportação pré-embarque (Open Database License, ODbL)"
@@ -51,6 +51,7 @@ def _sift(sieve: Sieve) -> None:
     sieve.money(AMOUNT, brazilian_number)
     sieve.dates(DAY, day_first)
     sieve.drop(sieve.rows.duplicated(), "duplicate of an earlier row")
+    sieve.codes("subsetor_cnae_codigo", cnae)
 
 
 def _deals(rows: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +60,7 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
             "enterprise_id": mapped(rows["cliente"], identifier),
             "at": rows[DAY],
             "region": mapped_rows(_region, rows["uf"], rows["municipio_codigo"]),
-            "industry": mapped(rows["subsetor_cnae_codigo"], cnae),
+            "industry": rows["subsetor_cnae_codigo"],
             "size": mapped(rows["porte_do_cliente"], lambda text: SIZES.get(plain(text).upper())),
             "ownership": mapped(rows["natureza_do_cliente"], lambda text: identifier(text.lower(), 64) or None),
             "amount": rows[AMOUNT],
@@ -72,6 +73,7 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
 def _region(state: str, municipality: str) -> str | None:
     if not re.fullmatch(r"[A-Z]{2}", state):
         return None
+    municipality = undotted(municipality)
     return f"BR/{state}/{municipality}" if re.fullmatch(r"\d{6,7}", municipality) else f"BR/{state}"
 
 

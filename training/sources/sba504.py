@@ -56,6 +56,7 @@ def _sift(sieve: Sieve) -> None:
     sieve.drop(nobody, "no institution is named")
     sieve.money("GrossApproval", number)
     sieve.dates("ApprovalDate", month_first)
+    sieve.codes("NaicsCode", naics)
 
 
 def _institution_name(text: str) -> str:
@@ -69,7 +70,7 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
             "enterprise_id": mapped(rows["BorrName"], identifier),
             "at": rows["ApprovalDate"],
             "region": mapped_rows(us_zip_region, rows["BorrState"], rows["BorrZip"]),
-            "industry": mapped(rows["NaicsCode"], naics),
+            "industry": rows["NaicsCode"],
             "ownership": mapped(rows["BusinessType"], lambda text: identifier(text.lower(), 64) or None),
             "amount": rows["GrossApproval"],
             "term_months": whole(rows["TermInMonths"], 1, 600),

@@ -16,7 +16,7 @@ from matching.tables import Tables
 from training.sources._deals import tables
 from training.sources._industry import naics
 from training.sources._release import Sieve, Summary, open_release
-from training.sources._values import mapped, mapped_rows, number, slug, us_zip_region, whole, year
+from training.sources._values import mapped_rows, number, slug, us_zip_region, whole, year
 
 NAME: Final = "ssbci"
 ATTRIBUTION: Final = "U.S. Department of the Treasury, SSBCI transactions dataset (public domain)"
@@ -57,6 +57,7 @@ def _sift(sieve: Sieve) -> None:
     sieve.parse("program_type", lambda text: TYPES.get(slug(text)), "a known programme type")
     sieve.money("loan_investment_amount", number)
     sieve.dates("year_reported", year, "a year")
+    sieve.codes("naics_code", naics)
 
 
 def _deals(rows: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +70,7 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
             "enterprise_id": ids,
             "at": at,
             "region": mapped_rows(_region, rows["state_id"], rows["zip_code"]),
-            "industry": mapped(rows["naics_code"], naics),
+            "industry": rows["naics_code"],
             "founded": _founded(rows["year_incorporated"], at),
             "employees": whole(rows["full_time_employees"], 0, 10**7),
             "revenue": whole(rows["revenue"], 1, MAX_MONEY),

@@ -72,6 +72,7 @@ def _sift(sieve: Sieve) -> None:
     sieve.money(AMOUNT, number)
     sieve.dates("Decision Date", month_first)
     _drop_renewals(sieve)
+    sieve.codes(CODE, naics_or_sic)
 
 
 def _drop_renewals(sieve: Sieve) -> None:
@@ -89,7 +90,7 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
             "enterprise_id": rows["Primary Exporter"],
             "at": rows["Decision Date"],
             "region": mapped_rows(us_region, rows["Primary Exporter State Code"], rows["Primary Exporter City"]),
-            "industry": mapped(rows[CODE], naics_or_sic),
+            "industry": rows[CODE],
             "amount": rows[AMOUNT],
             "purpose": "export",
         }

@@ -166,6 +166,17 @@ def test_an_enterprise_that_is_known_keeps_its_facts_and_the_record_has_those_gi
     assert reading.case(service, SYSTEM, made.case_id).enterprise.employees == 1
 
 
+def test_less_that_is_said_later_of_a_known_enterprise_hides_nothing_of_what_is_known(service):
+    before = document(service, EnterpriseRow, ("E3", date(2022, 12, 31)))
+    made = list_need(
+        service, SYSTEM, ListingRequest.model_validate({"enterprise": {"enterprise_id": "E3"}, "need": NEED})
+    )
+    assert reading.case(service, SYSTEM, made.case_id).enterprise.as_of == date(2025, 1, 9)
+    with service.store.reading() as session:
+        known = queries.enterprise(session, "E3", NOON.date())
+    assert known.model_dump(mode="json", exclude_none=True) == before
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [

@@ -1,12 +1,14 @@
 """A store that cannot be used for a while: nothing is answered, nothing is lost, and later all goes on."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.desk import clockwork
+from api.desk import clockwork, identity
 from api.settings import Settings
 from api.store.desk_models import CaseRow
 from api.store.outages import StoreError
@@ -119,6 +121,20 @@ def test_a_page_says_so_in_the_visitors_language_and_is_there_again_later(app, t
         assert [one.partition("=")[0] for one in answer.headers.get_list("set-cookie")] == ["lang"]  # still signed in
         assert 'href="/desk?' in officer.page or 'href="/desk"' in officer.page  # to try again
     assert officer.get("/desk").status_code == 200
+
+
+def test_no_page_that_refuses_keeps_others_waiting_for_the_store(app, tokens, monkeypatch):
+    """Who it is refused to is looked up on a thread: on the event loop nobody else would be answered meanwhile."""
+    looked_up = []
+
+    def look_up(*_):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        looked_up.append(1)
+
+    monkeypatch.setattr(identity, "signed_in", look_up)
+    assert Visitor(app, tokens["wang.wei"]).get("/desk?q=%00").status_code == 404
+    assert looked_up == [1]
 
 
 def test_what_was_written_is_kept_on_the_page_that_says_so(app, tokens):

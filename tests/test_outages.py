@@ -95,6 +95,17 @@ def test_reading_writing_and_a_glance_say_so(store):
     assert store.glance(text("SELECT 1")) == 1
 
 
+def test_a_store_that_only_reads_since_another_took_its_place_is_an_outage_for_who_writes(client):
+    store = client.app.state.service.store
+    assert client.get("/readyz").status_code == 200
+    with databases.read_only(store):
+        refused(client.post("/v1/recommendations", json=ASKED))
+        with pytest.raises(StoreError, match=LATER):
+            desks.listed(client.app.state.service)
+        assert client.get("/readyz").status_code == 200
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+
+
 def setting(store, name):
     with store.reading() as session:
         return session.scalar(text(f"SHOW {name}"))

@@ -11,6 +11,8 @@ import pytest
 from fastapi.responses import StreamingResponse
 from sqlalchemy import update
 
+from api.desk.cursors import Place, pack
+from api.desk.queue import Sort
 from api.pages import exporting
 from api.pages.languages import language, local
 from api.store.desk_models import CaseRow
@@ -33,6 +35,16 @@ def test_nonsense_in_the_address_counts_as_not_asked(officer):
 
 def test_a_cursor_that_is_none_is_a_page_that_says_so(officer):
     assert officer.get("/desk?cursor=garbage").status_code == 422
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_page_whose_cases_are_all_done_is_the_first_one(officer, back):
+    left = officer.cases()
+    last = pack(Place(back, NOON.replace(tzinfo=None, year=2000 if back else 2100), "c"), Sort.DUE)
+    officer.get(f"/desk?cursor={last}&lang=en")
+    assert re.findall(r'href="/desk/cases/([^"?]+)"', officer.page) == left
+    officer.get(f"/desk?cursor={last}&q=nobody&lang=en")
+    assert officer.says("No case fits these filters")
 
 
 @pytest.mark.parametrize(

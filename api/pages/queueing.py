@@ -33,8 +33,12 @@ def get_queue(visit: SeeingVisit) -> Response:
     """A page of the queue."""
     asked = visit.request.query_params
     filters, sort, per = filters_of(asked), sort_of(asked), per_of(asked)
+    cursor = asked.get("cursor") or None
     with visit.service.store.reading() as session:
-        page = queue.page(session, visit.actor, visit.service.now(), filters, sort, per, asked.get("cursor") or None)
+        page = queue.page(session, visit.actor, visit.service.now(), filters, sort, per, cursor)
+        if cursor and not page.items:  # all cases from there on are done, those before it are not
+            cursor = None
+            page = queue.page(session, visit.actor, visit.service.now(), filters, sort, per)
         late = queue.overdue(session, visit.actor, visit.service.now(), filters)
         names = institutions(session, visit.actor)
     kept = kept_of(asked)
@@ -55,7 +59,7 @@ def get_queue(visit: SeeingVisit) -> Response:
         after=page.after and address("/desk", kept, cursor=page.after),
         before=page.before and address("/desk", kept, cursor=page.before),
         csv_href=address("/desk.csv", kept),
-        case_href=lambda case_id: address(f"/desk/cases/{case_id}", kept, page=asked.get("cursor", "")),
+        case_href=lambda case_id: address(f"/desk/cases/{case_id}", kept, page=cursor or ""),
         due=lambda item: due(item, visit.service.now()),
         local=local,
         months=lambda term: months(term, visit.language),

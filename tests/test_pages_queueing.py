@@ -33,6 +33,13 @@ def test_nonsense_in_the_address_counts_as_not_asked(officer):
     assert officer.says("Due first")
 
 
+@pytest.mark.parametrize("path", ["/desk", "/desk.csv"])
+def test_a_region_longer_than_any_is_nobody_s(commission, path):
+    answer = commission.get(f"{path}?region={'x' * 50_010}")
+    assert answer.status_code == 200
+    assert not any(need_id in answer.text for need_id in NEEDS)
+
+
 def test_a_cursor_that_is_none_is_a_page_that_says_so(officer):
     assert officer.get("/desk?cursor=garbage").status_code == 422
 

@@ -22,6 +22,7 @@ from matching.codes import Coded, Kind, Size
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 FEWEST: Final = queue.SIZES[0]
 LONGEST_SEARCH: Final = 100
+LONGEST_REGION: Final = 200  # as long as the store keeps one; SQLite refuses to look for what is very long
 SHOWS: Final = (Show.OPEN, Show.OVERDUE, Show.ENDED)
 KEPT: Final = ("show", "stage", "kind", "size", "region", "institution", "least", "most", "q", "sort", "per")
 SORTS: Final = (Sort.DUE, Sort.AMOUNT, Sort.CHANCE, Sort.OPENED)
@@ -87,7 +88,7 @@ def filters_of(asked: Mapping[str, str]) -> Filters:
         stage=stage if stage in stages_of(show) else None,
         kind=_code(Kind, asked.get("kind")),
         size=_code(Size, asked.get("size")),
-        region=asked.get("region") or None,
+        region=asked.get("region", "")[:LONGEST_REGION] or None,
         least=_whole(asked.get("least")),
         most=_whole(asked.get("most")),
         search=asked.get("q", "").strip()[:LONGEST_SEARCH],

@@ -11,11 +11,13 @@ import pytest
 from fastapi.responses import StreamingResponse
 from sqlalchemy import update
 
+from api.desk import queue
 from api.desk.cursors import Place, pack
 from api.desk.queue import Sort
 from api.pages import exporting
 from api.pages.languages import language, local
 from api.store.desk_models import CaseRow
+from api.store.outages import StoreError
 from tests.conftest import NOON
 from tests.visitors import NEEDS
 
@@ -105,6 +107,19 @@ def test_who_reads_the_csv_slowly_holds_no_connection(commission, app, monkeypat
     monkeypatch.setattr(exporting, "StreamingResponse", Watched)
     assert commission.get("/desk.csv").status_code == 200
     assert held == [0] * (1 + len(NEEDS))
+
+
+def test_a_csv_that_cannot_be_made_is_a_page_that_says_so(commission, monkeypatch):
+    export = queue.export
+
+    def cut_off(*given):
+        yield next(export(*given))
+        raise StoreError("gone for a moment")
+
+    monkeypatch.setattr(queue, "export", cut_off)
+    answer = commission.get("/desk.csv?lang=en")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert commission.says("The desk cannot be reached")
 
 
 def test_the_queue_as_csv_has_every_line_and_no_formula(commission, app):

@@ -415,6 +415,17 @@ def test_a_repeated_key_is_one_step(service, case, own):
     assert count(service, EventRow) == 2
 
 
+def test_a_repeated_key_answers_the_same_whatever_came_later(service, case, own):
+    other = officer(case.item.institution_id, "zhao")
+    first = decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1")
+    suggested = {"reasons": ["faster"], "product_id": "P1", "key": "form-2"}
+    second = decide(service, own, case.item.case_id, Step.SUGGEST, 2, **suggested)
+    listed(service, "N4")
+    decide(service, other, case.item.case_id, Step.CONTACT, 3)
+    assert decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1") == replace(first, repeated=True)
+    assert decide(service, own, case.item.case_id, Step.SUGGEST, 2, **suggested) == replace(second, repeated=True)
+
+
 def test_a_key_of_another_step_is_refused_and_actors_have_keys_of_their_own(service, case, own):
     decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1")
     with pytest.raises(ConflictError, match="the key was used for another step"):

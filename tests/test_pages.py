@@ -110,6 +110,16 @@ def test_a_session_ends_by_itself_and_says_so(officer, hands, app):
     assert officer.says("登录已失效。重新登录后将回到原页面。")
 
 
+def test_who_signs_out_after_the_session_has_ended_comes_to_sign_in_and_from_there_to_the_desk(officer, hands):
+    officer.get("/desk")
+    hands.at += timedelta(days=1)
+    answer = officer.post("/signout")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/signin?left=1")
+    officer.get(answer.headers["location"])
+    assert officer.hidden("next") == "/"
+    assert officer.sign_in("wang.wei").headers["location"] == "/"
+
+
 @pytest.mark.parametrize(("name", "target"), [("wang.wei", "/desk"), ("office", "/desk"), ("root", "/desk/accounts")])
 def test_everybody_starts_from_a_page_of_their_own(app, tokens, name, target):
     visitor = Visitor(app, tokens[name])

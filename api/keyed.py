@@ -17,8 +17,8 @@ from api.store import queries
 ANYBODY: Final = Actor("anybody", Role.PLATFORM, scopes=frozenset({Scope.RECOMMEND, Scope.READ}))
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `python -m api key add` printed it")
 Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-# Whether anybody could have a key, and there is something real to guard; in one query, since every request asks.
-_GUARDED: Final = select(and_(keys.GOOD.exists(), not_(func.coalesce(queries.SIMULATED.scalar_subquery(), false()))))
+# Whether there ever was a key, and there is something real to guard; in one query, since every request asks.
+_GUARDED: Final = select(and_(keys.MADE.exists(), not_(func.coalesce(queries.SIMULATED.scalar_subquery(), false()))))
 
 
 def keyed(scope: Scope) -> Callable[..., Actor]:

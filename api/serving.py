@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.store import queries
 from api.store.database import Store
+from api.store.outages import StoreError
 from matching.bundles import champion, promoted
 from matching.catalogue import Catalogue
 from matching.domain import Enterprise, Need, Product
@@ -81,6 +82,10 @@ class Serving:
                 return served
             try:
                 self._served = self._load(bundle, revision)
+            except StoreError:  # says nothing of the model or the catalogue: the next request tries them again
+                if served is None:
+                    raise
+                return served
             except Exception as error:
                 if served is None:
                     raise

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from sqlalchemy import event
 
 from api.loading import load
 from api.store.database import Store
@@ -92,6 +94,24 @@ def gone(store: Store) -> Iterator[None]:
                 yield
             finally:
                 connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
+
+
+@contextmanager
+def read_only(store: Store) -> Iterator[None]:
+    """Meanwhile the store's connections are to a database that only reads."""
+    only = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET default_transaction_read_only = on"}
+
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.execute(only[store.engine.dialect.name])
+        connection.commit()
+
+    event.listen(store.engine, "connect", prepare)
+    store.engine.dispose()
+    try:
+        yield
+    finally:
+        event.remove(store.engine, "connect", prepare)
+        store.engine.dispose()
 
 
 def fill(url: str, market: Path) -> None:

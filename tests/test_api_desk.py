@@ -105,6 +105,14 @@ def test_a_key_guards_no_simulated_market(client):
     problem(client.post("/v1/recommendations", json=ASKED), 401)
 
 
+def test_a_real_market_stays_guarded_when_its_last_key_is_revoked(client):
+    real(client)
+    headers = bearer(client, Scope.RECOMMEND)
+    revoke_key(store(client), client.app.state.service.now(), headers["Authorization"].split("_")[1])
+    for answer in (client.post("/v1/recommendations", json=ASKED), client.get("/v1/products")):
+        assert problem(answer, 401)["detail"].startswith("an API key is needed")
+
+
 @pytest.mark.parametrize("path", ["/v1/products", "/v1/products/P1", "/v1/enterprises/E1"])
 def test_what_is_read_needs_a_key_where_the_settings_say_always(market_database, tmp_path, bundle, path):
     settings = Settings(database_url=market_database, models=models_of(tmp_path, bundle), keys="always")

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.loading import load
 from api.store import queries
+from api.store.outages import StoreError
 from matching import tables
 from matching.bundles import POINTER
 from matching.domain import Product
@@ -177,6 +178,21 @@ def test_a_changed_catalogue_is_served_by_the_next_request(serve, tmp_path):
     assert (before["products"], after["products"]) == (7, 14)
     assert before["catalogue_version"] != after["catalogue_version"]
     assert "Q0" in {match["product_id"] for match in client.post("/v1/recommendations", json=GOOD).json()["matches"]}
+
+
+@pytest.mark.parametrize("cut_off", ["catalogue", "keep_catalogue"])
+def test_what_an_outage_kept_out_of_service_is_served_when_the_store_is_back(serve, challenger, monkeypatch, cut_off):
+    client = serve()
+    before = client.get("/readyz").json()["model_id"]
+    promote(client, challenger)
+
+    def fail(*_):
+        raise StoreError("gone for a moment")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queries, cut_off, fail)
+        assert client.get("/readyz").json()["model_id"] == before
+    assert client.get("/readyz").json()["model_id"] == challenger.name
 
 
 def test_an_unchanged_champion_and_catalogue_are_read_once(serve, monkeypatch):

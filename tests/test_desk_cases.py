@@ -166,6 +166,17 @@ def test_an_enterprise_that_is_known_keeps_its_facts_and_the_record_has_those_gi
     assert reading.case(service, SYSTEM, made.case_id).enterprise.employees == 1
 
 
+def test_less_that_is_said_later_of_a_known_enterprise_hides_nothing_of_what_is_known(service):
+    before = document(service, EnterpriseRow, ("E3", date(2022, 12, 31)))
+    made = list_need(
+        service, SYSTEM, ListingRequest.model_validate({"enterprise": {"enterprise_id": "E3"}, "need": NEED})
+    )
+    assert reading.case(service, SYSTEM, made.case_id).enterprise.as_of == date(2025, 1, 9)
+    with service.store.reading() as session:
+        known = queries.enterprise(session, "E3", NOON.date())
+    assert known.model_dump(mode="json", exclude_none=True) == before
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
@@ -402,6 +413,17 @@ def test_a_repeated_key_is_one_step(service, case, own):
     assert (first.repeated, again.repeated) == (False, True)
     assert (first.event_id, first.stage, first.version) == (again.event_id, again.stage, again.version)
     assert count(service, EventRow) == 2
+
+
+def test_a_repeated_key_answers_the_same_whatever_came_later(service, case, own):
+    other = officer(case.item.institution_id, "zhao")
+    first = decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1")
+    suggested = {"reasons": ["faster"], "product_id": "P1", "key": "form-2"}
+    second = decide(service, own, case.item.case_id, Step.SUGGEST, 2, **suggested)
+    listed(service, "N4")
+    decide(service, other, case.item.case_id, Step.CONTACT, 3)
+    assert decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1") == replace(first, repeated=True)
+    assert decide(service, own, case.item.case_id, Step.SUGGEST, 2, **suggested) == replace(second, repeated=True)
 
 
 def test_a_key_of_another_step_is_refused_and_actors_have_keys_of_their_own(service, case, own):

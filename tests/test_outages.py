@@ -1,13 +1,18 @@
 """A store that cannot be used for a while: nothing is answered, nothing is lost, and later all goes on."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.desk import clockwork
+from api.desk import cases, clockwork, identity, keys
 from api.settings import Settings
+from api.store import database
+from api.store.database import Store
 from api.store.desk_models import CaseRow
 from api.store.outages import StoreError
 from tests import databases, desks
@@ -90,6 +95,66 @@ def test_reading_writing_and_a_glance_say_so(store):
     assert store.glance(text("SELECT 1")) == 1
 
 
+def test_a_store_that_only_reads_since_another_took_its_place_is_an_outage_for_who_writes(client):
+    store = client.app.state.service.store
+    assert client.get("/readyz").status_code == 200
+    with databases.read_only(store):
+        refused(client.post("/v1/recommendations", json=ASKED))
+        with pytest.raises(StoreError, match=LATER):
+            desks.listed(client.app.state.service)
+        assert client.get("/readyz").status_code == 200
+    assert client.post("/v1/recommendations", json=ASKED).status_code == 201
+
+
+def setting(store, name):
+    with store.reading() as session:
+        return session.scalar(text(f"SHOW {name}"))
+
+
+def with_options(url, options):
+    return make_url(url).update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+def test_postgresql_is_waited_for_no_longer_than_sqlite_unless_its_url_says_so(postgres):
+    url = postgres.create()
+    store, other = Store(url), Store(with_options(url, "-c lock_timeout=7s -c work_mem=8MB"))
+    assert (setting(store, "lock_timeout"), setting(other, "lock_timeout")) == ("30s", "7s")
+    assert setting(other, "work_mem") == "8MB"
+    with store.engine.connect() as connection:
+        assert connection.connection.dbapi_connection.info.get_parameters()["connect_timeout"] == "10"
+    for one in (store, other):
+        one.close()
+
+
+def test_who_waits_for_a_case_that_another_holds_is_told_to_come_back(market_database, tmp_path, bundle, monkeypatch):
+    monkeypatch.setattr(database, "LOCKS", "-c lock_timeout=10ms")
+    monkeypatch.setattr(database, "PRAGMAS", ("busy_timeout=10",))
+    app = create_app(Settings(database_url=market_database, models=desks.models_of(tmp_path, bundle)))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        service = client.app.state.service
+        case_id = desks.listed(service).case_id
+        key = keys.add_key(service.store, service.now(), "platform", list(identity.Scope))
+        asked = {"json": {"step": "accept", "version": 1}, "headers": {"Authorization": f"Bearer {key}"}}
+        with service.store.writing() as session:
+            cases.locked(session, identity.SYSTEM, case_id)
+            refused(client.post(f"/v1/cases/{case_id}/steps", **asked))
+        assert client.post(f"/v1/cases/{case_id}/steps", **asked).status_code == 201
+
+
+def test_a_migration_waits_for_another_one_however_long_that_takes(postgres):
+    store = Store(with_options(postgres.create(), "-c lock_timeout=1ms"))
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+        with store.engine.begin() as another:
+            another.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": database.MIGRATING})
+            migrating = pool.submit(store.migrate)
+            while not migrating.done() and not another.scalar(waiting):
+                pass
+            another.execute(text("SELECT pg_sleep(0.1)"))  # longer than it would wait for anything else
+        migrating.result()
+    store.close()
+
+
 def test_what_is_wrong_with_a_row_is_no_outage(store):
     row = text("INSERT INTO catalogues (version) VALUES (NULL)")
     with pytest.raises(IntegrityError), store.writing() as session:
@@ -119,6 +184,20 @@ def test_a_page_says_so_in_the_visitors_language_and_is_there_again_later(app, t
         assert [one.partition("=")[0] for one in answer.headers.get_list("set-cookie")] == ["lang"]  # still signed in
         assert 'href="/desk?' in officer.page or 'href="/desk"' in officer.page  # to try again
     assert officer.get("/desk").status_code == 200
+
+
+def test_no_page_that_refuses_keeps_others_waiting_for_the_store(app, tokens, monkeypatch):
+    """Who it is refused to is looked up on a thread: on the event loop nobody else would be answered meanwhile."""
+    looked_up = []
+
+    def look_up(*_):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        looked_up.append(1)
+
+    monkeypatch.setattr(identity, "signed_in", look_up)
+    assert Visitor(app, tokens["wang.wei"]).get("/desk?q=%00").status_code == 404
+    assert looked_up == [1]
 
 
 def test_what_was_written_is_kept_on_the_page_that_says_so(app, tokens):

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from api.desk import cases, choosing, cursors, reading, reasons
+from api.desk.identity import Actor, Role
+from api.desk.stages import Step
 from api.pages import deciding, visits
 from api.pages.languages import language
 from api.pages.rendering import HEADERS
@@ -14,6 +16,7 @@ from api.pages.telling import OTHERWISE, TOLD, told
 from matching.errors import BundleError, Fault, InputError
 from tests.visitors import NEEDS, PASSWORD, Visitor
 
+WANG = Actor("wang.wei", Role.OFFICER, "I1")
 PRIVATE = ("/desk", "/desk.csv", "/desk/month", "/desk/accounts", "/desk/cases/x", "/desk/nothing")
 
 
@@ -105,6 +108,16 @@ def test_a_session_ends_by_itself_and_says_so(officer, hands, app):
     assert answer.headers["location"] == "/signin?next=%2Fdesk%3Fq%3DE1&expired=1"
     officer.get(answer.headers["location"])
     assert officer.says("登录已失效。重新登录后将回到原页面。")
+
+
+def test_who_signs_out_after_the_session_has_ended_comes_to_sign_in_and_from_there_to_the_desk(officer, hands):
+    officer.get("/desk")
+    hands.at += timedelta(days=1)
+    answer = officer.post("/signout")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/signin?left=1")
+    officer.get(answer.headers["location"])
+    assert officer.hidden("next") == "/"
+    assert officer.sign_in("wang.wei").headers["location"] == "/"
 
 
 @pytest.mark.parametrize(("name", "target"), [("wang.wei", "/desk"), ("office", "/desk"), ("root", "/desk/accounts")])
@@ -237,11 +250,26 @@ def granted(officer, **grant):
 def test_a_drawdown_is_proposed_as_it_was_granted_and_is_no_more_than_that(officer):
     case_id = granted(officer, amount="300000", rate="3.85")
     assert officer.says('name="amount" type="number" min="1" step="1" inputmode="numeric" value="300000"')
-    assert officer.says('step="0.001" inputmode="decimal" value="3.85"')
+    assert officer.says('step="any" inputmode="decimal" value="3.85"')
     assert officer.says("At most the CN¥300,000 granted.")
     assert officer.decide(case_id, "draw", amount="300001").status_code == 422
     assert officer.says("for a drawdown at most what was granted")
     assert officer.decide(case_id, "draw", amount="300000").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("rate_bp", "rate"),
+    [(372.25, "3.7225"), (1234.5678, "12.345678"), (400.0, "4"), (10_000.0, "100"), (0.07, "0.0007")],
+)
+def test_the_rate_of_a_grant_is_proposed_to_its_last_digit(officer, app, rate_bp, rate):
+    case_id = officer.cases()[0]
+    for step in ("accept", "contact", "apply"):
+        officer.decide(case_id, step)
+    cases.decide(app.state.service, WANG, case_id, Step.GRANT, 4, amount=300_000, rate_bp=rate_bp)
+    officer.get(f"/desk/cases/{case_id}")
+    assert officer.says(f'step="any" inputmode="decimal" value="{rate}"')
+    officer.post(f"/desk/cases/{case_id}", step="draw", version=officer.hidden("version"), rate=rate)
+    assert reading.case(app.state.service, WANG, case_id).events[-1].detail == {"rate_bp": rate_bp}
 
 
 def test_a_grant_states_its_amount_beside_what_is_needed(officer):

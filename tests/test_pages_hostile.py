@@ -93,6 +93,14 @@ def test_no_form_breaks_a_case_or_changes_it(client, session, item):
     assert reading.case(client.app.state.service, SYSTEM, item.case_id).item == item
 
 
+def test_no_character_0_that_is_hidden_in_others_breaks_a_case_or_changes_it(client, session, item):
+    client.cookies.set(COOKIE, session.token)
+    form = f"csrf={quote(session.csrf)}&%0%000step=x&step=decline&version=9&reasons=other&text=a%0%000b&key=%0%000"
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post(f"/desk/cases/{item.case_id}", content=form, headers=headers).status_code == 409
+    assert reading.case(client.app.state.service, SYSTEM, item.case_id).item == item
+
+
 def test_no_body_breaks_the_api(client, bearer, item):
     sent = [(path.replace("{case_id}", item.case_id), filled(body, word)) for path, body in BODIES for word in ODD]
     found = [(client.post(path, json=body, headers=bearer).status_code, body) for path, body in sent]

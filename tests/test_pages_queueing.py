@@ -11,9 +11,13 @@ import pytest
 from fastapi.responses import StreamingResponse
 from sqlalchemy import update
 
+from api.desk import queue
+from api.desk.cursors import Place, pack
+from api.desk.queue import Sort
 from api.pages import exporting
 from api.pages.languages import language, local
 from api.store.desk_models import CaseRow
+from api.store.outages import StoreError
 from tests.conftest import NOON
 from tests.visitors import NEEDS
 
@@ -31,8 +35,25 @@ def test_nonsense_in_the_address_counts_as_not_asked(officer):
     assert officer.says("Due first")
 
 
+@pytest.mark.parametrize("path", ["/desk", "/desk.csv"])
+def test_a_region_longer_than_any_is_nobody_s(commission, path):
+    answer = commission.get(f"{path}?region={'x' * 50_010}")
+    assert answer.status_code == 200
+    assert not any(need_id in answer.text for need_id in NEEDS)
+
+
 def test_a_cursor_that_is_none_is_a_page_that_says_so(officer):
     assert officer.get("/desk?cursor=garbage").status_code == 422
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_page_whose_cases_are_all_done_is_the_first_one(officer, back):
+    left = officer.cases()
+    last = pack(Place(back, NOON.replace(tzinfo=None, year=2000 if back else 2100), "c"), Sort.DUE)
+    officer.get(f"/desk?cursor={last}&lang=en")
+    assert re.findall(r'href="/desk/cases/([^"?]+)"', officer.page) == left
+    officer.get(f"/desk?cursor={last}&q=nobody&lang=en")
+    assert officer.says("No case fits these filters")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +107,19 @@ def test_who_reads_the_csv_slowly_holds_no_connection(commission, app, monkeypat
     monkeypatch.setattr(exporting, "StreamingResponse", Watched)
     assert commission.get("/desk.csv").status_code == 200
     assert held == [0] * (1 + len(NEEDS))
+
+
+def test_a_csv_that_cannot_be_made_is_a_page_that_says_so(commission, monkeypatch):
+    export = queue.export
+
+    def cut_off(*given):
+        yield next(export(*given))
+        raise StoreError("gone for a moment")
+
+    monkeypatch.setattr(queue, "export", cut_off)
+    answer = commission.get("/desk.csv?lang=en")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert commission.says("The desk cannot be reached")
 
 
 def test_the_queue_as_csv_has_every_line_and_no_formula(commission, app):

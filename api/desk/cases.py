@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -158,7 +158,10 @@ def locked(session: Session, actor: Actor, case_id: str) -> CaseRow:
 
 
 def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
-    """What a step with this key did before. Raises `ConflictError` where the key was another step's, or said more."""
+    """What a step with this key did before, whatever came later.
+
+    Raises `ConflictError` where the key was another step's, or said more.
+    """
     if taken.key is None:
         return None
     event = session.scalars(select(EventRow).where(*naming(EventRow, taken.key))).first()
@@ -169,7 +172,9 @@ def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
     following = select(CaseRow.case_id).where(CaseRow.need_id == case.need_id, CaseRow.opened_at == event.at)
     following = following.where(CaseRow.case_id != case.case_id)
     handed_on = taken.step in _ONWARD and session.scalars(following.limit(1)).first() is not None
-    return Decided(case.case_id, CaseStage(case.stage), case.version, event.event_id, True, handed_on)
+    until = select(func.count()).where(EventRow.case_id == case.case_id, EventRow.event_id <= event.event_id)
+    version = session.scalars(until).one()  # each event of a case, its first too, is a version
+    return Decided(case.case_id, CaseStage(event.to_stage), version, event.event_id, True, handed_on)
 
 
 def _same(event: EventRow, taken: Taken) -> bool:

@@ -140,15 +140,17 @@ def accounts(session: Session, actor: Actor) -> list[AccountShown]:
 def sign_in(service: Service, name: str, password: str) -> SignedIn:
     """A new session. Raises `SignInError`, the same one whatever was wrong; failures in a row lock the account.
 
-    The password is checked before the account's row is taken, the lock after: guesses at once are each counted.
+    The password is checked before the account's row is taken, the lock after: guesses at once are each counted. One
+    that was changed in between was not checked, so it neither admits nor counts.
     """
     now = plain(service.now())
     with service.store.reading() as session:
-        row = _account(session, name)
-    good = _verified(row, password)
+        seen = _account(session, name)
+    good = _verified(seen, password)
     with service.store.writing() as session:
         row = _account(session, name, locked=True)
-        if row is not None and _admits(service, row, good, now):
+        checked = seen is not None and row is not None and row.password_hash == seen.password_hash
+        if row is not None and checked and _admits(service, row, good, now):
             return _begin(service, session, row, now)
     raise SignInError(REFUSED)
 

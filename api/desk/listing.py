@@ -74,9 +74,11 @@ def _refuse_the_future(request: ListingRequest, today: date) -> None:
 def _keep(session: Session, enterprise: Enterprise, need: Need) -> None:
     """What the store knows already stays as it is: the record of the recommendation holds the facts that were given.
 
+    Of a known enterprise nothing is added either: a few facts of a later day would hide all that is known of it.
     Raises `ConflictError` where the need became known with other facts meanwhile.
     """
-    if session.get(EnterpriseRow, (enterprise.enterprise_id, enterprise.as_of)) is None:
+    dates = select(EnterpriseRow.as_of).where(EnterpriseRow.enterprise_id == enterprise.enterprise_id)
+    if session.scalars(dates.limit(1)).first() is None:
         queries.upsert(session, [enterprise])
     known = session.get(NeedRow, need.need_id)
     if known is None:

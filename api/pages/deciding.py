@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -149,7 +150,7 @@ def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Respon
         view=view,
         said=said,
         granted=granted,
-        sums={Step.GRANT: (view.item.amount, None), Step.DRAW: (granted.get("amount"), granted.get("rate_bp"))},
+        sums={Step.GRANT: (view.item.amount, None), Step.DRAW: (granted.get("amount"), _percent(granted))},
         marks=marks(view),
         events=[told(event, speaking, currency, _names(view, speaking)) for event in reversed(view.events)],
         due=lambda item: due(item, visit.service.now()),
@@ -172,6 +173,12 @@ def marks(view: CaseView) -> list[StepMark]:
 def _granted(view: CaseView) -> Mapping[str, Any]:
     """What the grant says, if there is one: `amount`, `rate_bp`."""
     return next((event.detail for event in view.events if event.step is Step.GRANT), {})
+
+
+def _percent(granted: Mapping[str, Any]) -> str | None:
+    """The rate granted, in percent and to its last digit, as a form's field takes it."""
+    rate_bp = granted.get("rate_bp")
+    return None if rate_bp is None else f"{(Decimal(str(rate_bp)) / BP).normalize():f}"
 
 
 def _names(view: CaseView, language: Language) -> dict[str, str]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from api.desk import identity
 from api.pages.refusing import PageRoute
 from api.pages.rendering import home, render, set_cookie
-from api.pages.visits import FormGiven, SignedVisit, VisitGiven, check_csrf, field, go, inside
+from api.pages.visits import FormGiven, VisitGiven, check_csrf, field, go, inside
 from api.refusals import ForbiddenError, SignInError
 from api.store import queries
 
@@ -58,10 +58,10 @@ def post_signin(visit: VisitGiven, form: FormGiven) -> Response:
 
 
 @router.post("/signout")
-def post_signout(visit: SignedVisit, form: FormGiven) -> Response:
-    """The session ends."""
-    check_csrf(visit, form)
+def post_signout(visit: VisitGiven, form: FormGiven) -> Response:
+    """The session ends; who has none any more is out already, and leads nobody back here after signing in."""
     if visit.session is not None:
+        check_csrf(visit, form)
         identity.sign_out(visit.service, visit.session.token)
     response = go("/signin?left=1")
     response.delete_cookie(identity.COOKIE, path="/")

@@ -22,6 +22,7 @@ from matching.codes import Coded, Kind, Size
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 FEWEST: Final = queue.SIZES[0]
 LONGEST_SEARCH: Final = 100
+LONGEST_REGION: Final = 200  # as long as the store keeps one; SQLite refuses to look for what is very long
 SHOWS: Final = (Show.OPEN, Show.OVERDUE, Show.ENDED)
 KEPT: Final = ("show", "stage", "kind", "size", "region", "institution", "least", "most", "q", "sort", "per")
 SORTS: Final = (Sort.DUE, Sort.AMOUNT, Sort.CHANCE, Sort.OPENED)
@@ -33,8 +34,12 @@ def get_queue(visit: SeeingVisit) -> Response:
     """A page of the queue."""
     asked = visit.request.query_params
     filters, sort, per = filters_of(asked), sort_of(asked), per_of(asked)
+    cursor = asked.get("cursor") or None
     with visit.service.store.reading() as session:
-        page = queue.page(session, visit.actor, visit.service.now(), filters, sort, per, asked.get("cursor") or None)
+        page = queue.page(session, visit.actor, visit.service.now(), filters, sort, per, cursor)
+        if cursor and not page.items:  # all cases from there on are done, those before it are not
+            cursor = None
+            page = queue.page(session, visit.actor, visit.service.now(), filters, sort, per)
         late = queue.overdue(session, visit.actor, visit.service.now(), filters)
         names = institutions(session, visit.actor)
     kept = kept_of(asked)
@@ -55,7 +60,7 @@ def get_queue(visit: SeeingVisit) -> Response:
         after=page.after and address("/desk", kept, cursor=page.after),
         before=page.before and address("/desk", kept, cursor=page.before),
         csv_href=address("/desk.csv", kept),
-        case_href=lambda case_id: address(f"/desk/cases/{case_id}", kept, page=asked.get("cursor", "")),
+        case_href=lambda case_id: address(f"/desk/cases/{case_id}", kept, page=cursor or ""),
         due=lambda item: due(item, visit.service.now()),
         local=local,
         months=lambda term: months(term, visit.language),
@@ -83,7 +88,7 @@ def filters_of(asked: Mapping[str, str]) -> Filters:
         stage=stage if stage in stages_of(show) else None,
         kind=_code(Kind, asked.get("kind")),
         size=_code(Size, asked.get("size")),
-        region=asked.get("region") or None,
+        region=asked.get("region", "")[:LONGEST_REGION] or None,
         least=_whole(asked.get("least")),
         most=_whole(asked.get("most")),
         search=asked.get("q", "").strip()[:LONGEST_SEARCH],

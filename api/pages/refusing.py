@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api.desk import identity
@@ -65,7 +66,7 @@ class PageRoute(APIRoute):
                 _check_address(request)
                 return secured(await inner(request))
             except Exception as error:
-                return secured(refused(request, error))
+                return secured(await run_in_threadpool(refused, request, error))  # it may wait for the store
 
         return handle
 

@@ -91,16 +91,17 @@ async def form_body(request: Request) -> Form:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise ForbiddenError("the form comes from another site")
     try:
-        fields = parse_qs(_without_zeros(body.decode()), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        sent = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         raise InputError("form", [Fault("form", f"is UTF-8 with at most {MOST_FIELDS} fields")]) from None
+    fields = {_without_zeros(name): [_without_zeros(value) for value in values] for name, values in sent.items()}
     request.state.form = fields
     return fields
 
 
-def _without_zeros(form: str) -> str:
-    """A form without the character 0, which PostgreSQL does not hold; no keyboard types one."""
-    return form.replace("%00", "").replace("\0", "")
+def _without_zeros(text: str) -> str:
+    """A text of a form without the character 0, which PostgreSQL does not hold; no keyboard types one."""
+    return text.replace("\0", "")
 
 
 FormGiven = Annotated[Form, Depends(form_body)]

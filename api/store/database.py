@@ -23,6 +23,8 @@ from matching.errors import Fault, InputError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
+LOCKS = "-c lock_timeout=30s"  # PostgreSQL would wait for ever; as long as `busy_timeout` is for SQLite
+CONNECTING = 10  # seconds until PostgreSQL counts as gone
 MIGRATING = 8021  # of PostgreSQL's advisory locks: replicas that start together migrate one after the other
 _encode = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -102,7 +104,9 @@ class Store:
 
 
 def _move(connection: Connection, revision: str) -> None:
+    """A migration waits for another one, and for tables in use, as long as these take."""
     if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": MIGRATING})
     move = command.downgrade if revision == "base" else command.upgrade
     move(migrations(connection), revision)
@@ -121,8 +125,10 @@ def migrations(connection: Connection) -> Config:
 
 
 def _engine(url: URL) -> Engine:
+    remote = url.get_backend_name() != "sqlite"
+    patience = _patience(url) if remote else {}
     try:
-        engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=remote, connect_args=patience)
     except (ImportError, NoSuchModuleError) as error:
         raise _refused(f"names an installed driver: {error}") from None
     if engine.dialect.name == "sqlite":
@@ -130,6 +136,13 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _patience(url: URL) -> dict[str, Any]:
+    """How long PostgreSQL is waited for; what its URL says goes before."""
+    given = url.normalized_query
+    options = " ".join((LOCKS, *given.get("options", ())))
+    return {"options": options} | ({} if "connect_timeout" in given else {"connect_timeout": CONNECTING})
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -3,16 +3,18 @@
 import inspect
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
+from api.app import create_app
 from api.desk import cases, choosing, cursors, reading, reasons
 from api.pages import deciding, visits
 from api.pages.languages import language
 from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
 from matching.errors import BundleError, Fault, InputError
-from tests.visitors import NEEDS, PASSWORD, Visitor
+from tests.visitors import NEEDS, PASSWORD, Visitor, copied
 
 PRIVATE = ("/desk", "/desk.csv", "/desk/month", "/desk/accounts", "/desk/cases/x", "/desk/nothing")
 
@@ -304,6 +306,41 @@ def test_another_own_product_can_be_suggested_with_a_reason(officer):
     assert not officer.says(f"→ {product}</p>")
     assert officer.says("Fits the amount better")
     assert f'<option value="{product}"' not in officer.page
+
+
+@pytest.fixture
+def lessor(prepared, hands, tmp_path):
+    """The officer of `I2`, where a model is in service: of its two products `P5` takes no such amount."""
+    made = create_app(copied(prepared[0], tmp_path), now=hands)
+    yield Visitor(made, prepared[1]["zhao.min"])
+    made.state.service.close()
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en", "Fails: Amount within the product's limits<"), ("zh-CN", "不符合：产品金额范围<")],
+)
+def test_beside_an_own_product_that_is_not_eligible_stand_the_rules_that_it_fails(lessor, lang, said):
+    lessor.get(f"/desk/cases/{lessor.cases()[0]}?lang={lang}")
+    own = unescape(lessor.page.split('id="own"')[1].split("</section>")[0])
+    assert own.count(said) == 1
+
+
+def test_the_case_of_a_product_suggested_by_hand_has_its_rules(lessor):
+    case_id = lessor.cases()[0]
+    lessor.decide(case_id, "suggest", product_id="P5", reasons=["asked"])
+    lessor.get(f"/desk/cases/{case_id}")
+    rules = unescape(lessor.page.split('id="rules"')[1].split("</section>")[0])
+    assert "1 rule fails." in rules
+    assert "Judged by the catalogue in service, as of the ranking's day." in rules
+
+
+def test_what_a_chance_is_worth_is_said_where_one_is_stated(officer, other):
+    officer.get(f"/desk/cases/{officer.cases()[0]}")
+    assert officer.says("The chance is right on average over many applications, not for one. Model ")
+    other.get(f"/desk/cases/{other.cases()[0]}")
+    assert not other.says("right on average")
+    assert other.says(">Model ")
 
 
 @pytest.mark.parametrize(

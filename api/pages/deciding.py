@@ -181,7 +181,7 @@ def _names(view: CaseView, language: Language) -> dict[str, str]:
 
 def _match_part(view: CaseView, fields: Mapping[str, str], language: Language) -> dict[str, Any]:
     match, basis = view.match, view.record.stack_basis
-    verdicts: list[Verdict] = sorted(match.verdicts if match else (), key=lambda one: WORST_FIRST.index(one.result))
+    verdicts: list[Verdict] = sorted(view.verdicts, key=lambda one: WORST_FIRST.index(one.result))
     stacks = [match.stack.best, *match.stack.others] if match and match.stack else []
     views = [figures.stack_view(stack, basis, language) for stack in stacks]
     counts = Counter(str(verdict.result) for verdict in verdicts)

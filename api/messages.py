@@ -39,12 +39,13 @@ EXAMPLE_BY_ID = {
 }
 EXAMPLE_LISTING = {
     "enterprise": EXAMPLE["enterprise"],
-    "need": {"need_id": "N-2026-17", "amount": 5000000, "term_months": 12, "purpose": "working_capital"},
+    "need": {"need_id": "N-2026-99", "amount": 5000000, "term_months": 12, "purpose": "working_capital"},
 }
+EXAMPLE_LISTING_BY_ID = {"need_id": "N000001"}  # ids are of the embedded market, so that the examples can be tried
 EXAMPLE_OUTCOME = {
     "key": "grant-2026-000123",
-    "need_id": "N-2026-17",
-    "product_id": "P-12",
+    "need_id": "N000002",
+    "product_id": "P058",
     "stage": "granted",
     "at": "2026-01-15",
     "amount": 4000000,

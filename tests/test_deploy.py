@@ -31,6 +31,11 @@ def test_a_replica_believes_the_balancer_that_it_was_asked_over_https_and_nobody
     assert "ports" not in SERVICES[name]
 
 
+@pytest.mark.parametrize("name", REPLICAS)
+def test_a_replica_has_the_time_to_compile_its_routines_before_it_counts_as_ill(name):
+    assert SERVICES[name]["healthcheck"]["start_period"] == "180s"
+
+
 def test_replicas_share_the_database_and_the_bundle_folder():
     urls = {SERVICES[name]["environment"]["MATCHING_DATABASE_URL"] for name in REPLICAS}
     assert len(urls) == 1

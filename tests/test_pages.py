@@ -299,7 +299,9 @@ def test_another_own_product_can_be_suggested_with_a_reason(officer):
     case_id = officer.cases()[0]
     officer.get(f"/desk/cases/{case_id}")
     product = next(p for p in ("P0", "P1", "P2", "P3") if f'<option value="{p}"' in officer.page)
-    officer.decide(case_id, "suggest", product_id=product, reasons=["fits_amount"])
+    answer = officer.decide(case_id, "suggest", product_id=product, reasons=["fits_amount"])
+    officer.get(answer.headers["location"])
+    assert officer.says("Saved: Another own product suggested.")
     officer.get(f"/desk/cases/{case_id}?lang=en")
     assert officer.says("Another own product suggested")
     assert re.search(r"<p class=\"small\">\w[^<→]* → \w[^<]*</p>", officer.page)
@@ -351,8 +353,9 @@ def test_what_a_chance_is_worth_is_said_where_one_is_stated(officer, other):
         ("decline", {"reasons": ["other"]}, "Say in your words what the other reason is."),
         ("decline", {"reasons": ["debt"], "text": "x" * 2001}, "The text has at most 2000 characters."),
         ("suggest", {"reasons": ["asked"]}, "Choose the product that you suggest."),
-        ("accept", {"amount": "much"}, "The amount is a whole number above 0."),
-        ("accept", {"amount": "0"}, "The amount is a whole number above 0."),
+        ("accept", {"amount": "much"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
+        ("accept", {"amount": "0"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
+        ("accept", {"amount": "9" * 20}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
         ("accept", {"rate": "nan"}, "The rate is a number from 0 to 100."),
         ("accept", {"amount": "5"}, "The amount is above 0 and at most "),
     ],
@@ -470,6 +473,7 @@ def test_a_form_of_an_ended_session_keeps_what_was_written(officer, hands):
             {"step": "grant", "version": "1", "amount": "123", "rate": "3.3"},
             "Record the grant\nAmount: 123\n3.3% a year",
         ),
+        ({"step": "draw", "version": "1", "amount": "123"}, "Record the drawdown\nAmount drawn: 123"),
         (
             {"step": "suggest", "version": "9", "product_id": "P1", "reasons": ["faster"]},
             "Suggest another of our products\nProduct: P1\nDecided sooner",

@@ -23,7 +23,7 @@ from api.pages.views import Said, StepMark
 from api.pages.visits import Form, FormGiven, SeeingVisit, Visit, check_csrf, field, go
 from api.store import queries
 from matching.codes import Result
-from matching.domain import Verdict
+from matching.domain import MAX_MONEY, Verdict
 from matching.errors import InputError, NotFoundError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -31,6 +31,7 @@ AHEAD: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
 FUNNEL: Final = tuple(stage for stage in CaseStage if LEGAL[stage] or stage is CaseStage.DRAWN)
 WORST_FIRST: Final = (Result.FAIL, Result.REVIEW, Result.PASS)
 BP: Final = 100
+DIGITS: Final = len(str(MAX_MONEY))
 ENDS: Final = {
     Step.DECLINE: marked(
         "This ends the case; the need goes on to another institution, if one is left. It cannot be undone."
@@ -97,7 +98,10 @@ def _wrong(said: Said, step: Step, language: Language) -> list[str]:
         (other and not said.text.strip(), language.say("Say in your words what the other reason is.")),
         (len(said.text) > LONGEST, language.say("The text has at most %(most)s characters.", most=LONGEST)),
         (step is Step.SUGGEST and not said.product_id, language.say("Choose the product that you suggest.")),
-        (bool(said.amount) and not _whole(said.amount), language.say("The amount is a whole number above 0.")),
+        (
+            bool(said.amount) and not _whole(said.amount),
+            language.say("The amount is a whole number above 0 and at most %(most)s.", most=language.number(MAX_MONEY)),
+        ),
         (step is Step.GRANT and not said.amount, language.say("State the amount that is granted.")),
         (bool(said.rate) and _rate_bp(said.rate) is None, language.say("The rate is a number from 0 to 100.")),
     )
@@ -123,7 +127,7 @@ def _decide(visit: Visit, case_id: str, form: Form, said: Said, step: Step) -> N
 
 def _whole(text: str) -> int | None:
     plain = text.replace(",", "")
-    return (int(plain) or None) if plain.isascii() and plain.isdecimal() and len(plain) < 16 else None
+    return (int(plain) or None) if plain.isascii() and plain.isdecimal() and len(plain) <= DIGITS else None
 
 
 def _rate_bp(text: str) -> float | None:
@@ -220,4 +224,5 @@ def _forms_part(visit: Visit) -> dict[str, Any]:
 
 def _saved(step: Step, language: Language) -> str:
     """What a step has made of the case."""
-    return language.say("Saved: %(step)s.", step=language.label(TO.get(step, step)))
+    said = language.label(TO[step]) if step in TO else language.say("Another own product suggested")
+    return language.say("Saved: %(step)s.", step=said)

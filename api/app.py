@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,6 +19,8 @@ from api.service import Service, utc_now
 from api.serving import Serving
 from api.settings import Settings
 from api.store.database import Store
+from matching.bundles import promoted
+from matching.compiled import anything_compiled
 from matching.errors import BundleError
 
 DESCRIPTION = """Ranks the financing products of many institutions for a manufacturing enterprise's need.
@@ -57,7 +59,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
     pages.install(app)
     install_viewer(app)
     app.bodies = (RecommendationRequest, ReadinessRequest, ListingRequest, OutcomeRequest, StepRequest)
-    _warm(service.serving)
+    _warm(service)
     return app
 
 
@@ -76,9 +78,12 @@ def _version() -> str:
         return "0"
 
 
-def _warm(serving: Serving) -> None:
+def _warm(service: Service) -> None:
     """The first request finds the model read; a service without one starts all the same and says what is missing."""
+    with suppress(BundleError):
+        if promoted(service.settings.models) and not anything_compiled():
+            _log.info("loading the model: after an installation routines are compiled first, about a minute")
     try:
-        serving.matcher()
+        service.serving.matcher()
     except BundleError as error:
         _log.warning("not ready: %s", error)

@@ -1,10 +1,13 @@
 """What goes over the wire for a recommendation, beside the domain's own entities."""
 
 from datetime import date, datetime
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from matching.codes import Order
+from api.desk.reasons import OverrideReason, choices
+from api.desk.stages import CLOCKS_OWN, Step
+from matching.codes import DeclineReason, Order
 from matching.domain import MAX_MONEY, Day, Enterprise, Entity, Fix, Id, Kind, Match, Need, Outcome, Product
 from matching.exposure import Exposure
 from matching.financing import StackBasis, Stacks
@@ -36,12 +39,13 @@ EXAMPLE_BY_ID = {
 }
 EXAMPLE_LISTING = {
     "enterprise": EXAMPLE["enterprise"],
-    "need": {"need_id": "N-2026-17", "amount": 5000000, "term_months": 12, "purpose": "working_capital"},
+    "need": {"need_id": "N-2026-99", "amount": 5000000, "term_months": 12, "purpose": "working_capital"},
 }
+EXAMPLE_LISTING_BY_ID = {"need_id": "N000001"}  # ids are of the embedded market, so that the examples can be tried
 EXAMPLE_OUTCOME = {
     "key": "grant-2026-000123",
-    "need_id": "N-2026-17",
-    "product_id": "P-12",
+    "need_id": "N000002",
+    "product_id": "P058",
     "stage": "granted",
     "at": "2026-01-15",
     "amount": 4000000,
@@ -140,12 +144,29 @@ class OutcomeAnswer(Entity):
     repeated: bool = Field(description="True where this key was sent before: nothing was done")
 
 
+STEPS: Final = tuple(step.value for step in Step if step not in CLOCKS_OWN)
+_REASONS: Final = tuple(dict.fromkeys(str(reason) for kind in (DeclineReason, OverrideReason) for reason in kind))
+_DECLINING, _SUGGESTING = (", ".join(choices(step)) for step in (Step.DECLINE, Step.SUGGEST))
+# The desk itself refuses what is none of these, and names those that there are: the schema only says so beforehand.
+Reason = Annotated[str, Field(json_schema_extra={"enum": list(_REASONS)})]
+
+
 class StepRequest(Entity):
     """A step of a case, as whoever is bound to its institution takes it."""
 
-    step: str = Field(max_length=16, examples=["accept"])
+    step: str = Field(
+        max_length=16,
+        examples=["accept"],
+        json_schema_extra={"enum": list(STEPS)},
+        description="Which are legal now the case's `legal` says",
+    )
     version: int = Field(ge=1, le=10**9, description="The case's version as it was read")
-    reasons: tuple[str, ...] = Field(default=(), max_length=4, description="Codes: to decline or to suggest another")
+    reasons: tuple[Reason, ...] = Field(
+        default=(),
+        max_length=4,
+        description=f"One to four codes to decline ({_DECLINING}; or {DeclineReason.WITHDRAWN} alone: then the case is "
+        f"withdrawn) or to suggest another product ({_SUGGESTING}); none for other steps",
+    )
     text: str = Field(default="", max_length=2000)
     product_id: Id | None = Field(default=None, description="The product to suggest instead")
     amount: int | None = Field(default=None, gt=0, le=MAX_MONEY, description="What was granted or drawn")

@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
@@ -30,7 +30,7 @@ from api.store.models import RecommendationRow
 from matching.advice import advise
 from matching.catalogue import Catalogue
 from matching.codes import Order
-from matching.domain import Enterprise, Fix, Match, Need, Product
+from matching.domain import Enterprise, Fix, Match, Need, Product, Verdict
 from matching.errors import BundleError, Fault, InputError
 from matching.features import FEATURES
 from matching.financing import Financing
@@ -195,21 +195,33 @@ def _fixes(matcher: Matcher, asked: Asked) -> tuple[ProductFix, ...] | None:
     return tuple(ProductFix(**vars(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
 
 
-def own_fixes(service: Service, asked: Asked, institution_id: str) -> tuple[ProductFix, ...]:
-    """What would make an institution's own failing products eligible, by the catalogue in service; least effort first.
+@dataclass(frozen=True)
+class Judged:
+    """What the catalogue in service says of an institution's products: verdicts by id, what to fix by least effort."""
+
+    verdicts: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
+    fixes: tuple[ProductFix, ...] = ()
+
+
+def own_judged(service: Service, asked: Asked, institution_id: str) -> Judged:
+    """What an institution's own products pass and fail, and what would make the failing ones eligible.
 
     Nothing while there is no model in service.
     """
     try:
         matcher = service.serving.matcher()
     except BundleError:
-        return ()
+        return Judged()
     catalogue = matcher.catalogue
     known = catalogue.known_as_of(asked.as_of)
     own = known[catalogue.institution_ids[known] == institution_id]
     row_of = dict(zip(catalogue.ids[own].tolist(), own.tolist(), strict=True))
-    found = fixes_of(matcher.rulebook.judge(asked.enterprise, asked.need, asked.as_of, own))[:FIXES]
-    return tuple(ProductFix(**vars(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
+    judged = matcher.rulebook.judge(asked.enterprise, asked.need, asked.as_of, own)
+    found = fixes_of(judged)[:FIXES]
+    return Judged(
+        {product_id: judged.of(i) for i, product_id in enumerate(row_of)},
+        tuple(ProductFix(**vars(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found),
+    )
 
 
 def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:

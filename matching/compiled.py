@@ -33,6 +33,11 @@ def forget_outdated(package: Path) -> None:
             _forget(kept, name, _digest(sources, _reached(name, imports)))
 
 
+def anything_compiled(package: Path = Path(__file__).parent) -> bool:
+    """Whether any kernel lies compiled beside its module; after an installation none does."""
+    return any((package / "__pycache__").glob("*.nbi"))
+
+
 def imported(source: bytes) -> set[str]:
     """The modules of this library that a source imports at its top."""
     found = (module or names for module, names in _IMPORTS.findall(source))

@@ -12,7 +12,7 @@ from matching.domain import Code, Day, Enterprise, Entity, Id, Text, fact
 from matching.facts import Known, own_facts
 from matching.reference import programmes as dated
 from matching.reference.programmes import Rung
-from matching.requirements import Passage, Requirement, required, within, worst
+from matching.requirements import Passage, Requirement, required, waiting, within, worst
 
 RULES: Final = "ladder_rules"
 
@@ -102,6 +102,7 @@ def _advice(rung: Rung, step: Step) -> tuple[str, str]:
         zh.append(f"须达到：{'；'.join(one.message_zh for one in lacking)}")
         en.append(f"reach first: {'; '.join(within(one.message_en) for one in lacking)}")
     if unknown:
-        zh.append(f"须补充资料：{'；'.join(one.message_zh for one in unknown)}")
-        en.append(f"state first: {'; '.join(within(one.message_en) for one in unknown)}")
+        told = [waiting(one) for one in unknown]
+        zh.append(f"须补充资料：{'；'.join(in_zh for in_zh, _ in told)}")
+        en.append(f"state first: {'; '.join(in_en for _, in_en in told)}")
     return "。".join([*zh, rung.step_zh]), ". Then ".join([*en, rung.step_en])

@@ -53,20 +53,35 @@ def within(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:] if sentence[1] == " " or sentence[1].islower() else sentence
 
 
-def _in_english(options: Sequence[Sequence[Verdict]]) -> str:
-    told = "; or ".join(" and ".join(within(one.message_en) for one in option) for option in options)
-    return told[0].upper() + told[1:]
+def waiting(asked: Requirement) -> tuple[str, str]:
+    """What is still to be stated of a requirement that is to be reviewed, in zh and en, in the midst of a sentence.
+
+    An option with a figure that is known and fails is settled: stating the rest of it would not help.
+    """
+    options: dict[str, list[Verdict]] = {}
+    for one in asked.verdicts:
+        _, option, _ = one.rule.rsplit(".", 2)  # REQUIREMENT.OPTION.FIELD
+        options.setdefault(option, []).append(one)
+    open_ = [option for option in options.values() if worst(one.result for one in option) is Result.REVIEW]
+    return _told([[one for one in option if one.result is Result.REVIEW] for option in open_])
+
+
+def _told(options: Sequence[Sequence[Verdict]]) -> tuple[str, str]:
+    zh = "；或".join("且".join(one.message_zh for one in option) for option in options)
+    en = "; or ".join(" and ".join(within(one.message_en) for one in option) for option in options)
+    return zh, en
 
 
 def _requirement(name: str, rows: Sequence[Found]) -> Requirement:
     names = dict.fromkeys(one.option for one, _ in rows)
     options = [[found for one, found in rows if one.option == option] for option in names]
     criteria = [one for one, _ in rows]
+    zh, en = _told(options)
     return Requirement(
         requirement=name,
         result=min((worst(one.result for one in option) for option in options), key=WORST.__getitem__),
-        message_zh="；或".join("且".join(one.message_zh for one in option) for option in options),
-        message_en=_in_english(options),
+        message_zh=zh,
+        message_en=en[0].upper() + en[1:],
         trust=max((one.trust for one in criteria), key=list(Trust).index),
         valid_from=max(one.valid_from for one in criteria),
         valid_to=min((one.valid_to for one in criteria if one.valid_to), default=None),

@@ -241,8 +241,15 @@ def described(folder: Path) -> dict[str, Any]:
         about = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(str(path), [Fault("tables.json", f"is JSON: {error}")]) from None
-    if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
-        raise InputError(str(path), [Fault("format", f"is {FORMAT}: import or simulate the tables again")])
+    if not isinstance(about, dict):
+        about = {}
+    found = about.pop("format", None)
+    if found is None:
+        by_hand = f'tables written by hand need {{"format": {FORMAT}}} here; import or simulate others again'
+        raise InputError(str(path), [Fault("format", f"is {FORMAT}: {by_hand}")])
+    if found != FORMAT:
+        rule = f"is {FORMAT}, not {found!r}: import or simulate the tables again"
+        raise InputError(str(path), [Fault("format", rule)])
     faults = [Fault(name, "is no fact of tables") for name in about if name not in ABOUT]
     kinds = {str: "is text", bool: "is true or false"}
     faults += [

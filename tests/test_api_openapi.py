@@ -2,11 +2,24 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from api.messages import EXAMPLE, EXAMPLE_BY_ID, EXAMPLE_READINESS, ReadinessRequest, RecommendationRequest
+from api.desk.reasons import choices
+from api.desk.stages import Step
+from api.messages import (
+    EXAMPLE,
+    EXAMPLE_BY_ID,
+    EXAMPLE_LISTING,
+    EXAMPLE_LISTING_BY_ID,
+    EXAMPLE_OUTCOME,
+    EXAMPLE_READINESS,
+    ReadinessRequest,
+    RecommendationRequest,
+)
 
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PROBLEM = "application/problem+json"
 
 
@@ -94,6 +107,32 @@ def test_the_example_of_readiness_is_answered(client):
 def test_the_example_by_value_is_answered(client):
     example = json.loads(json.dumps(EXAMPLE)) | {"as_of": "2025-01-10"}
     assert client.post("/v1/recommendations", json=example).status_code == 201
+
+
+def test_the_examples_name_what_the_embedded_market_has_and_the_tour_does_not_use(schema, simulated):
+    known = {
+        "enterprise_id": set(simulated.enterprises["enterprise_id"]),
+        "product_id": set(simulated.products["product_id"]),
+        "institution_id": set(simulated.institutions["institution_id"]),
+        "need_id": set(simulated.needs["need_id"]),
+    }
+    named = [(EXAMPLE_LISTING_BY_ID, "need_id"), (EXAMPLE_OUTCOME, "need_id"), (EXAMPLE_OUTCOME, "product_id")]
+    found = [(name, example[name]) for example, name in [*named, (EXAMPLE_BY_ID, "enterprise_id")]]
+    parameters = [one for _, _, operation in operations(schema) for one in operation.get("parameters", [])]
+    found += [(one["name"], one["schema"]["examples"][0]) for one in parameters if one["name"] in known]
+    assert len(found) > 6
+    assert [(name, value) for name, value in found if value not in known[name]] == []
+    assert EXAMPLE_LISTING_BY_ID["need_id"] != EXAMPLE_OUTCOME["need_id"]  # no case that the outcome would be a step of
+    assert EXAMPLE_LISTING["need"]["need_id"] not in known["need_id"]
+    assert EXAMPLE_LISTING["need"]["need_id"] not in README
+
+
+def test_a_step_names_those_that_can_be_taken_and_the_reasons_that_they_take(schema):
+    asked = schema["components"]["schemas"]["StepRequest"]["properties"]
+    assert asked["step"]["enum"] == ["accept", "contact", "apply", "grant", "draw", "suggest", "decline", "withdraw"]
+    reasons = {reason.value for step in (Step.DECLINE, Step.SUGGEST) for reason in choices(step)}
+    assert set(asked["reasons"]["items"]["enum"]) == reasons | {"withdrawn"}
+    assert all(reason in asked["reasons"]["description"] for reason in reasons)
 
 
 def test_the_fields_carry_both_languages_and_their_units(schema):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
+from api import app
 from api.app import create_app
 from api.loading import load
 from api.store import queries
@@ -217,6 +218,21 @@ def test_a_forest_that_only_lightgbm_scores_is_served_but_not_explained(serve, t
     refused = client.post("/v1/recommendations", json=GOOD | {"explain": True})
     assert refused.status_code == 503
     assert "its forest cannot be explained; train it with trees that can" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(("compiled", "promoted", "lines"), [(False, True, 1), (True, True, 0), (False, False, 0)])
+def test_a_first_start_says_that_routines_are_compiled_before_it_loads_the_model(
+    deploy, caplog, monkeypatch, compiled, promoted, lines
+):
+    settings = deploy(promoted=promoted)
+    monkeypatch.setattr(app, "anything_compiled", lambda: compiled)
+    caplog.clear()
+    with caplog.at_level("INFO", "api"):
+        create_app(settings).state.service.close()
+    said = [record.message for record in caplog.records if record.name == "api"]
+    assert sum("routines are compiled first, about a minute" in line for line in said) == lines
+    assert [line.split(":")[0] for line in said][lines] == ("in service" if promoted else "no model is in service")
+    assert lines == 0 or said[0].startswith("loading the model: ")
 
 
 def test_no_recommendation_waits_for_a_routine_to_be_compiled(deploy):

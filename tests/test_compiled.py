@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from matching.compiled import forget_outdated, imported
+from matching.compiled import anything_compiled, forget_outdated, imported
 from tests import test_architecture as house
 
 MATCHING = Path(__file__).parent.parent / "matching"
@@ -64,6 +64,12 @@ def test_a_file_that_was_only_touched_changes_nothing(package):
     (package / "plain.py").touch()
     forget_outdated(package)
     assert compiled(package) == ["alone", "kernel"]
+
+
+def test_after_an_installation_nothing_is_compiled(package):
+    assert anything_compiled(package)
+    shutil.rmtree(package / "__pycache__")
+    assert not anything_compiled(package)
 
 
 def test_kernels_that_no_note_speaks_of_are_forgotten(package):

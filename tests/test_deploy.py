@@ -22,7 +22,18 @@ def test_there_are_a_database_two_replicas_and_a_balancer():
 
 @pytest.mark.parametrize("name", REPLICAS)
 def test_a_replica_is_set_up_by_known_settings_alone(name):
-    assert set(SERVICES[name]["environment"]) <= set(variables().values())
+    assert set(SERVICES[name]["environment"]) <= {*variables().values(), "FORWARDED_ALLOW_IPS"}
+
+
+@pytest.mark.parametrize("name", REPLICAS)
+def test_a_replica_believes_the_balancer_that_it_was_asked_over_https_and_nobody_else_reaches_it(name):
+    assert SERVICES[name]["environment"]["FORWARDED_ALLOW_IPS"] == "*"
+    assert "ports" not in SERVICES[name]
+
+
+@pytest.mark.parametrize("name", REPLICAS)
+def test_a_replica_has_the_time_to_compile_its_routines_before_it_counts_as_ill(name):
+    assert SERVICES[name]["healthcheck"]["start_period"] == "180s"
 
 
 def test_replicas_share_the_database_and_the_bundle_folder():

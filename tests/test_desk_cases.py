@@ -21,7 +21,7 @@ from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
 from matching.codes import Stage
-from matching.errors import InputError, NotFoundError
+from matching.errors import BundleError, InputError, NotFoundError
 from tests.desks import ADMINISTRATOR, COMMISSION, NOON, listed, officer, walk
 
 FIRM = {
@@ -361,6 +361,40 @@ def test_an_officer_suggests_another_own_product_with_a_coded_reason(service, ca
     assert found.match.product_id == chosen
     first = case.item.product_id
     assert found.events[-1].detail == {"from": first, "from_rank": 1, "to": chosen, "to_rank": other.rank}
+
+
+def lease(service):
+    """A case of `I2`, whose other product `P5` takes no such amount."""
+    given = {"enterprise": FIRM, "need": NEED | {"kinds": ["leasing"]}}
+    case_id = list_need(service, SYSTEM, ListingRequest.model_validate(given)).case_id
+    return reading.case(service, officer("I2"), case_id)
+
+
+def test_a_case_says_which_rules_keep_an_own_product_out_and_judges_no_other_s(service):
+    case = lease(service)
+    failing = {one.product.product_id: [verdict.rule for verdict in one.failing] for one in case.products}
+    assert failing == {"P4": [], "P5": ["amount"]}
+    assert case.verdicts == case.match.verdicts
+
+
+def test_a_case_of_a_product_that_was_suggested_by_hand_says_what_its_rules_find(service):
+    case_id = lease(service).item.case_id
+    walk(service, officer("I2"), case_id, Step.SUGGEST, product_id="P5", reasons=["asked"])
+    found = reading.case(service, officer("I2"), case_id)
+    assert found.match is None
+    assert [verdict.rule for verdict in found.verdicts if verdict.result == "fail"] == ["amount"]
+    assert {"dates", "region"} <= {verdict.rule for verdict in found.verdicts}
+
+
+def test_without_a_model_in_service_no_own_product_is_judged(service, monkeypatch):
+    def none():
+        raise BundleError("no model is in service")
+
+    case_id = lease(service).item.case_id
+    monkeypatch.setattr(service.serving, "matcher", none)
+    found = reading.case(service, officer("I2"), case_id)
+    assert [one.failing for one in found.products] == [(), ()]
+    assert found.verdicts == found.match.verdicts != ()
 
 
 @pytest.mark.parametrize("product_id", [None, "P-none", "same", "P4"])

@@ -3,9 +3,11 @@
 import inspect
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
+from api.app import create_app
 from api.desk import cases, choosing, cursors, reading, reasons
 from api.desk.identity import Actor, Role
 from api.desk.stages import Step
@@ -14,7 +16,7 @@ from api.pages.languages import language
 from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
 from matching.errors import BundleError, Fault, InputError
-from tests.visitors import NEEDS, PASSWORD, Visitor
+from tests.visitors import NEEDS, PASSWORD, Visitor, copied
 
 WANG = Actor("wang.wei", Role.OFFICER, "I1")
 PRIVATE = ("/desk", "/desk.csv", "/desk/month", "/desk/accounts", "/desk/cases/x", "/desk/nothing")
@@ -325,13 +327,50 @@ def test_another_own_product_can_be_suggested_with_a_reason(officer):
     case_id = officer.cases()[0]
     officer.get(f"/desk/cases/{case_id}")
     product = next(p for p in ("P0", "P1", "P2", "P3") if f'<option value="{p}"' in officer.page)
-    officer.decide(case_id, "suggest", product_id=product, reasons=["fits_amount"])
+    answer = officer.decide(case_id, "suggest", product_id=product, reasons=["fits_amount"])
+    officer.get(answer.headers["location"])
+    assert officer.says("Saved: Another own product suggested.")
     officer.get(f"/desk/cases/{case_id}?lang=en")
     assert officer.says("Another own product suggested")
     assert re.search(r"<p class=\"small\">\w[^<→]* → \w[^<]*</p>", officer.page)
     assert not officer.says(f"→ {product}</p>")
     assert officer.says("Fits the amount better")
     assert f'<option value="{product}"' not in officer.page
+
+
+@pytest.fixture
+def lessor(prepared, hands, tmp_path):
+    """The officer of `I2`, where a model is in service: of its two products `P5` takes no such amount."""
+    made = create_app(copied(prepared[0], tmp_path), now=hands)
+    yield Visitor(made, prepared[1]["zhao.min"])
+    made.state.service.close()
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en", "Fails: Amount within the product's limits<"), ("zh-CN", "不符合：产品金额范围<")],
+)
+def test_beside_an_own_product_that_is_not_eligible_stand_the_rules_that_it_fails(lessor, lang, said):
+    lessor.get(f"/desk/cases/{lessor.cases()[0]}?lang={lang}")
+    own = unescape(lessor.page.split('id="own"')[1].split("</section>")[0])
+    assert own.count(said) == 1
+
+
+def test_the_case_of_a_product_suggested_by_hand_has_its_rules(lessor):
+    case_id = lessor.cases()[0]
+    lessor.decide(case_id, "suggest", product_id="P5", reasons=["asked"])
+    lessor.get(f"/desk/cases/{case_id}")
+    rules = unescape(lessor.page.split('id="rules"')[1].split("</section>")[0])
+    assert "1 rule fails." in rules
+    assert "Judged by the catalogue in service, as of the ranking's day." in rules
+
+
+def test_what_a_chance_is_worth_is_said_where_one_is_stated(officer, other):
+    officer.get(f"/desk/cases/{officer.cases()[0]}")
+    assert officer.says("The chance is right on average over many applications, not for one. Model ")
+    other.get(f"/desk/cases/{other.cases()[0]}")
+    assert not other.says("right on average")
+    assert other.says(">Model ")
 
 
 @pytest.mark.parametrize(
@@ -342,8 +381,9 @@ def test_another_own_product_can_be_suggested_with_a_reason(officer):
         ("decline", {"reasons": ["other"]}, "Say in your words what the other reason is."),
         ("decline", {"reasons": ["debt"], "text": "x" * 2001}, "The text has at most 2000 characters."),
         ("suggest", {"reasons": ["asked"]}, "Choose the product that you suggest."),
-        ("accept", {"amount": "much"}, "The amount is a whole number above 0."),
-        ("accept", {"amount": "0"}, "The amount is a whole number above 0."),
+        ("accept", {"amount": "much"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
+        ("accept", {"amount": "0"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
+        ("accept", {"amount": "9" * 20}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
         ("accept", {"rate": "nan"}, "The rate is a number from 0 to 100."),
         ("accept", {"amount": "5"}, "The amount is above 0 and at most "),
     ],
@@ -461,6 +501,7 @@ def test_a_form_of_an_ended_session_keeps_what_was_written(officer, hands):
             {"step": "grant", "version": "1", "amount": "123", "rate": "3.3"},
             "Record the grant\nAmount: 123\n3.3% a year",
         ),
+        ({"step": "draw", "version": "1", "amount": "123"}, "Record the drawdown\nAmount drawn: 123"),
         (
             {"step": "suggest", "version": "9", "product_id": "P1", "reasons": ["faster"]},
             "Suggest another of our products\nProduct: P1\nDecided sooner",

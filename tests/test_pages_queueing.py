@@ -85,6 +85,7 @@ def test_ended_cases_say_when_they_ended_under_a_heading_of_their_own(officer):
     officer.decide(case_id, "withdraw")
     officer.get("/desk?show=ended&lang=en")
     assert officer.says("<h1>Ended</h1>")
+    assert officer.says('<caption class="hidden">Cases, Last change first</caption>')
     assert officer.says(f'data-label="Ended on"><time datetime="{NOON.isoformat()}">Jan 10, 2025')
     row = next(csv.DictReader(StringIO(officer.get("/desk.csv?show=ended&lang=en").text.removeprefix("\ufeff"))))
     assert row["Ended on"] == f"{local(NOON):%Y-%m-%d %H:%M}"
@@ -140,6 +141,13 @@ def test_the_csv_is_in_the_page_s_language(commission):
         (kind, "Suggested", "") for kind in ("Credit", "Bond", "Leasing")
     }
     assert rows[0]["Due"] == f"{local(NOON + timedelta(days=1)):%Y-%m-%d %H:%M}"
+
+
+def test_times_of_arrival_have_a_heading_of_their_own_and_the_table_a_caption_in_the_page_s_marks(commission):
+    rows = list(csv.DictReader(StringIO(commission.get("/desk.csv?lang=zh-CN").text.removeprefix("\ufeff"))))
+    assert rows[0]["推送时间"] == f"{local(NOON):%Y-%m-%d %H:%M}"
+    commission.get("/desk?lang=zh-CN")
+    assert commission.says('<caption class="hidden">事项，时限从近到远</caption>')
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(A1)", "＝1+1", "＠a", "a\"b,c'd", "重庆厂"])

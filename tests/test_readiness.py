@@ -217,6 +217,24 @@ def test_the_next_step_says_what_to_reach_and_what_to_state_first():
     assert found.step_zh.startswith("须达到：Ⅰ类知识产权不少于4项。须补充资料：专精特新评价得分不低于60分。")
 
 
+def test_the_next_step_asks_for_no_figure_that_is_known_and_fails():
+    found = readiness(enterprise(tiers=None, innovation_score=59.3, size="small"), NEW)
+    assert found.step_en.startswith(
+        "state first: a high-tech enterprise; or new equity of at least 5 million yuan. Then"
+    )
+    assert found.step_zh.startswith("须补充资料：高新技术企业；或新增股权融资不低于500万元。")
+
+
+def test_an_option_that_a_known_figure_has_settled_is_not_asked_for_the_rest_of_it():
+    facts = {"revenue": 80 * MILLION, "rd_spend": None, "new_equity": 0, "rd_staff_share": None}
+    found = readiness(enterprise(**GIANT | facts), OLD)
+    assert found.step_en.startswith("state first: ")
+    assert "R&D of at least 6% of revenue" in found.step_en
+    assert "R&D staff" not in found.step_en
+    assert "R&D of at least 30 million yuan" not in found.step_en
+    assert "revenue of at least" not in found.step_en
+
+
 def test_who_is_ready_is_told_to_apply_and_who_is_listed_that_the_ladder_ends():
     assert readiness(enterprise(**GIANT), NEW).step_en == "apply in the year's round of little giants"
     assert readiness(enterprise(tiers=["listed"]), NEW).step_en == "the ladder is climbed"

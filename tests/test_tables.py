@@ -338,9 +338,9 @@ def test_a_folder_in_place_of_a_file_is_refused(full, tmp_path):
     ("text", "message"),
     [
         ("", "tables.json: is JSON: Expecting value"),
-        ("[1]", "format: is 1: import or simulate the tables again"),
-        ("{}", "format: is 1: import or simulate the tables again"),
-        (json.dumps({"format": 2}), "format: is 1: import or simulate the tables again"),
+        ("[1]", 'format: is 1: tables written by hand need {"format": 1} here; import or simulate others again'),
+        ("{}", 'format: is 1: tables written by hand need {"format": 1} here; import or simulate others again'),
+        (json.dumps({"format": 2}), "format: is 1, not 2: import or simulate the tables again"),
         (json.dumps({"format": 1, "colour": "red"}), "colour: is no fact of tables"),
         (json.dumps({"format": 1, "currency": 5}), "currency: is text"),
     ],

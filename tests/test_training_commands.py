@@ -373,6 +373,11 @@ def test_a_seed_is_no_negative_number(run, words):
     assert any("'--seed': " in line and "greater than or equal to 0" in line for line in err)
 
 
+def test_the_first_line_of_help_names_every_command():
+    first = commands.__doc__.splitlines()[0].partition(": ")[2]
+    assert first == ", ".join(command.name for command in commands.app.registered_commands) + "."
+
+
 def test_an_option_that_does_not_exist_is_a_usage_error(run):
     code, out, err = run("train", "--speed", "9")
     assert (code, out) == (2, [])

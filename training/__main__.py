@@ -1,4 +1,4 @@
-"""`python -m training …`: simulate, import, train, evaluate, ablate, benchmark, rank, promote."""
+"""`python -m training …`: simulate, import, train, evaluate, ablate, benchmark, rank, promote, check."""
 
 import sys
 from collections.abc import Iterator

@@ -12,20 +12,22 @@ from api.desk.queue import shown
 from api.desk.reasons import label
 from api.desk.sight import visible
 from api.desk.stages import CaseStage, Step, legal
-from api.desk.views import CaseView, EventShown
+from api.desk.views import CaseView, EventShown, OwnProduct
 from api.messages import Asked, Recommendation, Record
-from api.recommending import own_fixes
+from api.recommending import Judged, own_judged
 from api.service import Service
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow
 from api.store.models import InstitutionRow, RecommendationRow
+from matching.codes import Result
 from matching.errors import NotFoundError
 
 
 def case(service: Service, actor: Actor, case_id: str) -> CaseView:
     """A case with all that its page shows. Raises `NotFoundError`, for another institution's case too.
 
-    The fixes come once the session is closed: who holds one connection and waits for another may wait for ever.
+    Own products are judged once the session is closed: who holds one connection and waits for another may wait for
+    ever.
     """
     query = select(CaseRow).where(CaseRow.case_id == case_id, *visible(actor, CaseRow.institution_id))
     with service.store.reading() as session:
@@ -45,7 +47,7 @@ def case(service: Service, actor: Actor, case_id: str) -> CaseView:
             events=tuple(events(session, actor, case_id)),
             legal=_may(actor, CaseStage(row.stage)),
         )
-    return replace(view, fixes=own_fixes(service, record.request, view.item.institution_id))
+    return _with_judged(view, own_judged(service, record.request, view.item.institution_id))
 
 
 def events(session: Session, actor: Actor, case_id: str) -> list[EventShown]:
@@ -59,6 +61,25 @@ def institutions(session: Session, actor: Actor) -> dict[str, tuple[str, str]]:
     query = select(InstitutionRow).where(*visible(actor, InstitutionRow.institution_id))
     rows = session.scalars(query.order_by(InstitutionRow.institution_id))
     return {row.institution_id: (row.document["name_zh"], row.document["name_en"]) for row in rows}
+
+
+def _with_judged(view: CaseView, judged: Judged) -> CaseView:
+    """The case with what rules say of its institution's products; what was answered of the match stands."""
+    said = judged.verdicts.get(view.item.product_id, ())
+    return replace(
+        view,
+        verdicts=view.match.verdicts if view.match else said,
+        products=tuple(_with_failing(one, judged) for one in view.products),
+        fixes=judged.fixes,
+    )
+
+
+def _with_failing(own: OwnProduct, judged: Judged) -> OwnProduct:
+    """A ranked one failed nothing when it was ranked."""
+    if own.rank is not None:
+        return own
+    said = judged.verdicts.get(own.product.product_id, ())
+    return replace(own, failing=tuple(verdict for verdict in said if verdict.result is Result.FAIL))
 
 
 def _own_record(row: RecommendationRow, institution_id: str) -> Record:

@@ -8,7 +8,7 @@ from api.desk.reasons import OverrideReason
 from api.desk.stages import CaseStage, Step
 from api.messages import ProductFix, RankedProduct, Record
 from matching.codes import Coded, DeclineReason, Kind, Purpose, Size
-from matching.domain import Enterprise, Need, Product
+from matching.domain import Enterprise, Need, Product, Verdict
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,16 @@ class EventShown:
 
 @dataclass(frozen=True)
 class OwnProduct:
-    """A product of the case's institution, offered on the day: its rank among all candidates, None where it is none."""
+    """A product of the case's institution, offered on the day: its rank among all candidates, None where it is none.
+
+    `failing` are the rules that keep it from being one, by the catalogue in service.
+    """
 
     product: Product
     rank: int | None
     score: float | None
     current: bool
+    failing: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,10 @@ class CaseView:
     """All of a case: the line of the queue, whose need it is, the recommendation it came from, and its history.
 
     `record` is cut to the institution's own matches; `match` is the case's product among them (verdicts, reasons,
-    stack), None where an officer suggested a product that was not among the answer's matches. `products` are the
-    institution's own by rank, `fixes` what would make the failing ones of them eligible, `legal` what the asking actor
-    may do now (nothing for who may only look).
+    stack), None where an officer suggested a product that was not among the answer's matches. `verdicts` are those on
+    the case's product, where there is no match by the catalogue in service. `products` are the institution's own by
+    rank, `fixes` what would make the failing ones of them eligible, `legal` what the asking actor may do now (nothing
+    for who may only look).
     """
 
     item: CaseItem
@@ -105,6 +110,7 @@ class CaseView:
     fixes: tuple[ProductFix, ...]
     events: tuple[EventShown, ...]
     legal: tuple[Step, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True)

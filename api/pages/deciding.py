@@ -24,7 +24,7 @@ from api.pages.views import Said, StepMark
 from api.pages.visits import Form, FormGiven, SeeingVisit, Visit, check_csrf, field, go
 from api.store import queries
 from matching.codes import Result
-from matching.domain import Verdict
+from matching.domain import MAX_MONEY, Verdict
 from matching.errors import InputError, NotFoundError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -32,6 +32,7 @@ AHEAD: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
 FUNNEL: Final = tuple(stage for stage in CaseStage if LEGAL[stage] or stage is CaseStage.DRAWN)
 WORST_FIRST: Final = (Result.FAIL, Result.REVIEW, Result.PASS)
 BP: Final = 100
+DIGITS: Final = len(str(MAX_MONEY))
 ENDS: Final = {
     Step.DECLINE: marked(
         "This ends the case; the need goes on to another institution, if one is left. It cannot be undone."
@@ -98,7 +99,10 @@ def _wrong(said: Said, step: Step, language: Language) -> list[str]:
         (other and not said.text.strip(), language.say("Say in your words what the other reason is.")),
         (len(said.text) > LONGEST, language.say("The text has at most %(most)s characters.", most=LONGEST)),
         (step is Step.SUGGEST and not said.product_id, language.say("Choose the product that you suggest.")),
-        (bool(said.amount) and not _whole(said.amount), language.say("The amount is a whole number above 0.")),
+        (
+            bool(said.amount) and not _whole(said.amount),
+            language.say("The amount is a whole number above 0 and at most %(most)s.", most=language.number(MAX_MONEY)),
+        ),
         (step is Step.GRANT and not said.amount, language.say("State the amount that is granted.")),
         (bool(said.rate) and _rate_bp(said.rate) is None, language.say("The rate is a number from 0 to 100.")),
     )
@@ -124,7 +128,7 @@ def _decide(visit: Visit, case_id: str, form: Form, said: Said, step: Step) -> N
 
 def _whole(text: str) -> int | None:
     plain = text.replace(",", "")
-    return (int(plain) or None) if plain.isascii() and plain.isdecimal() and len(plain) < 16 else None
+    return (int(plain) or None) if plain.isascii() and plain.isdecimal() and len(plain) <= DIGITS else None
 
 
 def _rate_bp(text: str) -> float | None:
@@ -188,7 +192,7 @@ def _names(view: CaseView, language: Language) -> dict[str, str]:
 
 def _match_part(view: CaseView, fields: Mapping[str, str], language: Language) -> dict[str, Any]:
     match, basis = view.match, view.record.stack_basis
-    verdicts: list[Verdict] = sorted(match.verdicts if match else (), key=lambda one: WORST_FIRST.index(one.result))
+    verdicts: list[Verdict] = sorted(view.verdicts, key=lambda one: WORST_FIRST.index(one.result))
     stacks = [match.stack.best, *match.stack.others] if match and match.stack else []
     views = [figures.stack_view(stack, basis, language) for stack in stacks]
     counts = Counter(str(verdict.result) for verdict in verdicts)
@@ -227,4 +231,5 @@ def _forms_part(visit: Visit) -> dict[str, Any]:
 
 def _saved(step: Step, language: Language) -> str:
     """What a step has made of the case."""
-    return language.say("Saved: %(step)s.", step=language.label(TO.get(step, step)))
+    said = language.label(TO[step]) if step in TO else language.say("Another own product suggested")
+    return language.say("Saved: %(step)s.", step=said)

@@ -39,7 +39,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "rank": marked("Rank"),
     "chance": marked("Chance"),
     "stage": marked("Stage"),
-    "opened_at": marked("Came in"),
+    "opened_at": marked("Came in at"),
     "closed_at": marked("Ended on"),
     "due_at": marked("Due"),
     "overdue": marked("Overdue"),

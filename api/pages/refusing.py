@@ -115,7 +115,7 @@ def _kept(form: Form, language: Language) -> str:
     amount, rate, product = (field(form, name) for name in ("amount", "rate", "product_id"))
     reasons = [language.label(one) for one in (choices(step) if step else ()) if one in form.get("reasons", [])]
     said = [
-        f"{language.say('Amount')}: {amount}" if amount else "",
+        f"{language.say('Amount drawn' if step is Step.DRAW else 'Amount')}: {amount}" if amount else "",
         language.say("%(rate)s%% a year", rate=rate) if rate else "",
         f"{language.say('Product')}: {product}" if product else "",
         language.pick("、", ", ").join(reasons),

@@ -8,10 +8,10 @@ from api.desk.cases import decide, key_sent
 from api.desk.identity import Actor, Scope
 from api.desk.queue import Filters, Show, Sort, page
 from api.desk.reading import case
-from api.desk.stages import CLOCKS_OWN, CaseStage, Step
+from api.desk.stages import CaseStage, Step
 from api.desk.views import CaseView, Decided, QueuePage
 from api.keyed import keyed
-from api.messages import EXAMPLE_STEP, StepRequest
+from api.messages import EXAMPLE_STEP, STEPS, StepRequest
 from api.openapi import body, problems, repeated
 from api.requests import answer_of, body_reader
 from api.service import ServiceGiven
@@ -19,7 +19,6 @@ from matching.domain import Id
 from matching.errors import Fault, InputError
 
 router = APIRouter(prefix="/v1/cases", tags=["desk"])
-STEPS = tuple(step for step in Step if step not in CLOCKS_OWN)
 CaseId = Annotated[Id, Path(examples=["9f3a1c2b5d6e7f809f3a1c2b"])]
 Reader = Annotated[Actor, Depends(keyed(Scope.READ))]
 Key = Annotated[str | None, Header(min_length=1, max_length=120, examples=["step-2026-000123"])]

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Response
 from api.desk.identity import Actor, Scope
 from api.desk.listing import list_need
 from api.keyed import keyed
-from api.messages import EXAMPLE_LISTING, ListingAnswer, ListingRequest
+from api.messages import EXAMPLE_LISTING, EXAMPLE_LISTING_BY_ID, ListingAnswer, ListingRequest
 from api.openapi import body, problems, repeated
 from api.requests import answer, body_reader
 from api.service import ServiceGiven
 
 router = APIRouter(prefix="/v1/needs", tags=["desk"])
-EXAMPLES = {"a need that the service knows": {"need_id": "N-1"}, "a need by value": EXAMPLE_LISTING}
+EXAMPLES = {"a need that the service knows": EXAMPLE_LISTING_BY_ID, "a need by value": EXAMPLE_LISTING}
 
 
 @router.post(

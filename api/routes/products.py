@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/products", tags=["products"], dependencies=[Depen
 def get_products(
     service: ServiceGiven,
     kind: Annotated[Kind | None, Query(examples=["credit"])] = None,
-    institution_id: Annotated[Id | None, Query(examples=["I-3"])] = None,
+    institution_id: Annotated[Id | None, Query(examples=["I09"])] = None,
     as_of: Annotated[Day | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
@@ -33,7 +33,7 @@ def get_products(
 
 @router.get("/{product_id}", response_model=Product, responses=problems(401, 403, 404, 422, 503))
 def get_product(
-    product_id: Annotated[Id, Path(examples=["P-12"])],
+    product_id: Annotated[Id, Path(examples=["P058"])],
     service: ServiceGiven,
     as_of: Annotated[Day | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
 ) -> Response:

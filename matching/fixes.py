@@ -4,6 +4,7 @@ import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain, combinations
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 
 from matching import reference
 from matching.clauses import SHARE, Condition
-from matching.conditions import FAIL, RESULTS, Codes, Conditions
+from matching.conditions import FAIL, PASS, RESULTS, Codes, Conditions
 from matching.domain import Change, Enterprise, Fix, Need, Operator, Value
 from matching.facts import FACTS, Fact, FactType, Known, derived, facts
 from matching.rules import Asked, Case, Verdicts
@@ -79,10 +80,7 @@ class _Desk:
 
     def fix(self, product_id: str, asked: Sequence[Asked]) -> Fix | None:
         before = self._judge(asked, self._case.known)
-        wanted: dict[str, list[Condition]] = defaultdict(list)
-        for (_, condition, _), result in zip(asked, before, strict=True):
-            if result == FAIL:
-                wanted[_lever(condition.field)[0]].append(condition)
+        wanted = _wanted([one.condition for one in asked], before)
         changes = [change for field, all_ in wanted.items() if (change := self._change(field, tuple(all_)))]
         if len(changes) < len(wanted) or not self._mends(changes, asked, before):
             return None
@@ -100,7 +98,7 @@ class _Desk:
         return np.minimum(judged, [RESULTS.index(one.severity) for one in asked])
 
     def _change(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
-        """The least change of one field that meets the conditions which fail on it."""
+        """The least change of one field that meets what is `_wanted` of it."""
         key = field, conditions
         if key not in self._changes:
             counted = FACTS[field].type is FactType.NUMBER
@@ -171,20 +169,38 @@ class _Desk:
         return None
 
     def _added(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
-        now = tuple(map(str, self._case.known[field]))
-        rows = {row.value: row for row in self._rows[field]}
-        added: list[str] = []
-        for one in conditions:
-            codes = one.threshold if isinstance(one.threshold, frozenset) else frozenset()
-            if one.operator is Operator.HAS:
-                added += sorted(codes - {*now, *added})
-            elif one.operator is Operator.IN and codes.isdisjoint(added):
-                added += [code for code in rows if code in codes][:1]
-        if not added or not set(added) <= rows.keys():
-            return None
-        chosen = [rows[code] for code in added]
-        zh, en = "；".join(row.advice_zh for row in chosen), "; ".join(row.advice_en for row in chosen)
-        return _changed(field, now, (*now, *added), sum(row.effort_days for row in chosen), zh, en)
+        now, asked = tuple(map(str, self._case.known[field])), Conditions(conditions)
+        for chosen in _by_effort([row for row in self._rows[field] if row.value not in now]):
+            after = (*now, *(row.value for row in chosen))
+            if (asked.judge({field: after}, self._case.as_of) != FAIL).all():
+                zh, en = "；".join(row.advice_zh for row in chosen), "; ".join(row.advice_en for row in chosen)
+                return _changed(field, now, after, _effort(chosen), zh, en)
+        return None
+
+
+def _wanted(asked: Sequence[Condition], before: Codes) -> dict[str, list[Condition]]:
+    """By field to change, the conditions that fail on it; of codes those too that are met, which they must stay.
+
+    Numbers need no such care: where the nearest that mends breaks another rule, farther ones break it too.
+    """
+    wanted: dict[str, list[Condition]] = defaultdict(list)
+    for one, result in zip(asked, before, strict=True):
+        if result == FAIL:
+            wanted[_lever(one.field)[0]].append(one)
+    for one, result in zip(asked, before, strict=True):
+        if result == PASS and one.field in wanted and FACTS[one.field].type is not FactType.NUMBER:
+            wanted[one.field].append(one)
+    return wanted
+
+
+def _by_effort(rows: Sequence[reference.Change]) -> list[tuple[reference.Change, ...]]:
+    """Every choice of some of the rows: the least effort first, then the fewest."""
+    choices = chain.from_iterable(combinations(rows, size) for size in range(1, len(rows) + 1))
+    return sorted(choices, key=_effort)
+
+
+def _effort(rows: Sequence[reference.Change]) -> int:
+    return sum(row.effort_days for row in rows)
 
 
 def _met(asked: Condition, actual: Any) -> bool:

@@ -3,7 +3,8 @@
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from datetime import date
+from functools import cache, lru_cache
 from itertools import chain, combinations
 from typing import Any, Final
 
@@ -13,8 +14,12 @@ from annotated_types import Ge, Gt, Le
 from matching import reference
 from matching.clauses import SHARE, Condition
 from matching.conditions import FAIL, PASS, RESULTS, Codes, Conditions
-from matching.domain import Change, Enterprise, Fix, Need, Operator, Value
+from matching.domain import Change, Enterprise, Fix, Need, Operator, Result, Value
 from matching.facts import FACTS, Fact, FactType, Known, derived, facts
+from matching.readiness import RULES as LADDER
+from matching.reference import programmes as dated
+from matching.reference.programmes import Criterion
+from matching.requirements import required, worst
 from matching.rules import Asked, Case, Verdicts
 
 RISES: Final = 1
@@ -29,6 +34,7 @@ LEVERS: Final[Mapping[str, tuple[str, int]]] = {
     **{name: ("amount", RISES) for name in FACTS if name.startswith("amount_")},
 }
 """The one field by which a derived fact can be changed, and whether the fact rises or falls with it."""
+_STANDING: Final = ("region", "size")  # what an enterprise is, and is never advised to change
 _UP: Final = (Operator.GE, Operator.GT)
 _HOLDS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
     Operator.GE: operator.ge,
@@ -172,10 +178,25 @@ class _Desk:
         now, asked = tuple(map(str, self._case.known[field])), Conditions(conditions)
         for chosen in _by_effort([row for row in self._rows[field] if row.value not in now]):
             after = (*now, *(row.value for row in chosen))
-            if (asked.judge({field: after}, self._case.as_of) != FAIL).all():
+            met = bool((asked.judge({field: after}, self._case.as_of) != FAIL).all())
+            if met and (field != "tiers" or self._open(chosen, after)):
                 zh, en = "；".join(row.advice_zh for row in chosen), "; ".join(row.advice_en for row in chosen)
                 return _changed(field, now, after, _effort(chosen), zh, en)
         return None
+
+    def _open(self, chosen: Sequence[reference.Change], after: Sequence[str]) -> bool:
+        """Whether an enterprise of this size and place may enter these tiers, from those that it will hold."""
+        known = {**{name: self._case.known[name] for name in _STANDING}, "tiers": after}
+        asked = (required(_entry(row.value, self._case.as_of), known, self._case.as_of) for row in chosen)
+        return worst(one.result for one in chain.from_iterable(asked)) is not Result.FAIL
+
+
+@lru_cache(maxsize=64)
+def _entry(tier: str, as_of: date) -> tuple[Criterion, ...]:
+    """What the ladder asks of an enterprise's standing alone, whatever its effort, to enter a tier."""
+    criteria = dated.criteria(LADDER, tier, as_of)
+    effort = {one.requirement for one in criteria if one.rule.field not in (*_STANDING, "tiers")}
+    return tuple(one for one in criteria if one.requirement not in effort)
 
 
 def _wanted(asked: Sequence[Condition], before: Codes) -> dict[str, list[Condition]]:

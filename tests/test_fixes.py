@@ -94,10 +94,49 @@ def test_codes_take_the_least_effort():
     assert only(fixed(own("tax_grade", "in", ["A", "B"]), who=enterprise(tax_grade="C"))) == ("tax_grade", "C", "B")
     tiers = fixed(own("tiers", "in", ["little_giant", "high_tech"]), who=enterprise(tiers=["innovative"]))
     assert only(tiers) == ("tiers", ("innovative",), ("innovative", "high_tech"))
-    both = fixed(own("tiers", "has", ["specialised", "high_tech"]), who=enterprise(tiers=[]))
-    assert only(both) == ("tiers", (), ("high_tech", "specialised"))
+    both = fixed(own("tiers", "has", ["specialised", "high_tech"]), who=enterprise(tiers=["innovative"]))
+    assert only(both) == ("tiers", ("innovative",), ("innovative", "high_tech", "specialised"))
     assert both[0].effort_days == 365 + 365
     assert both[0].text_en == "become a high-tech enterprise; become a specialised-and-new SME"
+
+
+@pytest.mark.parametrize(
+    ("tier", "held", "added", "days"),
+    [
+        ("innovative", [], ["innovative"], 180),
+        ("specialised", [], ["innovative", "specialised"], 180 + 365),
+        ("little_giant", ["high_tech"], ["innovative", "specialised", "little_giant"], 180 + 365 + 730),
+        ("little_giant", ["specialised"], ["little_giant"], 730),
+    ],
+)
+def test_the_rungs_below_a_tier_are_climbed_first_and_their_days_counted(tier, held, added, days):
+    (change,) = fixed(own("tiers", "has", [tier]), who=enterprise(tiers=held))
+    assert (change.after, change.effort_days) == ((*held, *added), days)
+
+
+LARGE, ABROAD = {"employees": 5000, "revenue": 2_000_000_000}, {"region": "US"}
+
+
+@pytest.mark.parametrize(
+    ("who", "held", "tier", "found"),
+    [
+        (LARGE, [], "innovative", None),
+        (LARGE, [], "specialised", None),
+        (LARGE, ["innovative"], "specialised", ("innovative", "specialised")),
+        (LARGE, [], "high_tech", ("high_tech",)),
+        ({"employees": None}, [], "innovative", ("innovative",)),
+        (ABROAD, ["specialised"], "little_giant", None),
+        ({"region": None}, ["specialised"], "little_giant", ("specialised", "little_giant")),
+    ],
+)
+def test_no_tier_is_advised_that_size_or_place_bars_from_it_or_from_a_rung_below(who, held, tier, found):
+    changes = fixed(own("tiers", "has", [tier]), who=enterprise(tiers=held, **who))
+    assert (changes and changes[0].after) == found
+
+
+def test_before_the_ladder_a_tier_asks_nothing_of_size_and_place():
+    changes = fixed(own("tiers", "has", ["specialised"]), who=enterprise(tiers=[], **LARGE), as_of=date(2022, 7, 31))
+    assert only(changes) == ("tiers", (), ("specialised",))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
+from functools import lru_cache
+from math import isnan
 from typing import Any, Final, Self, TypeVar
 
 import numpy as np
@@ -17,6 +20,7 @@ from matching.facts import FACTS, Fact, Known, members, number
 Codes = npt.NDArray[np.int8]
 H = TypeVar("H", bound=Hashable)
 BP: Final = 10_000  # basis points in one
+DAYS_KEPT: Final = 16  # a rate moves a few times a year
 RESULTS: Final = (Result.PASS, Result.REVIEW, Result.FAIL)
 PASS, REVIEW, FAIL = (np.int8(code) for code in range(len(RESULTS)))
 _COMPARISONS: Final = (Operator.GE, Operator.LE, Operator.GT, Operator.LT, Operator.EQ)
@@ -36,14 +40,14 @@ class Conditions:
         self._at = np.array([i for i, _, _ in coded], dtype=np.intp)
         self._sets = [(FACTS[one.field], one.operator, wanted) for _, one, wanted in coded]
 
-    def judge(self, known: Known, as_of: date, rates: Floats | float = np.nan) -> Codes:
+    def judge(self, known: Known, as_of: date, rate_bp: Floats | float = np.nan) -> Codes:
         """PASS, REVIEW (the fact or the rate is missing) or FAIL for each condition, in the given order.
 
-        `rates` (shares, one for each condition or for all) are what rated thresholds count in.
+        `rate_bp` (basis points, one for each condition or for all) are what rated thresholds count in.
         """
         results = np.empty(self._count, np.int8)
         if self._numbers.facts:
-            self._numbers.judge(results, known, np.full(self._count, rates))
+            self._numbers.judge(results, known, np.full(self._count, rate_bp))
         if self._sets:
             results[self._at] = self._coded(known, as_of)
         return results
@@ -89,8 +93,8 @@ class OwnRules:
         """
         if not self.rules:
             return np.empty(0, np.int8)
-        shares = rate_bp[self._priced] / BP if self._rated else np.nan  # of rated conditions; others read none
-        judged = self._conditions.judge(known, as_of, shares).take(self._condition_codes)
+        rates = rate_bp[self._priced] if self._rated else np.nan  # of rated conditions; others read none
+        judged = self._conditions.judge(known, as_of, rates).take(self._condition_codes)
         np.minimum(judged, self._ceiling, out=judged)
         judged[~self.in_force(as_of)] = PASS
         return judged
@@ -98,7 +102,7 @@ class OwnRules:
     def asked(self, entry: int, rate_bp: Floats) -> Condition:
         """What an entry asks on a day with these rates."""
         one = self._asked[entry]
-        return resolved(one, float(rate_bp[self.rows[entry]]) / BP) if one.rated else one
+        return resolved(one, float(rate_bp[self.rows[entry]])) if one.rated else one
 
     def count(self, entries: npt.NDArray[np.bool_], weights: Floats) -> dict[str, int]:
         """How much weight of products stands on the chosen entries, by rule id; ids without any are left out."""
@@ -118,17 +122,31 @@ def numbered(values: Sequence[H]) -> tuple[list[H], Rows]:
     return list(places), np.array(codes, dtype=np.intp)
 
 
-def resolved(asked: Condition, share: float) -> Condition:
+def resolved(asked: Condition, rate_bp: float) -> Condition:
     """A rated condition at a rate, as a share."""
     assert isinstance(asked.threshold, float)
-    return asked._replace(threshold=asked.threshold * share, rated=False)
+    return asked._replace(threshold=_share(asked.threshold, rate_bp), rated=False)
+
+
+def _share(rates: float, rate_bp: float) -> float:
+    """So many rates as a share: the double nearest to their decimals, as doubles multiplied may end above or below."""
+    if isnan(rate_bp):
+        return rate_bp
+    return float(Fraction(str(rates)) * Fraction(str(round(rate_bp, 6))) / BP)
+
+
+@lru_cache(DAYS_KEPT)
+def _shares(rates: bytes, rate_bp: bytes) -> Floats:
+    """`_share` of each of two arrays of doubles; all needs between two moves of the rates ask for the same."""
+    pairs = zip(np.frombuffer(rates).tolist(), np.frombuffer(rate_bp).tolist(), strict=True)
+    return np.array([_share(*pair) for pair in pairs])
 
 
 @dataclass(frozen=True)
 class _Counted:
     """Conditions that compare numbers: the places they are `at`, and for each its fact (one of `facts`) and threshold.
 
-    `operator` is its place in `_COMPARISONS`.
+    `operator` is its place in `_COMPARISONS`; `rated` are the places among these conditions of those in rates.
     """
 
     facts: tuple[Fact, ...]
@@ -136,7 +154,7 @@ class _Counted:
     fact: Rows
     operator: Rows
     thresholds: Floats
-    rated: npt.NDArray[np.bool_]
+    rated: Rows
 
     @classmethod
     def of(cls, conditions: Sequence[tuple[int, Condition, float]]) -> Self:
@@ -148,28 +166,34 @@ class _Counted:
             fact,
             np.array([_COMPARISONS.index(one.operator) for _, one, _ in conditions], dtype=np.intp),
             np.array([threshold for _, _, threshold in conditions], dtype=np.float64),
-            np.array([one.rated for _, one, _ in conditions], dtype=np.bool_),
+            np.flatnonzero([one.rated for _, one, _ in conditions]),
         )
 
-    def judge(self, results: Codes, known: Known, shares: Floats) -> None:
+    def judge(self, results: Codes, known: Known, rate_bp: Floats) -> None:
         """Writes a code for each into the places of `results`."""
         found = [number(fact, known) for fact in self.facts]
         missing = np.array([value is None for value in found])
         actual = np.array(found, dtype=np.float64)  # None is NaN
-        _compare(results, self.at, self.fact, self.operator, self.thresholds, self.rated, actual, missing, shares)
+        _compare(results, self.at, self.fact, self.operator, self._resolved(rate_bp), actual, missing)
+
+    def _resolved(self, rate_bp: Floats) -> Floats:
+        """The thresholds, those in rates as shares."""
+        if not self.rated.size:
+            return self.thresholds
+        thresholds, rates = self.thresholds.copy(), rate_bp[self.at[self.rated]]
+        thresholds[self.rated] = _shares(thresholds[self.rated].tobytes(), rates.tobytes())
+        return thresholds
 
 
 @njit(cache=True, nogil=True)
 def _compare(
-    results: Any, at: Any, fact: Any, operator: Any, thresholds: Any, rated: Any, actual: Any, missing: Any,
-    shares: Any,
+    results: Any, at: Any, fact: Any, operator: Any, thresholds: Any, actual: Any, missing: Any
 ) -> None:  # fmt: skip
     for i in range(len(at)):
-        threshold = thresholds[i] * shares[at[i]] if rated[i] else thresholds[i]
-        if missing[fact[i]] or np.isnan(threshold):
+        if missing[fact[i]] or np.isnan(thresholds[i]):
             results[at[i]] = REVIEW
         else:
-            results[at[i]] = PASS if _met(actual[fact[i]], operator[i], threshold) else FAIL
+            results[at[i]] = PASS if _met(actual[fact[i]], operator[i], thresholds[i]) else FAIL
 
 
 @njit(cache=True, nogil=True)

@@ -59,7 +59,7 @@ class Lots:
 
 @dataclass(frozen=True)
 class Events:
-    """All events taken, or all only seen, in time order; `at` [n] are their places in the history.
+    """All events taken, or all seen, in time order; `at` [n] are their places in the history.
 
     `codes` [events, CODES] are the whole history's.
     """

@@ -3,7 +3,9 @@
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from datetime import date
+from functools import cache, lru_cache
+from itertools import chain, combinations
 from typing import Any, Final
 
 import numpy as np
@@ -11,9 +13,13 @@ from annotated_types import Ge, Gt, Le
 
 from matching import reference
 from matching.clauses import SHARE, Condition
-from matching.conditions import FAIL, RESULTS, Codes, Conditions
-from matching.domain import Change, Enterprise, Fix, Need, Operator, Value
+from matching.conditions import FAIL, PASS, RESULTS, Codes, Conditions
+from matching.domain import Change, Enterprise, Fix, Need, Operator, Result, Value
 from matching.facts import FACTS, Fact, FactType, Known, derived, facts
+from matching.readiness import RULES as LADDER
+from matching.reference import programmes as dated
+from matching.reference.programmes import Criterion
+from matching.requirements import required, worst
 from matching.rules import Asked, Case, Verdicts
 
 RISES: Final = 1
@@ -28,6 +34,7 @@ LEVERS: Final[Mapping[str, tuple[str, int]]] = {
     **{name: ("amount", RISES) for name in FACTS if name.startswith("amount_")},
 }
 """The one field by which a derived fact can be changed, and whether the fact rises or falls with it."""
+_STANDING: Final = ("region", "size")  # what an enterprise is, and is never advised to change
 _UP: Final = (Operator.GE, Operator.GT)
 _HOLDS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
     Operator.GE: operator.ge,
@@ -79,10 +86,7 @@ class _Desk:
 
     def fix(self, product_id: str, asked: Sequence[Asked]) -> Fix | None:
         before = self._judge(asked, self._case.known)
-        wanted: dict[str, list[Condition]] = defaultdict(list)
-        for (_, condition, _), result in zip(asked, before, strict=True):
-            if result == FAIL:
-                wanted[_lever(condition.field)[0]].append(condition)
+        wanted = _wanted([one.condition for one in asked], before)
         changes = [change for field, all_ in wanted.items() if (change := self._change(field, tuple(all_)))]
         if len(changes) < len(wanted) or not self._mends(changes, asked, before):
             return None
@@ -100,7 +104,7 @@ class _Desk:
         return np.minimum(judged, [RESULTS.index(one.severity) for one in asked])
 
     def _change(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
-        """The least change of one field that meets the conditions which fail on it."""
+        """The least change of one field that meets what is `_wanted` of it."""
         key = field, conditions
         if key not in self._changes:
             counted = FACTS[field].type is FactType.NUMBER
@@ -171,20 +175,53 @@ class _Desk:
         return None
 
     def _added(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
-        now = tuple(map(str, self._case.known[field]))
-        rows = {row.value: row for row in self._rows[field]}
-        added: list[str] = []
-        for one in conditions:
-            codes = one.threshold if isinstance(one.threshold, frozenset) else frozenset()
-            if one.operator is Operator.HAS:
-                added += sorted(codes - {*now, *added})
-            elif one.operator is Operator.IN and codes.isdisjoint(added):
-                added += [code for code in rows if code in codes][:1]
-        if not added or not set(added) <= rows.keys():
-            return None
-        chosen = [rows[code] for code in added]
-        zh, en = "；".join(row.advice_zh for row in chosen), "; ".join(row.advice_en for row in chosen)
-        return _changed(field, now, (*now, *added), sum(row.effort_days for row in chosen), zh, en)
+        now, asked = tuple(map(str, self._case.known[field])), Conditions(conditions)
+        for chosen in _by_effort([row for row in self._rows[field] if row.value not in now]):
+            after = (*now, *(row.value for row in chosen))
+            met = bool((asked.judge({field: after}, self._case.as_of) != FAIL).all())
+            if met and (field != "tiers" or self._open(chosen, after)):
+                zh, en = "；".join(row.advice_zh for row in chosen), "; ".join(row.advice_en for row in chosen)
+                return _changed(field, now, after, _effort(chosen), zh, en)
+        return None
+
+    def _open(self, chosen: Sequence[reference.Change], after: Sequence[str]) -> bool:
+        """Whether an enterprise of this size and place may enter these tiers, from those that it will hold."""
+        known = {**{name: self._case.known[name] for name in _STANDING}, "tiers": after}
+        asked = (required(_entry(row.value, self._case.as_of), known, self._case.as_of) for row in chosen)
+        return worst(one.result for one in chain.from_iterable(asked)) is not Result.FAIL
+
+
+@lru_cache(maxsize=64)
+def _entry(tier: str, as_of: date) -> tuple[Criterion, ...]:
+    """What the ladder asks of an enterprise's standing alone, whatever its effort, to enter a tier."""
+    criteria = dated.criteria(LADDER, tier, as_of)
+    effort = {one.requirement for one in criteria if one.rule.field not in (*_STANDING, "tiers")}
+    return tuple(one for one in criteria if one.requirement not in effort)
+
+
+def _wanted(asked: Sequence[Condition], before: Codes) -> dict[str, list[Condition]]:
+    """By field to change, the conditions that fail on it; of codes those too that are met, which they must stay.
+
+    Numbers need no such care: where the nearest that mends breaks another rule, farther ones break it too.
+    """
+    wanted: dict[str, list[Condition]] = defaultdict(list)
+    for one, result in zip(asked, before, strict=True):
+        if result == FAIL:
+            wanted[_lever(one.field)[0]].append(one)
+    for one, result in zip(asked, before, strict=True):
+        if result == PASS and one.field in wanted and FACTS[one.field].type is not FactType.NUMBER:
+            wanted[one.field].append(one)
+    return wanted
+
+
+def _by_effort(rows: Sequence[reference.Change]) -> list[tuple[reference.Change, ...]]:
+    """Every choice of some of the rows: the least effort first, then the fewest."""
+    choices = chain.from_iterable(combinations(rows, size) for size in range(1, len(rows) + 1))
+    return sorted(choices, key=_effort)
+
+
+def _effort(rows: Sequence[reference.Change]) -> int:
+    return sum(row.effort_days for row in rows)
 
 
 def _met(asked: Condition, actual: Any) -> bool:

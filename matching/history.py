@@ -1,9 +1,10 @@
 """The market's memory: past outcomes as time-sorted columns, and a need's context in the same codes.
 
-Every column is an array over events. An event is one (need, product) pair: taken on the day it was granted, or only
-seen (shown, applied for, declined) on the day that happened. Whoever reads a history for a need reads
-`history.until(day)` events only: those before the first day of the need's month (`cutoff`). Nothing later is reachable
-from a context, so nothing learned after the moment of ranking can touch a feature.
+Every column is an array over events. An event is one (need, product) pair: taken on the day it was granted, or seen
+(shown, applied for, declined) on the day that first happened; a pair that was seen and then taken is two events.
+Whoever reads a history for a need reads `history.until(day)` events only: those before the first day of the need's
+month (`cutoff`). Nothing later is reachable from a context, so nothing learned after the moment of ranking can touch a
+feature.
 """
 
 import hashlib

@@ -32,7 +32,7 @@ _FADES: Final = np.exp(-YEARS[:, None] / np.array([0.3, 1.2, 4.0]))
 class Recall:
     """What the memory holds for one need and for no other, by product and, in a last column, for what has no past.
 
-    `own` [OWN, products + 1] is of the enterprise: what it took, fading and not, and how often it only saw a product;
+    `own` [OWN, products + 1] is of the enterprise: what it took, fading and not, and how often it saw a product;
     `own_last` [products + 1] the day on which it took one last; `masses` [kernels, products + 1] are of events taken.
     """
 

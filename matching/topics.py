@@ -180,7 +180,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
     "own_count": ("own", "企业过往成交次数", "times that the enterprise took it", _count, ""),
     "own_years": ("own", "距企业上次成交", "time since the enterprise took it", _years, ""),
     "own_last": ("own", "为企业最近所选", "what the enterprise took last", _flag, ""),
-    "own_seen": ("own", "企业看过而未成交的次数", "times that the enterprise saw it and did not take it", _count, ""),
+    "own_seen": ("own", "企业看过的次数", "times that the enterprise saw it", _count, ""),
     "amount_distance": (
         "amount",
         "需求金额与其常见金额之差（标准差）",

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from matching.clauses import Condition, condition
@@ -124,13 +124,26 @@ def test_a_rule_in_rates_compares_with_the_products_own_rate(profit, expected):
     own = OwnRules([product(rules=[cover]), product(product_id="P2", rules=[cover])])
     case = facts(enterprise(distributable_profit=profit), need(amount=2_000_000), DAY)
     assert own.judge(case, DAY, np.array([450.0, 100.0])).tolist() == [expected, PASS if profit else REVIEW]
-    assert own.asked(0, np.array([450.0, 100.0])).threshold == pytest.approx(1 * 450 / 10_000)
+    assert own.asked(0, np.array([450.0, 100.0])).threshold == 0.045
 
 
 def test_a_rule_in_rates_is_to_be_reviewed_where_the_rate_is_unknown():
     own = OwnRules([product(rules=[rule("profit_to_amount", ">=", 1, unit="rate")])])
     case = facts(enterprise(distributable_profit=0), need(), DAY)
     assert own.judge(case, DAY, np.array([np.nan])).tolist() == [REVIEW]
+
+
+@given(st.integers(1, 200), st.integers(1, 200_000), st.sampled_from([">=", "<=", ">", "<", "=="]))
+@example(10, 3001, ">=")
+@example(10, 3001, "<")
+def test_a_rule_in_rates_compares_exactly_at_the_decimals_of_its_threshold(tenths, rate_in_tenths, operator):
+    cover = rule("profit_to_amount", operator, tenths / 10, unit="rate")
+    own, rate_bp = OwnRules([product(rules=[cover])]), np.array([rate_in_tenths / 10])
+    case = facts(enterprise(distributable_profit=tenths * rate_in_tenths), need(amount=1_000_000), DAY)
+    expected = PASS if operator in (">=", "<=", "==") else FAIL
+    assert own.judge(case, DAY, rate_bp).tolist() == [expected]
+    at = Conditions([own.asked(0, rate_bp)])
+    assert at.judge(case, DAY).tolist() == [expected]
 
 
 VALUES = {"employees": [0, 120, 500], "debt_ratio": [0.5, 0.7], "founded": ["2015-03-01"], "first_loan": [True]}
@@ -159,12 +172,12 @@ stated = st.fixed_dictionaries(
         "distributable_profit": st.sampled_from([None, 90_000]),
     }
 )
-rates = st.sampled_from([0.045, 0.01, np.nan])
+rates = st.sampled_from([450.0, 100.0, np.nan])
 
 
 @given(st.lists(st.tuples(numbers | sets | covers, rates), max_size=8), stated)
 def test_many_conditions_at_once_are_judged_as_each_alone(asked, known):
-    conditions, shares = [condition(one) for one, _ in asked], np.array([share for _, share in asked])
+    conditions, rate_bp = [condition(one) for one, _ in asked], np.array([rate for _, rate in asked])
     case = facts(enterprise(**known), need(amount=2_000_000), DAY)
-    alone = [Conditions([one]).judge(case, DAY, share)[0] for one, share in zip(conditions, shares, strict=True)]
-    assert Conditions(conditions).judge(case, DAY, shares).tolist() == alone
+    alone = [Conditions([one]).judge(case, DAY, rate)[0] for one, rate in zip(conditions, rate_bp, strict=True)]
+    assert Conditions(conditions).judge(case, DAY, rate_bp).tolist() == alone

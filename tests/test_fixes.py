@@ -1,6 +1,7 @@
 """What to fix: a fix mends, moves nothing else, goes no further than it must, and asks only what can be changed."""
 
 from datetime import date
+from itertools import combinations
 
 import pytest
 from hypothesis import assume, given
@@ -93,10 +94,90 @@ def test_codes_take_the_least_effort():
     assert only(fixed(own("tax_grade", "in", ["A", "B"]), who=enterprise(tax_grade="C"))) == ("tax_grade", "C", "B")
     tiers = fixed(own("tiers", "in", ["little_giant", "high_tech"]), who=enterprise(tiers=["innovative"]))
     assert only(tiers) == ("tiers", ("innovative",), ("innovative", "high_tech"))
-    both = fixed(own("tiers", "has", ["specialised", "high_tech"]), who=enterprise(tiers=[]))
-    assert only(both) == ("tiers", (), ("high_tech", "specialised"))
+    both = fixed(own("tiers", "has", ["specialised", "high_tech"]), who=enterprise(tiers=["innovative"]))
+    assert only(both) == ("tiers", ("innovative",), ("innovative", "high_tech", "specialised"))
     assert both[0].effort_days == 365 + 365
     assert both[0].text_en == "become a high-tech enterprise; become a specialised-and-new SME"
+
+
+@pytest.mark.parametrize(
+    ("tier", "held", "added", "days"),
+    [
+        ("innovative", [], ["innovative"], 180),
+        ("specialised", [], ["innovative", "specialised"], 180 + 365),
+        ("little_giant", ["high_tech"], ["innovative", "specialised", "little_giant"], 180 + 365 + 730),
+        ("little_giant", ["specialised"], ["little_giant"], 730),
+    ],
+)
+def test_the_rungs_below_a_tier_are_climbed_first_and_their_days_counted(tier, held, added, days):
+    (change,) = fixed(own("tiers", "has", [tier]), who=enterprise(tiers=held))
+    assert (change.after, change.effort_days) == ((*held, *added), days)
+
+
+LARGE, ABROAD = {"employees": 5000, "revenue": 2_000_000_000}, {"region": "US"}
+
+
+@pytest.mark.parametrize(
+    ("who", "held", "tier", "found"),
+    [
+        (LARGE, [], "innovative", None),
+        (LARGE, [], "specialised", None),
+        (LARGE, ["innovative"], "specialised", ("innovative", "specialised")),
+        (LARGE, [], "high_tech", ("high_tech",)),
+        ({"employees": None}, [], "innovative", ("innovative",)),
+        (ABROAD, ["specialised"], "little_giant", None),
+        ({"region": None}, ["specialised"], "little_giant", ("specialised", "little_giant")),
+    ],
+)
+def test_no_tier_is_advised_that_size_or_place_bars_from_it_or_from_a_rung_below(who, held, tier, found):
+    changes = fixed(own("tiers", "has", [tier]), who=enterprise(tiers=held, **who))
+    assert (changes and changes[0].after) == found
+
+
+def test_before_the_ladder_a_tier_asks_nothing_of_size_and_place():
+    changes = fixed(own("tiers", "has", ["specialised"]), who=enterprise(tiers=[], **LARGE), as_of=date(2022, 7, 31))
+    assert only(changes) == ("tiers", (), ("specialised",))
+
+
+@pytest.mark.parametrize(
+    ("rule", "limits", "held", "added", "days"),
+    [
+        (own("collateral", "has", ["patents"]), ["receivables", "patents"], "guarantee", ["patents"], 30),
+        (own("collateral", "in", ["guarantee", "patents"]), ["equipment", "patents"], "receivables", ["patents"], 30),
+        (own("collateral", "not_in", ["receivables"]), ["receivables", "real_estate"], "orders", ["real_estate"], 45),
+        (own("collateral", "has", ["patents"]), ["equipment", "orders"], "guarantee", ["orders", "patents"], 40),
+    ],
+)
+def test_codes_are_chosen_for_all_rules_of_their_field_together(rule, limits, held, added, days):
+    (change,) = fixed(rule, asked=need(collateral=[held]), collateral=limits)
+    assert (change.after, change.effort_days) == ((held, *added), days)
+
+
+def test_a_grade_that_another_rule_bars_is_passed_over_for_a_better_one():
+    rules = [own("tax_grade", "in", ["A", "B"]), own("tax_grade", "not_in", ["B"], rule_id="no_b")]
+    assert only(fixed(*rules, who=enterprise(tax_grade="C"))) == ("tax_grade", "C", "A")
+
+
+SECURITY = st.lists(st.sampled_from(Collateral), min_size=1, max_size=3, unique=True)
+ON_SECURITY = st.tuples(st.sampled_from(["has", "in", "not_in"]), SECURITY, st.sampled_from(["fail", "review"]))
+
+
+@given(st.lists(ON_SECURITY, max_size=3), st.none() | SECURITY, st.just([]) | SECURITY)
+def test_codes_are_added_with_the_least_effort_of_all_choices(rules, listed, held):
+    rules = [own("collateral", *rule, severity=how, rule_id=f"r{i}") for i, (*rule, how) in enumerate(rules)]
+    book = book_of(product(rules=rules, collateral=listed))
+    assume(book)
+    before = judged(book, enterprise(), need(collateral=held))
+    assume(not before[0])
+    effort = {row.value: row.effort_days for row in reference.changes(DAY)["collateral"] if row.value not in held}
+    choices = [choice for size in range(len(effort) + 1) for choice in combinations(effort, size)]
+    mended = [
+        sum(effort[code] for code in choice)
+        for choice in choices
+        if _mends(book, before[1], enterprise(), need(collateral=[*held, *choice]))
+    ]
+    found = fixes_of(book.judge(enterprise(), need(collateral=held), DAY))
+    assert [fix.effort_days for fix in found] == ([min(mended)] if mended else [])
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """How a feature's value is shown: as the person would say it, not as the model reads it."""
 
 import re
+from datetime import date
 from math import log, log1p
 
 import pytest
 
 from matching.leanings import LEANINGS
+from matching.outcomes import history_of
+from matching.recall import OWN, Memory
 from matching.topics import SAID
+from tests.factories import enterprise, need, outcome, tables
 
 SHOWN = [
     ("product_popularity", log(0.032), "3.2%", "3.2%"),
@@ -43,6 +47,15 @@ def test_the_three_levels_differ_in_their_topics_and_share_their_labels():
         "type_region",
     ]
     assert institution.topic.en == "The standing of this institution in the enterprise's area"
+
+
+def test_what_was_seen_and_then_taken_was_seen_and_is_said_so():
+    shown = outcome(stage="shown", at=date(2025, 1, 11), position=1)
+    past = history_of(tables(outcomes=[shown, outcome()]))
+    own = Memory(past, []).recall(past.context(enterprise(), need(), date(2025, 3, 1))).own
+    assert own[OWN.index("seen"), 0] == own[OWN.index("all"), 0] == 1
+    said = SAID["product_own_seen"]
+    assert (said.zh, said.en) == ("企业看过的次数", "times that the enterprise saw it")
 
 
 def test_what_speaks_of_the_area_needs_the_region():

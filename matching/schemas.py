@@ -40,6 +40,8 @@ KEYS: Final = {
 }
 FAULTS_SHOWN: Final = 100
 _DTYPES: Final = {date: "datetime64[ns]", bool: "boolean", int: "Int64", float: "float64", str: "str"}
+_WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 _KINDS: Final = {
     "datetime64[ns]": "is a date (YYYY-MM-DD)",
     "boolean": "is true or false",
@@ -197,9 +199,15 @@ def _texts(column: pd.Series) -> pd.Series:
     """Texts, and whole numbers as their digits: an id may have been read as a number."""
     if column.dtype != "str":
         values = column.astype(object)
-        texts = values.map(lambda v: isinstance(v, str | int | np.integer) and not isinstance(v, bool))
-        column = values.where(texts, None).astype("str")
+        column = values.where(values.map(_is_text).astype(bool), None).astype("str")
     return column.mask(column == "")
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a text that can be written, as half of a surrogate pair cannot, or a whole number."""
+    if isinstance(value, str):
+        return not _HALVES.search(value)
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def days(column: pd.Series) -> pd.Series:
@@ -223,12 +231,12 @@ def _is_moment(value: Any) -> bool:
 
 def _numbers(column: pd.Series) -> pd.Series:
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-        column = column.astype(object).map(_number, na_action="ignore")
+        column = column.astype(object).map(_number)
     return column.astype("float64")
 
 
 def _number(value: Any) -> float:
-    """A text or number as the nearest double (pandas' own reading of texts is off by a bit here and there)."""
+    """A text or number as the nearest double (pandas' own reading of texts is off by a bit here and there), or NaN."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | Decimal | np.number):
         return np.nan
     try:
@@ -247,8 +255,7 @@ def _wholes(column: pd.Series) -> pd.Series:
 
 def _flags(column: pd.Series) -> pd.Series:
     """Words and 0 or 1; beside gaps these may have been written as floats."""
-    words = column.map(lambda v: str(v).lower().removesuffix(".0"), na_action="ignore")
-    return words.map({"true": True, "1": True, "false": False, "0": False}).astype("boolean")
+    return column.astype(object).map(lambda v: _WORDS.get(str(v).lower().removesuffix(".0"))).astype("boolean")
 
 
 _CONVERT: Final = {"datetime64[ns]": days, "boolean": _flags, "Int64": _wholes, "float64": _numbers, "str": _texts}

@@ -232,6 +232,34 @@ def test_a_number_beyond_the_signed_ones_is_refused_in_its_row():
     assert complaint("needs", rows).startswith("needs: amount (row 2): is a whole number, not 9223372036854775808")
 
 
+@pytest.mark.parametrize("dtype", ["string", object])
+def test_a_missing_number_is_missing_in_a_column_of_texts_or_objects_too(dtype):
+    rows = check_table("needs", frame("needs", term_months=None))
+    pd.testing.assert_frame_equal(check_table("needs", rows.astype(dtype)), rows)
+
+
+def test_a_column_without_any_time_is_missing_numbers_and_flags():
+    none = pd.Series([pd.NaT, pd.NaT])
+    checked = check_table("enterprises", frame("enterprises").assign(revenue=none, growth=none, first_loan=none))
+    assert checked[["revenue", "growth", "first_loan"]].isna().all(axis=None)
+    assert complaint("needs", frame("needs").assign(amount=none)).startswith("needs: amount (row 1): is present, not")
+
+
+@pytest.mark.parametrize(
+    ("field", "rule"),
+    [
+        ("enterprise_id", "is text"),
+        ("size", "is text"),
+        ("tiers", r"is a list joined by \| of "),
+        ("first_loan", "is true or false"),
+        ("revenue", "is a whole number"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_in_its_row(field, rule):
+    with pytest.raises(InputError, match=rf"^enterprises: {field} \(row 2\): {rule}.*, not 'a\\ud800'$"):
+        check_table("enterprises", frame("enterprises", **{field: "a\ud800"}))
+
+
 @pytest.mark.parametrize("table", ENTITIES)
 def test_a_checked_frame_stays_as_it_is(table):
     once = check_table(table, frame(table))

@@ -78,15 +78,15 @@ EXAMPLE_READINESS = {
 class EnterpriseGiven(Enterprise):
     """An enterprise by value; `as_of` is the request's where it is not given, or its need's day if that is earlier."""
 
-    as_of: Day | None = Field(default=None, title="Facts as of")  # type: ignore[assignment]
+    as_of: Day | None = Field(default=None, title="Facts as of")  # type: ignore[assignment]  # may be left out
 
 
 class NeedGiven(Need):
     """A need by value; its id is made up, its enterprise and its day are the request's where they are not given."""
 
-    need_id: Id | None = Field(default=None, title="Need id")  # type: ignore[assignment]
-    enterprise_id: Id | None = Field(default=None, title="Enterprise id")  # type: ignore[assignment]
-    posted_at: Day | None = Field(default=None, title="Posted")  # type: ignore[assignment]
+    need_id: Id | None = Field(default=None, title="Need id")  # type: ignore[assignment]  # may be left out
+    enterprise_id: Id | None = Field(default=None, title="Enterprise id")  # type: ignore[assignment]  # may be left out
+    posted_at: Day | None = Field(default=None, title="Posted")  # type: ignore[assignment]  # may be left out
 
 
 class RecommendationRequest(Entity):

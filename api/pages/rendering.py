@@ -64,7 +64,9 @@ def environment(code: str) -> Environment:
         lstrip_blocks=True,
     )
     words = language(code).words
-    made.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it, unknown to types
+        words.gettext, words.ngettext, newstyle=True
+    )
     made.globals["style_version"] = hashlib.sha256((STATIC / "desk.css").read_bytes()).hexdigest()[:12]
     return made
 

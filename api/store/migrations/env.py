@@ -2,8 +2,7 @@
 
 from alembic import context
 
-from api.store import desk_models  # noqa: F401  its rows too hang on `Base`
-from api.store.models import Base
+from api.store.desk_models import CaseRow  # one of all rows: those of `models` and of the desk share their metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
+context.configure(connection=context.config.attributes["connection"], target_metadata=CaseRow.metadata)
 context.run_migrations()

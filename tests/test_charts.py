@@ -177,6 +177,13 @@ def test_bars_of_counts_are_in_whole_numbers_and_bars_of_shares_in_percent(drawn
     assert {"100.0%", "0.3%"} <= set(texts(charts.svg(charts.bars(funnel(), "share", "matches"))))
 
 
+def test_no_axis_of_what_is_at_most_one_goes_beyond_it_in_words(drawn):
+    shares = texts(charts.svg(charts.bars(funnel(), "share", "matches")))
+    assert [text for text in shares if text.endswith("0%")] == ["0%", "20%", "40%", "60%", "80%", "100%", "100.0%"]
+    assert [text for text in texts(drawn["systems"]) if len(text) == len("0.4")] == ["0.4", "0.6", "0.8", "1.0"]
+    assert "14k" in texts(drawn["bars"])  # counts go on
+
+
 def test_each_series_of_counts_has_a_line_and_a_name(drawn):
     assert len(marks(drawn["counts"], "line")) == 2
     assert {"posted", "taken"} <= set(texts(drawn["counts"]))

@@ -34,6 +34,11 @@ _LABEL_LIMIT: Final = 220
 _NAMESPACES: Final = (' xmlns="http://www.w3.org/2000/svg"', ' xmlns:xlink="http://www.w3.org/1999/xlink"')
 _INTERVAL: Final = "isValid(datum.low)"
 _SHORT_LABEL: Final = "truncate(split(datum.value, '\\t')[0], 21) + ' ' + split(datum.value, '\\t')[1]"
+_WHOLE: Final[dict[str, Any]] = {  # an axis of what is at most 1 goes on, for the figures, but says nothing there
+    "labelExpr": "datum.value > 1 ? '' : datum.label",
+    "gridOpacity": {"condition": {"test": "datum.value > 1", "value": 0}, "value": 1},
+    "tickOpacity": {"condition": {"test": "datum.value > 1", "value": 0}, "value": 1},
+}
 _FONT: Final = "Arial, Helvetica, Liberation Sans, sans-serif"  # of one width everywhere, so that labels fit
 _MONTH: Final = alt.X("yearmonth(month):T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True))
 _CONFIG: Final[dict[str, Any]] = {
@@ -109,10 +114,10 @@ def importance(frame: pd.DataFrame) -> Chart:
 
 def bars(frame: pd.DataFrame, column: str, title: str) -> Chart:
     """A bar a label (label, `column`), in the frame's order; a column named `share` is in percent."""
-    axis, text = ("%", ".1%") if column == "share" else ("~s", ",d")
+    axis, text, end = ("%", ".1%", _WHOLE) if column == "share" else ("~s", ",d", {})
     room = alt.Scale(domain=[0, 1.28 * float(frame[column].max())])  # for the figure beside the longest
     base = alt.Chart(frame).encode(
-        x=alt.X(f"{column}:Q", title=title, scale=room, axis=alt.Axis(format=axis, tickCount=5)),
+        x=alt.X(f"{column}:Q", title=title, scale=room, axis=alt.Axis(format=axis, tickCount=5, **end)),
         y=alt.Y("label:N", sort=list(frame["label"]), title=None),
     )
     figure = base.mark_text(align="left", dx=4, color=MUTED).encode(text=alt.Text(f"{column}:Q", format=text))
@@ -214,7 +219,7 @@ def _dot(base: alt.Chart) -> alt.Chart:
 
 
 def _value(metric: str, scale: alt.Scale) -> alt.X:
-    return alt.X("low:Q", title=metric, scale=scale, axis=alt.Axis(tickCount=5))
+    return alt.X("low:Q", title=metric, scale=scale, axis=alt.Axis(tickCount=5, **_WHOLE))
 
 
 def _by_system(frame: pd.DataFrame) -> alt.Color:

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pydantic.fields import FieldInfo
@@ -108,7 +109,12 @@ def read(folder: Path | str, until: date | None = None) -> Tables:
     about = described(folder)
     frames: dict[str, Any] = {name: _read_frame(folder, name) for name in ENTITIES}
     tables = Tables(**frames, **about)
-    return check(tables.before(until) if until else tables)
+    if until is None:
+        return check(tables)
+    try:
+        return check(tables.before(until))
+    except InputError as error:
+        raise InputError(error.where, [_in_file(error.where, fault, tables, until) for fault in error.faults]) from None
 
 
 def write(tables: Tables, folder: Path | str, form: Literal["parquet", "csv"] = "parquet") -> None:
@@ -226,10 +232,23 @@ def _misruled(products: pd.DataFrame) -> list[Fault]:
 
 
 def _before(name: str, frame: pd.DataFrame, until: date) -> pd.DataFrame:
-    """Rows without a readable date stay, for the check to name them."""
+    return frame[_is_before(name, frame, until)].reset_index(drop=True)
+
+
+def _is_before(name: str, frame: pd.DataFrame, until: date) -> pd.Series:
+    """By row whether it is dated before `until`; one without a readable date is, for the check to name it."""
     if DATED.get(name) not in frame.columns:
-        return frame
-    return frame[~(days(frame[DATED[name]]) >= pd.Timestamp(until))].reset_index(drop=True)
+        return pd.Series(True, index=frame.index)
+    return ~(days(frame[DATED[name]]) >= pd.Timestamp(until))
+
+
+def _in_file(where: str, fault: Fault, given: Tables, until: date) -> Fault:
+    """The fault of a row before `until`, with the row as the file counts it: whoever mends it looks there."""
+    if not isinstance(fault.row, int):
+        return fault
+    name = fault.field.partition(".")[0] if where == "tables" else where
+    kept = np.flatnonzero(_is_before(name, getattr(given, name), until))
+    return replace(fault, row=int(kept[fault.row - 1]) + 1)
 
 
 def described(folder: Path) -> dict[str, Any]:

@@ -257,7 +257,7 @@ def described(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(str(path), [Fault("tables.json", "file is missing: is this a folder of tables?")])
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin every file with a mark
     except ValueError as error:
         raise InputError(str(path), [Fault("tables.json", f"is JSON: {error}")]) from None
     if not isinstance(about, dict):
@@ -292,6 +292,9 @@ def _read_frame(folder: Path, name: str) -> pd.DataFrame:
     path = file_of(folder, name)
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    except UnicodeDecodeError as error:
+        rule = f"file is UTF-8 (spreadsheets call it CSV UTF-8), which byte {error.object[error.start]:#x} is not"
+        raise InputError(str(folder / name), [Fault(name, rule)]) from None
     except (ValueError, OSError, pa.ArrowException) as error:
         raise InputError(str(folder / name), [Fault(name, f"file is readable: {error}")]) from None
 

@@ -312,7 +312,14 @@ def test_a_csv_with_all_rows_too_long_is_refused(folder):
 
 def test_a_csv_of_another_encoding_is_refused(folder):
     (folder / "institutions.csv").write_bytes("institution_id,name_zh\nI1,甲银行".encode("gb18030"))
-    assert "institutions: file is readable: 'utf-8' codec can't decode" in refusal(folder)
+    message = "institutions: file is UTF-8 (spreadsheets call it CSV UTF-8), which byte 0xbc is not"
+    assert refusal(folder) == f"institutions: {message}"
+
+
+def test_a_mark_that_editors_begin_a_file_with_is_passed_over(full, folder):
+    for path in folder.iterdir():
+        path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    same(read(folder), full)
 
 
 def test_a_csv_with_a_bad_cell_is_named_with_its_row(folder):

@@ -143,18 +143,35 @@ def _by_value(holds: Callable[[str], bool], error: str) -> pa.Check:
 
 
 def _list_check(info: FieldInfo) -> pa.Check:
+    return _by_value(lambda text: _list_error(info, text) is None, _list_rule(info))
+
+
+def _list_error(info: FieldInfo, text: str) -> ValidationError | None:
+    """What is wrong with the text of a list, if anything is."""
+    try:
+        if is_rules(info):
+            _list_adapter(info).validate_json(text)
+        else:
+            _list_adapter(info).validate_python(tuple(text.split(SEPARATOR)))
+    except ValidationError as error:
+        return error
+    return None
+
+
+def _list_adapter(info: FieldInfo) -> TypeAdapter[Any]:
     inner, constraints = _inner(info)
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(inner, *constraints)] if constraints else inner)
-    rules = is_rules(info)
+    return TypeAdapter(Annotated[(inner, *constraints)] if constraints else inner)
 
-    def holds(text: str) -> bool:
-        try:
-            adapter.validate_json(text) if rules else adapter.validate_python(tuple(text.split(SEPARATOR)))
-        except ValidationError:
-            return False
-        return True
 
-    return _by_value(holds, _list_rule(info))
+def _misread(info: FieldInfo, value: Any) -> str:
+    """Which of a cell's rules is none, where and why, in brackets: rules are long, and what is wrong in them is not."""
+    error = _list_error(info, value) if isinstance(value, str) else None
+    if error is None:
+        return ""
+    first = error.errors(include_url=False)[0]
+    at = [f"rule {part + 1}" if isinstance(part, int) else part for part in first["loc"]]
+    said = {"missing": "is present", "extra_forbidden": "is a known field"}.get(first["type"], first["msg"])
+    return f" ({', '.join(at)[:60]}: {said[:200]})" if at else ""
 
 
 def _list_rule(info: FieldInfo) -> str:
@@ -269,14 +286,16 @@ def _broken(name: str, frame: pd.DataFrame, given: pd.DataFrame) -> list[Fault]:
         full.select_columns(asked).validate(frame[asked], lazy=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases.drop_duplicates(["column", "index"])
-        return [_fault(case, given) for case in cases.itertuples()]
+        return [_fault(ENTITIES[name].model_fields[case.column], case, given) for case in cases.itertuples()]
     return []
 
 
-def _fault(case: Any, given: pd.DataFrame) -> Fault:
+def _fault(info: FieldInfo, case: Any, given: pd.DataFrame) -> Fault:
     rule = "is present" if case.check == "not_nullable" else str(case.check)
     row = int(case.index)
-    return Fault(str(case.column), f"{rule}, not {_short(given[case.column].iloc[row])}", row + 1)
+    value = given[case.column].iloc[row]
+    why = _misread(info, value) if is_rules(info) else ""
+    return Fault(str(case.column), f"{rule}{why}, not {_short(value)}", row + 1)
 
 
 def _short(value: object) -> str:

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pydantic.fields import FieldInfo
@@ -108,7 +109,12 @@ def read(folder: Path | str, until: date | None = None) -> Tables:
     about = described(folder)
     frames: dict[str, Any] = {name: _read_frame(folder, name) for name in ENTITIES}
     tables = Tables(**frames, **about)
-    return check(tables.before(until) if until else tables)
+    if until is None:
+        return check(tables)
+    try:
+        return check(tables.before(until))
+    except InputError as error:
+        raise InputError(error.where, [_in_file(error.where, fault, tables, until) for fault in error.faults]) from None
 
 
 def write(tables: Tables, folder: Path | str, form: Literal["parquet", "csv"] = "parquet") -> None:
@@ -226,10 +232,23 @@ def _misruled(products: pd.DataFrame) -> list[Fault]:
 
 
 def _before(name: str, frame: pd.DataFrame, until: date) -> pd.DataFrame:
-    """Rows without a readable date stay, for the check to name them."""
+    return frame[_is_before(name, frame, until)].reset_index(drop=True)
+
+
+def _is_before(name: str, frame: pd.DataFrame, until: date) -> pd.Series:
+    """By row whether it is dated before `until`; one without a readable date is, for the check to name it."""
     if DATED.get(name) not in frame.columns:
-        return frame
-    return frame[~(days(frame[DATED[name]]) >= pd.Timestamp(until))].reset_index(drop=True)
+        return pd.Series(True, index=frame.index)
+    return ~(days(frame[DATED[name]]) >= pd.Timestamp(until))
+
+
+def _in_file(where: str, fault: Fault, given: Tables, until: date) -> Fault:
+    """The fault of a row before `until`, with the row as the file counts it: whoever mends it looks there."""
+    if not isinstance(fault.row, int):
+        return fault
+    name = fault.field.partition(".")[0] if where == "tables" else where
+    kept = np.flatnonzero(_is_before(name, getattr(given, name), until))
+    return replace(fault, row=int(kept[fault.row - 1]) + 1)
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -238,7 +257,7 @@ def described(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(str(path), [Fault("tables.json", "file is missing: is this a folder of tables?")])
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin every file with a mark
     except ValueError as error:
         raise InputError(str(path), [Fault("tables.json", f"is JSON: {error}")]) from None
     if not isinstance(about, dict):
@@ -273,6 +292,9 @@ def _read_frame(folder: Path, name: str) -> pd.DataFrame:
     path = file_of(folder, name)
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    except UnicodeDecodeError as error:
+        rule = f"file is UTF-8 (spreadsheets call it CSV UTF-8), which byte {error.object[error.start]:#x} is not"
+        raise InputError(str(folder / name), [Fault(name, rule)]) from None
     except (ValueError, OSError, pa.ArrowException) as error:
         raise InputError(str(folder / name), [Fault(name, f"file is readable: {error}")]) from None
 

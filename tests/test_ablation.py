@@ -208,5 +208,7 @@ def test_training_on_the_test_itself_is_refused(loyal):
 
 
 def test_no_query_is_an_error(loyal):
-    with pytest.raises(InputError, match="--from: leaves at least one query, not none from 2030-01-01 on"):
+    with pytest.raises(
+        InputError, match="--from: leaves a need that a product was taken for, not none from 2030-01-01 on"
+    ):
         ablate(loyal, date(2030, 1, 1))

@@ -196,7 +196,9 @@ def test_a_model_that_knows_the_test_is_refused(loyal, loyal_ranker):
 
 
 def test_a_test_without_queries_is_refused(loyal, loyal_ranker):
-    with pytest.raises(InputError, match="--from: leaves at least one query, not none from 2031-01-01 on"):
+    with pytest.raises(
+        InputError, match="--from: leaves a need that a product was taken for, not none from 2031-01-01 on"
+    ):
         benchmark(loyal, date(2031, 1, 1), ranker=loyal_ranker, peers=())
 
 

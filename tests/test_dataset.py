@@ -301,8 +301,16 @@ def test_a_test_without_a_manufacturer_names_the_option_that_asks_all(base, indu
 
 @pytest.mark.parametrize("all_industries", [True, False])
 def test_a_test_without_any_query_names_its_first_day(base, all_industries):
-    with pytest.raises(InputError, match="try: --from: leaves at least one query, not none from 2025-01-11 on"):
+    with pytest.raises(
+        InputError, match="try: --from: leaves a need that a product was taken for, not none from 2025-01-11 on"
+    ):
         examined("try", world(base, make.outcome()), date(2025, 1, 11), None, all_industries)
+
+
+@pytest.mark.parametrize("until", [date(2025, 1, 10), date(2025, 1, 11)])
+def test_a_test_that_ends_before_it_begins_names_its_end(base, until):
+    with pytest.raises(InputError, match=rf"try: --to: is after --from \(2025-01-11\), not {until}"):
+        examined("try", world(base, make.outcome()), date(2025, 1, 11), until, all_industries=True)
 
 
 def test_a_filter_on_an_unknown_column_names_the_columns(base):

@@ -115,7 +115,9 @@ def test_evaluating_again_gives_the_same_report(loyal, loyal_ranker, found):
 
 
 def test_no_query_is_an_error(loyal, loyal_ranker):
-    with pytest.raises(InputError, match="--from: leaves at least one query, not none from 2030-01-01 on"):
+    with pytest.raises(
+        InputError, match="--from: leaves a need that a product was taken for, not none from 2030-01-01 on"
+    ):
         evaluate(loyal, loyal_ranker, date(2030, 1, 1))
 
 

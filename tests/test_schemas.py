@@ -24,6 +24,7 @@ ROWS = {
     "needs": need().model_dump(mode="json"),
     "outcomes": outcome().model_dump(mode="json"),
 }
+RULE = '{"rule_id": "r", "field": "revenue", "operator": ">=", "value": 3, "clause": "1"}'
 MEGABYTE = "9" * 10**6
 
 
@@ -79,7 +80,9 @@ def complaint(table, rows):
         ("needs", "kinds", "credit|loan", "is a list joined by | of credit, bond, leasing, not 'credit|loan'"),
         ("products", "kind", "loan", "is one of credit, bond, leasing, not 'loan'"),
         ("products", "rules", "nonsense", "is a JSON list of rules, not 'nonsense'"),
-        ("products", "rules", '[{"rule_id": "r"}]', "is a JSON list of rules"),
+        ("products", "rules", '[{"rule_id": "r"}]', "is a JSON list of rules (rule 1, field: is present), not '[{"),
+        ("products", "rules", f"[{RULE}, {RULE.replace('>=', '=>')}]", "rules (rule 2, operator: Input should be '>='"),
+        ("products", "rules", f"[{RULE.replace('clause', 'law')}]", "rules (rule 1, clause: is present), not"),
         ("outcomes", "stage", 3, "is one of shown, contacted"),
         ("outcomes", "propensity", 1.5, "is at most 1, not 1.5"),
     ],

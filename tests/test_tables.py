@@ -255,6 +255,22 @@ def test_a_date_that_cannot_be_read_is_not_passed_over(full, tmp_path):
         read(tmp_path, date(2026, 1, 1))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"amount": "-1"}, r"^needs: amount \(row 3\): is above 0, not '-1'"),
+        ({"enterprise_id": "nobody"}, r"^tables: needs.enterprise_id \(row 3\): exists in enterprises, not 'nobody'"),
+    ],
+)
+def test_a_row_that_is_refused_before_a_date_is_counted_as_its_file_counts_it(full, tmp_path, change, message):
+    write(full, tmp_path, "csv")
+    early = pd.read_csv(tmp_path / "needs.csv", dtype=str)
+    late = early.assign(need_id="N9", posted_at="2026-05-05")
+    pd.concat([late, early.assign(**change)]).to_csv(tmp_path / "needs.csv", index=False)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, date(2026, 1, 1))
+
+
 @pytest.fixture
 def folder(full, tmp_path):
     write(full, tmp_path, "csv")
@@ -296,7 +312,14 @@ def test_a_csv_with_all_rows_too_long_is_refused(folder):
 
 def test_a_csv_of_another_encoding_is_refused(folder):
     (folder / "institutions.csv").write_bytes("institution_id,name_zh\nI1,甲银行".encode("gb18030"))
-    assert "institutions: file is readable: 'utf-8' codec can't decode" in refusal(folder)
+    message = "institutions: file is UTF-8 (spreadsheets call it CSV UTF-8), which byte 0xbc is not"
+    assert refusal(folder) == f"institutions: {message}"
+
+
+def test_a_mark_that_editors_begin_a_file_with_is_passed_over(full, folder):
+    for path in folder.iterdir():
+        path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    same(read(folder), full)
 
 
 def test_a_csv_with_a_bad_cell_is_named_with_its_row(folder):

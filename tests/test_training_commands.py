@@ -326,7 +326,7 @@ def test_a_page_has_a_file_of_its_own_in_a_folder_that_exists(run, tmp_path, opt
 
 def test_an_unknown_source_is_named_among_the_known(run, tmp_path):
     result = run("import", "ecb", tmp_path / "release.csv", "--out", tmp_path / "data")
-    refused(result, "source: is one of sba504, us-exim, bndes, ssbci, not 'ecb'")
+    refused(result, "source: is one of sba504, us-exim, bndes, ssbci, service, not 'ecb'")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,9 @@ def import_command(
 ) -> None:
     """Turn a public release or a service's own record into tables, and say what was left out and why."""
     check_folder("import", "--out", out)
+    names = [*sources.SOURCES, record.NAME]
+    if source not in names:
+        raise InputError("import", [Fault("source", f"is one of {', '.join(names)}, not {source!r}")])
     if source == record.NAME:
         tables, features, summary = record.read(file, gate.read(onto) if onto else None)
     elif onto:

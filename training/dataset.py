@@ -175,6 +175,8 @@ def queries(
 
 def examined(command: str, world: World, since: date, until: date | None, all_industries: bool) -> list[Query]:
     """The queries that a test asks. Raises `InputError` where there is none, naming the option to mend."""
+    if until and until <= since:
+        raise InputError(command, [Fault("--to", f"is after --from ({since}), not {until}")])
     found = queries(world, since, until, all_industries)
     if found:
         return found
@@ -182,7 +184,9 @@ def examined(command: str, world: World, since: date, until: date | None, all_in
     if others:
         rule = f"is given where no query is known to be a manufacturing enterprise's: none of {len(others)} is"
         raise InputError(command, [Fault("--all-industries", rule)])
-    raise InputError(command, [Fault("--from", f"leaves at least one query, not none from {since} on")])
+    raise InputError(
+        command, [Fault("--from", f"leaves a need that a product was taken for, not none from {since} on")]
+    )
 
 
 def posted(

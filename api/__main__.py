@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.people import key, open_store, user
-from api.settings import Settings
+from api.settings import Settings, unknown
 from matching.errors import MatchingError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ Port = Annotated[int | None, typer.Option(help="Listen on this port instead of M
 @app.callback(invoke_without_command=True)
 def default(context: typer.Context, host: Host = None, port: Port = None) -> None:
     """Without a command: serve."""
+    for line in unknown():
+        typer.echo(f"warning: environment: {line}", err=True)
     if context.invoked_subcommand is None:
         serve(host, port)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, Self
 
@@ -77,6 +78,22 @@ class Settings(BaseModel):
 def variables() -> dict[str, str]:
     """Every setting's field and the environment variable that sets it."""
     return {field: _variable(field) for field in Settings.model_fields}
+
+
+def unknown(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """A line for each variable that looks like a setting and is none, as where one is misspelt.
+
+    No error: what runs a container may set such variables by itself, after the service's name.
+    """
+    known = variables().values()
+    names = sorted(name for name, value in environment.items() if name.startswith(PREFIX) and value)
+    return [f"{name} is no setting and changes nothing{_meant(name)}" for name in names if name not in known]
+
+
+def _meant(name: str) -> str:
+    """The setting of the closest name, where one is close."""
+    close = get_close_matches(name, variables().values(), n=1, cutoff=0.85)
+    return f": is {close[0]} meant?" if close else ""
 
 
 def _variable(field: str) -> str:

@@ -39,6 +39,13 @@ def test_a_mistake_is_one_line_and_a_bad_exit_code(monkeypatch):
         main()
 
 
+def test_a_misspelt_setting_is_told_and_stops_nothing(run, deploy, monkeypatch, capsys):
+    monkeypatch.setenv("MATCHING_WORKER", "2")
+    monkeypatch.setattr("api.listening.serve", lambda _app, **_options: print(capsys.readouterr().err, end=""))
+    told = "warning: environment: MATCHING_WORKER is no setting and changes nothing: is MATCHING_WORKERS meant?\n"
+    assert run(deploy()) == told
+
+
 def test_a_folder_that_cannot_be_made_is_one_line_too(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("MATCHING_DATABASE_URL", f"sqlite:///{tmp_path}/file/service.db")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from api.settings import Settings, variables
+from api.settings import Settings, unknown, variables
 from matching.errors import InputError
 
 
@@ -43,6 +43,14 @@ def test_every_field_has_a_variable_and_a_description():
 
 def test_an_empty_variable_counts_as_unset_and_others_are_left_alone():
     assert Settings.from_environment({"MATCHING_PORT": "", "PORT": "1", "MATCHING_ELSE": "x"}) == Settings()
+
+
+def test_a_variable_that_looks_like_a_setting_is_told_with_the_one_of_the_closest_name():
+    given = {"MATCHING_SERVICE_HOST": "10.0.0.1", "MATCHING_KEY": "always", "MATCHING_ELSE": "", "KEYS": "always"}
+    assert unknown(given | dict.fromkeys(variables().values(), "1")) == [
+        "MATCHING_KEY is no setting and changes nothing: is MATCHING_KEYS meant?",
+        "MATCHING_SERVICE_HOST is no setting and changes nothing",
+    ]
 
 
 @pytest.mark.parametrize(

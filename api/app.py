@@ -1,6 +1,7 @@
 """The composition root: `create_app` puts the service together from its settings, and nothing happens on import."""
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -17,11 +18,12 @@ from api.requests import RequestIds
 from api.routes import ROUTERS
 from api.service import Service, utc_now
 from api.serving import Serving
-from api.settings import Settings
+from api.settings import Settings, variables
 from api.store.database import Store
+from api.store.outages import StoreError
 from matching.bundles import promoted
 from matching.compiled import anything_compiled
-from matching.errors import BundleError
+from matching.errors import BundleError, InputError
 
 DESCRIPTION = """Ranks the financing products of many institutions for a manufacturing enterprise's need.
 
@@ -64,11 +66,18 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
 
 
 def from_environment() -> FastAPI:
-    """The service as the environment sets it up, with its log: what each worker process serves."""
+    """The service as the environment sets it up, with its log: what each worker process serves.
+
+    Where the store is gone again it ends the process with one line; of several, Uvicorn starts another in its place.
+    """
     settings = Settings.from_environment()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    return create_app(settings)
+    try:
+        return create_app(settings)
+    except (InputError, StoreError) as error:
+        _log.error("not started: the store of %s cannot be used: %s", variables()["database_url"], error)
+        sys.exit(1)
 
 
 def _version() -> str:

@@ -43,6 +43,7 @@ class Serving:
         self._models = models
         self._lock = Lock()
         self._served: Served | None = None
+        self._made: Served | None = None  # in service once its catalogue is kept
         self._refused: tuple[Path, int] | None = None
         self._why = ""
 
@@ -96,6 +97,15 @@ class Serving:
             return self._served
 
     def _load(self, bundle: Path, revision: int) -> Served:
+        """Made once: where the store is gone when the catalogue is to be kept, the next request only keeps it."""
+        made = self._made
+        if made is None or (made.bundle, made.revision) != (bundle, revision):
+            made = self._made = self._make(bundle, revision)
+        self._keep(made.matcher.catalogue)
+        self._made = None
+        return made
+
+    def _make(self, bundle: Path, revision: int) -> Served:
         with self._store.reading() as session:
             catalogue = Catalogue.of(*queries.catalogue(session))
         if not catalogue.products:
@@ -104,7 +114,6 @@ class Serving:
         ranker = served.matcher.ranker if served is not None and served.bundle == bundle else Ranker.load(bundle)
         matcher = Matcher(catalogue, ranker)
         _rehearse(matcher)
-        self._keep(catalogue)
         return Served(bundle, revision, matcher)
 
     def _keep(self, catalogue: Catalogue) -> None:

@@ -18,6 +18,7 @@ from matching import tables
 from matching.bundles import POINTER
 from matching.domain import Product
 from matching.features import FEATURES
+from matching.ranker import Ranker
 from tests import bundles, forests
 from tests.conftest import NOON
 from tests.servers import environment
@@ -194,6 +195,29 @@ def test_what_an_outage_kept_out_of_service_is_served_when_the_store_is_back(ser
         patch.setattr(queries, cut_off, fail)
         assert client.get("/readyz").json()["model_id"] == before
     assert client.get("/readyz").json()["model_id"] == challenger.name
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_while_only_the_keeping_of_a_catalogue_fails_a_model_is_loaded_once(serve, bundle, challenger, first):
+    client = serve(promoted=not first)
+    wanted = bundle if first else challenger
+    loaded, load_ranker = [], Ranker.load
+
+    def load_and_count(folder):
+        loaded.append(folder.name)
+        return load_ranker(folder)
+
+    def fail(*_):
+        raise StoreError("gone for a moment")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ranker, "load", load_and_count)
+        with pytest.MonkeyPatch.context() as outage:
+            outage.setattr(queries, "keep_catalogue", fail)
+            promote(client, wanted)
+            assert {client.get("/readyz").status_code for _ in range(3)} == {503 if first else 200}
+        assert client.get("/readyz").json()["model_id"] == wanted.name
+    assert loaded == [wanted.name]
 
 
 def test_an_unchanged_champion_and_catalogue_are_read_once(serve, monkeypatch):

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -21,8 +21,6 @@ from api.serving import Serving
 from api.settings import Settings, variables
 from api.store.database import Store
 from api.store.outages import StoreError
-from matching.bundles import promoted
-from matching.compiled import anything_compiled
 from matching.errors import BundleError, InputError
 
 DESCRIPTION = """Ranks the financing products of many institutions for a manufacturing enterprise's need.
@@ -89,9 +87,6 @@ def _version() -> str:
 
 def _warm(service: Service) -> None:
     """The first request finds the model read; a service without one starts all the same and says what is missing."""
-    with suppress(BundleError):
-        if promoted(service.settings.models) and not anything_compiled():
-            _log.info("loading the model: after an installation routines are compiled first, about a minute")
     try:
         service.serving.matcher()
     except BundleError as error:

@@ -15,6 +15,7 @@ from api.store.database import Store
 from api.store.outages import StoreError
 from matching.bundles import champion, promoted
 from matching.catalogue import Catalogue
+from matching.compiled import anything_compiled
 from matching.domain import Enterprise, Need, Product
 from matching.errors import BundleError
 from matching.history import EPOCH
@@ -110,6 +111,8 @@ class Serving:
             catalogue = Catalogue.of(*queries.catalogue(session))
         if not catalogue.products:
             raise BundleError("the catalogue is empty: load tables with `python -m api load DATA`")
+        if not anything_compiled():
+            _log.info("loading the model: after an installation routines are compiled first, about a minute")
         served = self._served
         ranker = served.matcher.ranker if served is not None and served.bundle == bundle else Ranker.load(bundle)
         matcher = Matcher(catalogue, ranker)

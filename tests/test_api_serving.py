@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
-from api import app
+from api import serving
 from api.app import create_app
 from api.loading import load
 from api.store import queries
@@ -249,7 +249,7 @@ def test_a_first_start_says_that_routines_are_compiled_before_it_loads_the_model
     deploy, caplog, monkeypatch, compiled, promoted, lines
 ):
     settings = deploy(promoted=promoted)
-    monkeypatch.setattr(app, "anything_compiled", lambda: compiled)
+    monkeypatch.setattr(serving, "anything_compiled", lambda: compiled)
     caplog.clear()
     with caplog.at_level("INFO", "api"):
         create_app(settings).state.service.close()
@@ -257,6 +257,21 @@ def test_a_first_start_says_that_routines_are_compiled_before_it_loads_the_model
     assert sum("routines are compiled first, about a minute" in line for line in said) == lines
     assert [line.split(":")[0] for line in said][lines] == ("in service" if promoted else "no model is in service")
     assert lines == 0 or said[0].startswith("loading the model: ")
+
+
+def test_a_start_without_a_champion_says_that_routines_are_compiled_once_there_is_one(
+    serve, bundle, caplog, monkeypatch
+):
+    monkeypatch.setattr(serving, "anything_compiled", lambda: False)
+    client = serve(promoted=False)
+    assert "routines are compiled first" not in caplog.text
+    promote(client, bundle)
+    with caplog.at_level("INFO", "api"):
+        assert client.get("/readyz").status_code == 200
+    said = [
+        record.message.split(":")[0] for record in caplog.records if record.levelname == "INFO" and record.name == "api"
+    ]
+    assert said[-2:] == ["loading the model", "in service"]
 
 
 def test_no_recommendation_waits_for_a_routine_to_be_compiled(deploy):

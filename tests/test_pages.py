@@ -160,10 +160,11 @@ def test_pages_speak_chinese_until_asked_and_then_remember(app):
     assert visitor.says("Sign in")
 
 
-def test_an_unknown_language_is_the_default_one(app):
+def test_an_unknown_language_is_the_one_remembered_and_else_the_default_one(app):
     visitor = Visitor(app)
-    visitor.get("/signin?lang=xx")
-    assert '<html lang="zh-CN">' in visitor.page
+    for asked, shown in (("xx", "zh-CN"), ("en", "en"), ("xx", "en")):
+        visitor.get(f"/signin?lang={asked}")
+        assert f'<html lang="{shown}">' in visitor.page
 
 
 def test_officers_see_their_own_institution_s_cases_and_the_commission_all(officer, other, commission):

@@ -1,8 +1,9 @@
 """The composition root: `create_app` puts the service together from its settings, and nothing happens on import."""
 
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -17,11 +18,10 @@ from api.requests import RequestIds
 from api.routes import ROUTERS
 from api.service import Service, utc_now
 from api.serving import Serving
-from api.settings import Settings
+from api.settings import Settings, variables
 from api.store.database import Store
-from matching.bundles import promoted
-from matching.compiled import anything_compiled
-from matching.errors import BundleError
+from api.store.outages import StoreError
+from matching.errors import BundleError, InputError
 
 DESCRIPTION = """Ranks the financing products of many institutions for a manufacturing enterprise's need.
 
@@ -64,11 +64,18 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
 
 
 def from_environment() -> FastAPI:
-    """The service as the environment sets it up, with its log: what each worker process serves."""
+    """The service as the environment sets it up, with its log: what each worker process serves.
+
+    Where the store is gone again it ends the process with one line; of several, Uvicorn starts another in its place.
+    """
     settings = Settings.from_environment()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s: %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    return create_app(settings)
+    try:
+        return create_app(settings)
+    except (InputError, StoreError) as error:
+        _log.error("not started: the store of %s cannot be used: %s", variables()["database_url"], error)
+        sys.exit(1)
 
 
 def _version() -> str:
@@ -80,9 +87,6 @@ def _version() -> str:
 
 def _warm(service: Service) -> None:
     """The first request finds the model read; a service without one starts all the same and says what is missing."""
-    with suppress(BundleError):
-        if promoted(service.settings.models) and not anything_compiled():
-            _log.info("loading the model: after an installation routines are compiled first, about a minute")
     try:
         service.serving.matcher()
     except BundleError as error:

@@ -15,6 +15,7 @@ from api.store.database import Store
 from api.store.outages import StoreError
 from matching.bundles import champion, promoted
 from matching.catalogue import Catalogue
+from matching.compiled import anything_compiled
 from matching.domain import Enterprise, Need, Product
 from matching.errors import BundleError
 from matching.history import EPOCH
@@ -43,6 +44,7 @@ class Serving:
         self._models = models
         self._lock = Lock()
         self._served: Served | None = None
+        self._made: Served | None = None  # in service once its catalogue is kept
         self._refused: tuple[Path, int] | None = None
         self._why = ""
 
@@ -96,15 +98,25 @@ class Serving:
             return self._served
 
     def _load(self, bundle: Path, revision: int) -> Served:
+        """Made once: where the store is gone when the catalogue is to be kept, the next request only keeps it."""
+        made = self._made
+        if made is None or (made.bundle, made.revision) != (bundle, revision):
+            made = self._made = self._make(bundle, revision)
+        self._keep(made.matcher.catalogue)
+        self._made = None
+        return made
+
+    def _make(self, bundle: Path, revision: int) -> Served:
         with self._store.reading() as session:
             catalogue = Catalogue.of(*queries.catalogue(session))
         if not catalogue.products:
             raise BundleError("the catalogue is empty: load tables with `python -m api load DATA`")
+        if not anything_compiled():
+            _log.info("loading the model: after an installation routines are compiled first, about a minute")
         served = self._served
         ranker = served.matcher.ranker if served is not None and served.bundle == bundle else Ranker.load(bundle)
         matcher = Matcher(catalogue, ranker)
         _rehearse(matcher)
-        self._keep(catalogue)
         return Served(bundle, revision, matcher)
 
     def _keep(self, catalogue: Catalogue) -> None:

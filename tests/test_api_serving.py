@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
-from api import app
+from api import serving
 from api.app import create_app
 from api.loading import load
 from api.store import queries
@@ -18,6 +18,7 @@ from matching import tables
 from matching.bundles import POINTER
 from matching.domain import Product
 from matching.features import FEATURES
+from matching.ranker import Ranker
 from tests import bundles, forests
 from tests.conftest import NOON
 from tests.servers import environment
@@ -196,6 +197,29 @@ def test_what_an_outage_kept_out_of_service_is_served_when_the_store_is_back(ser
     assert client.get("/readyz").json()["model_id"] == challenger.name
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_while_only_the_keeping_of_a_catalogue_fails_a_model_is_loaded_once(serve, bundle, challenger, first):
+    client = serve(promoted=not first)
+    wanted = bundle if first else challenger
+    loaded, load_ranker = [], Ranker.load
+
+    def load_and_count(folder):
+        loaded.append(folder.name)
+        return load_ranker(folder)
+
+    def fail(*_):
+        raise StoreError("gone for a moment")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ranker, "load", load_and_count)
+        with pytest.MonkeyPatch.context() as outage:
+            outage.setattr(queries, "keep_catalogue", fail)
+            promote(client, wanted)
+            assert {client.get("/readyz").status_code for _ in range(3)} == {503 if first else 200}
+        assert client.get("/readyz").json()["model_id"] == wanted.name
+    assert loaded == [wanted.name]
+
+
 def test_an_unchanged_champion_and_catalogue_are_read_once(serve, monkeypatch):
     client = serve()
     client.get("/readyz")
@@ -225,7 +249,7 @@ def test_a_first_start_says_that_routines_are_compiled_before_it_loads_the_model
     deploy, caplog, monkeypatch, compiled, promoted, lines
 ):
     settings = deploy(promoted=promoted)
-    monkeypatch.setattr(app, "anything_compiled", lambda: compiled)
+    monkeypatch.setattr(serving, "anything_compiled", lambda: compiled)
     caplog.clear()
     with caplog.at_level("INFO", "api"):
         create_app(settings).state.service.close()
@@ -233,6 +257,21 @@ def test_a_first_start_says_that_routines_are_compiled_before_it_loads_the_model
     assert sum("routines are compiled first, about a minute" in line for line in said) == lines
     assert [line.split(":")[0] for line in said][lines] == ("in service" if promoted else "no model is in service")
     assert lines == 0 or said[0].startswith("loading the model: ")
+
+
+def test_a_start_without_a_champion_says_that_routines_are_compiled_once_there_is_one(
+    serve, bundle, caplog, monkeypatch
+):
+    monkeypatch.setattr(serving, "anything_compiled", lambda: False)
+    client = serve(promoted=False)
+    assert "routines are compiled first" not in caplog.text
+    promote(client, bundle)
+    with caplog.at_level("INFO", "api"):
+        assert client.get("/readyz").status_code == 200
+    said = [
+        record.message.split(":")[0] for record in caplog.records if record.levelname == "INFO" and record.name == "api"
+    ]
+    assert said[-2:] == ["loading the model", "in service"]
 
 
 def test_no_recommendation_waits_for_a_routine_to_be_compiled(deploy):

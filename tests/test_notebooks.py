@@ -101,7 +101,7 @@ def test_on_a_release_of_deals_they_say_what_it_does_not_hold_and_a_champion_sta
     tables.write(bundles.loyal(), tmp_path / "deals")
     models_of(tmp_path, bundle)
     found = run(tmp_path, "explore", "retrain", data="deals", models="models", test_months=6)
-    assert "No application on record was declined." in said(found["explore-reasons"])
+    assert "No match on record was declined." in said(found["explore-reasons"])
     assert ["oracle" in page for page in pages(tmp_path / "models")] == [False]
     low = float(re.findall(r"[+-]\d\.\d+", said(found["retrain-lead"]))[1])
     assert low <= 0
@@ -110,6 +110,12 @@ def test_on_a_release_of_deals_they_say_what_it_does_not_hold_and_a_champion_sta
 
 
 # as committed
+
+
+def test_what_explore_counts_as_declined_it_calls_matches_declined_for_not_all_were_applied_for():
+    texts = [cell.source for cell in read("explore").cells]
+    assert sum("matches declined" in text for text in texts) == 2
+    assert not any("applications declined" in text for text in texts)
 
 
 def test_both_notebooks_are_there():

@@ -8,14 +8,16 @@ from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from starlette.testclient import TestClient
 
-from api.app import create_app
+from api.app import create_app, from_environment
 from api.desk import cases, clockwork, identity, keys
 from api.settings import Settings
 from api.store import database
 from api.store.database import Store
 from api.store.desk_models import CaseRow
 from api.store.outages import StoreError
+from matching.errors import Fault, InputError
 from tests import databases, desks
+from tests.servers import environment
 from tests.visitors import Visitor
 
 ASKED = {"enterprise_id": "E1", "need": {"amount": 2_000_000, "term_months": 12, "purpose": "working_capital"}}
@@ -53,6 +55,24 @@ def test_who_asks_while_the_store_is_gone_is_told_to_come_back_and_then_answered
     assert kept(client) == 2
     assert "the store cannot be used: " in caplog.text
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("gone_for", ["migrate", "glance"])
+def test_a_process_that_finds_the_store_gone_as_it_starts_ends_with_a_line_that_names_the_setting(
+    deploy, monkeypatch, caplog, gone_for
+):
+    for name, value in environment(deploy()).items():
+        monkeypatch.setenv(name, value)
+
+    def fail(*_, **__):
+        raise (InputError("database", [Fault("database_url", "is up")]) if gone_for == "migrate" else StoreError(LATER))
+
+    monkeypatch.setattr(Store, gone_for, fail)
+    with pytest.raises(SystemExit, match=r"^1$"):
+        from_environment()
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert line.message.startswith("not started: the store of MATCHING_DATABASE_URL cannot be used: ")
+    assert line.exc_info is None
 
 
 def test_an_answer_that_finds_no_room_is_not_given(deploy):

@@ -187,6 +187,14 @@ def test_reasons_are_those_of_the_declined():
     assert overview.reasons(market(took("P1"))).empty
 
 
+def test_what_was_declined_before_anybody_applied_counts_as_a_match_declined():
+    outcomes = [make.outcome(product_id="P1", stage="declined", reason_code="debt")]
+    applied = [make.outcome(product_id="P2", stage=stage, reason_code="capacity") for stage in ("applied", "declined")]
+    found = overview.by_month(market([*outcomes, *applied]))
+    assert found.loc[found["series"] == "declined", "count"].sum() == 2
+    assert rows(overview.reasons(market([*outcomes, *applied])), "count") == [(1,), (1,)]
+
+
 def test_what_was_granted_and_drawn_was_taken_once_on_its_first_day():
     drawn = make.outcome(stage="drawn", at=date(2025, 3, 1))
     found = overview.taken(market([drawn, make.outcome(), make.outcome(product_id="P2", stage="applied")]))

@@ -160,10 +160,11 @@ def test_pages_speak_chinese_until_asked_and_then_remember(app):
     assert visitor.says("Sign in")
 
 
-def test_an_unknown_language_is_the_default_one(app):
+def test_an_unknown_language_is_the_one_remembered_and_else_the_default_one(app):
     visitor = Visitor(app)
-    visitor.get("/signin?lang=xx")
-    assert '<html lang="zh-CN">' in visitor.page
+    for asked, shown in (("xx", "zh-CN"), ("en", "en"), ("xx", "en")):
+        visitor.get(f"/signin?lang={asked}")
+        assert f'<html lang="{shown}">' in visitor.page
 
 
 def test_officers_see_their_own_institution_s_cases_and_the_commission_all(officer, other, commission):
@@ -261,7 +262,14 @@ def test_a_drawdown_is_proposed_as_it_was_granted_and_is_no_more_than_that(offic
 
 @pytest.mark.parametrize(
     ("rate_bp", "rate"),
-    [(372.25, "3.7225"), (1234.5678, "12.345678"), (400.0, "4"), (10_000.0, "100"), (0.07, "0.0007")],
+    [
+        (372.25, "3.7225"),
+        (1234.5678, "12.345678"),
+        (385.0, "3.85"),
+        (10_000.0, "100"),
+        (0.07, "0.0007"),
+        (372.12345678, "3.7212345678"),
+    ],
 )
 def test_the_rate_of_a_grant_is_proposed_to_its_last_digit(officer, app, rate_bp, rate):
     case_id = officer.cases()[0]
@@ -272,6 +280,8 @@ def test_the_rate_of_a_grant_is_proposed_to_its_last_digit(officer, app, rate_bp
     assert officer.says(f'step="any" inputmode="decimal" value="{rate}"')
     officer.post(f"/desk/cases/{case_id}", step="draw", version=officer.hidden("version"), rate=rate)
     assert reading.case(app.state.service, WANG, case_id).events[-1].detail == {"rate_bp": rate_bp}
+    officer.get(f"/desk/cases/{case_id}?lang=en")
+    assert officer.page.count(f"{rate}% a year") == 2, "of the grant and of the drawdown"
 
 
 def test_a_grant_states_its_amount_beside_what_is_needed(officer):
@@ -384,7 +394,10 @@ def test_what_a_chance_is_worth_is_said_where_one_is_stated(officer, other):
         ("accept", {"amount": "much"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
         ("accept", {"amount": "0"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
         ("accept", {"amount": "9" * 20}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
-        ("accept", {"rate": "nan"}, "The rate is a number from 0 to 100."),
+        *(
+            ("accept", {"rate": rate}, "The rate is a number from 0 to 100.")
+            for rate in ("nan", "snan", "-1", "1e999999", "x")
+        ),
         ("accept", {"amount": "5"}, "The amount is above 0 and at most "),
     ],
 )

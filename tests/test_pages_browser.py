@@ -194,6 +194,21 @@ def test_long_names_push_nothing_off_the_page(browser, app, desk, width):
             assert faults(page) == [], path
 
 
+@pytest.mark.parametrize("wide", [320, 390, 700, 730, 768, 1000, 1280])
+def test_a_large_sum_stays_in_its_tile(browser, desk, wide):
+    address, tokens = desk
+    with window(browser, address, tokens["office"], java_script_enabled=True) as context:
+        page = context.new_page()
+        page.set_viewport_size({"width": wide, "height": 900})
+        page.goto("/desk/month?lang=en")
+        sums = page.locator(".tiles .big")
+        assert sums.count() == 4
+        page.evaluate("document.querySelectorAll('.tiles .big').forEach(e => { e.textContent = 'CN¥177.62M' })")
+        assert not page.evaluate(
+            "[...document.querySelectorAll('.tiles .big')].some(e => e.scrollWidth > e.clientWidth)"
+        )
+
+
 def test_the_keyboard_alone_is_enough(browser, desk):
     address, tokens = desk
     with window(browser, address, tokens["wang.wei"]) as context:

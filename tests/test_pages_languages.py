@@ -85,6 +85,13 @@ def test_no_text_in_a_template_stands_outside_the_catalogue():
         assert {word for word in words_left if any(map(str.isalpha, word)) and word not in allowed} == set(), path.name
 
 
+def test_no_blank_follows_a_text_that_ends_in_a_mark_but_where_the_language_has_one():
+    """Chinese writes none after its full stop and colon."""
+    for path in sorted((PAGES / "templates").glob("*.html")):
+        ended = r"""_\("[^"]+[:.]"(?:, [^{}]*)?\) }}\s+(?:{{|{% if|<code>)"""
+        assert re.findall(ended, path.read_text("utf-8")) == [], path.name
+
+
 @pytest.mark.parametrize("code", [*CaseStage, *Step, *OverrideReason, *Show, *Sort], ids=str)
 def test_every_code_of_the_desk_speaks_both_languages(code):
     assert HAN.search(ZH.label(code))

@@ -85,7 +85,10 @@ def histogram(values: pd.Series, bins_a_decade: int = 4) -> pd.DataFrame:
 
 
 def by_month(tables: Tables) -> pd.DataFrame:
-    """month, series, count of needs posted, products taken and applications declined; a series of none is left out."""
+    """month, series, count of needs posted, products taken and matches declined; a series of none is left out.
+
+    A match counts as declined whether or not anybody had applied.
+    """
     declined = tables.outcomes.loc[tables.outcomes["stage"] == Stage.DECLINED, "at"]
     series = {"posted": tables.needs["posted_at"], "taken": taken(tables)["at"], "declined": declined}
     counts = pd.DataFrame({name: days.dt.to_period("M").value_counts() for name, days in series.items() if len(days)})
@@ -110,7 +113,7 @@ def funnel(tables: Tables) -> pd.DataFrame:
 
 
 def reasons(tables: Tables) -> pd.DataFrame:
-    """label, count, share: why applications were declined; empty where none was."""
+    """label, count, share: why matches were declined, before or after an application; empty where none was."""
     return shares(tables.outcomes.loc[tables.outcomes["stage"] == Stage.DECLINED, "reason_code"], DeclineReason)
 
 

@@ -3,7 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -132,11 +132,12 @@ def _whole(text: str) -> int | None:
 
 
 def _rate_bp(text: str) -> float | None:
+    """A rate in percent to its last digit: as a decimal, since 100 times a double's 3.85 is not 385."""
     try:
-        rate = float(text)
-    except ValueError:
+        rate = Decimal(text)
+        return float(rate * BP) if 0 <= rate <= 100 else None
+    except InvalidOperation:  # no number, or one that no other is less than
         return None
-    return round(rate * BP, 4) if 0 <= rate <= 100 else None
 
 
 def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from api.desk.identity import SYSTEM
@@ -23,6 +24,9 @@ class EventTold:
     lines: tuple[str, ...]
     text: str
     late: bool
+
+
+DIGITS: Final = 17  # a double has no more
 
 
 def told(event: EventShown, language: Language, currency: str, names: Mapping[str, str]) -> EventTold:
@@ -47,6 +51,11 @@ def _details(event: EventShown, language: Language, currency: str, names: Mappin
     before, after = detail.get("from"), detail.get("to")
     return (
         language.exact(amount, currency) if amount is not None else "",
-        language.say("%(rate)s%% a year", rate=language.number(rate / 100, 3)) if rate is not None else "",
+        language.say("%(rate)s%% a year", rate=_percent(rate, language)) if rate is not None else "",
         f"{names.get(before, before)} → {names.get(after, after)}" if before and after else "",
     )
+
+
+def _percent(rate_bp: float, language: Language) -> str:
+    """To its last digit, as it was granted."""
+    return language.number(Decimal(str(rate_bp)) / 100, DIGITS)

@@ -52,9 +52,9 @@ class Visit:
 
 
 def visit(request: Request, service: ServiceGiven) -> Visit:
-    """The visit of a request; `?lang=` goes before the cookie."""
+    """The visit of a request; `?lang=` goes before the cookie, where it names a language that there is."""
     token = request.cookies.get(identity.COOKIE, "")
-    asked = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE, DEFAULT)
+    asked = known_language(request) or request.cookies.get(LANGUAGE_COOKIE, DEFAULT)
     request.state.stranger = secrets.token_urlsafe(24)
     made = Visit(request, service, language(asked), None, looked_up=not token)
     request.state.visit = made  # while the store cannot say who it is, it is a visitor all the same

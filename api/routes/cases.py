@@ -19,7 +19,7 @@ from matching.domain import Id
 from matching.errors import Fault, InputError
 
 router = APIRouter(prefix="/v1/cases", tags=["desk"])
-CaseId = Annotated[Id, Path(examples=["9f3a1c2b5d6e7f809f3a1c2b"])]
+CaseId = Annotated[Id, Path(description="As the queue, `GET /v1/cases`, lists it")]
 Reader = Annotated[Actor, Depends(keyed(Scope.READ))]
 Key = Annotated[str | None, Header(min_length=1, max_length=120, examples=["step-2026-000123"])]
 
@@ -34,7 +34,7 @@ def get_cases(
     search: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$", examples=["E00001"])] = "",
     size: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=400, description="A page's `after` or `before`", examples=["WyJkdWUiXQ=="])
+        str | None, Query(max_length=400, description="A page's `after` or `before`; the first page when missing")
     ] = None,
 ) -> Response:
     """A page of the queue: due ones first, so that the overdue lead."""

@@ -39,7 +39,7 @@ async def post_recommendation(
 
 @router.get("/{recommendation_id}", response_model=Record, responses=problems(401, 403, 404, 422, 503))
 def get_recommendation(
-    recommendation_id: Annotated[Id, Path(examples=["20260115T083000000000-9f3a1c2b5d6e7f80"])],
+    recommendation_id: Annotated[Id, Path(description="The `id` of an answer of `POST /v1/recommendations`")],
     service: ServiceGiven,
     actor: Annotated[Actor, Depends(openly(Scope.READ))],
     features: bool = False,

@@ -217,9 +217,10 @@ def _count(fact: Fact, value: object) -> float | None:
 
 def _day(text: str) -> float | None:
     try:
-        return float(days(date.fromisoformat(text)))
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return float(days(day)) if day.isoformat() == text else None  # Python takes 20200101 and 2020-W01-1 as well
 
 
 def _codes(fact: Fact, rule: Rule) -> frozenset[str]:

@@ -36,6 +36,8 @@ def test_rules_that_ask_the_same_have_equal_conditions():
         (rule("revenue", ">=", True), "value: is a number as revenue is, not True"),
         (rule("first_loan", "==", 1.0), "value: is true or false as first_loan is, not 1.0"),
         (rule("founded", ">=", "2015-02-30"), r"value: is a date \(YYYY-MM-DD\) as founded is, not '2015-02-30'"),
+        (rule("founded", ">=", "20150201"), r"value: is a date \(YYYY-MM-DD\) as founded is, not '20150201'"),
+        (rule("founded", ">=", "2015-W05-7"), r"value: is a date \(YYYY-MM-DD\) as founded is, not '2015-W05-7'"),
         (rule("founded", ">=", 2015.0), r"value: is a date \(YYYY-MM-DD\) as founded is, not 2015.0"),
         (rule("tax_grade", "in", []), r"value: is one code or more as tax_grade is a code, not \(\)"),
         (rule("tax_grade", "==", ["A", "B"]), r"value: is one code as tax_grade is a code, not \('A', 'B'\)"),

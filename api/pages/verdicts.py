@@ -12,6 +12,7 @@ from api.pages.words import place, plain, trade
 from matching.codes import BuiltIn, Coded, Collateral, Kind, Operator, Purpose, TaxGrade, Tier
 from matching.domain import Enterprise, Need, Product, Result, Verdict
 from matching.facts import FACTS, lacking
+from matching.verdicts import NO_LIMIT, RATE_UNKNOWN
 
 
 def _by_code(kinds: Iterable[type[Coded]]) -> dict[str, Coded]:
@@ -20,7 +21,12 @@ def _by_code(kinds: Iterable[type[Coded]]) -> dict[str, Coded]:
 
 _CODES: Final[Mapping[str, Coded]] = _by_code((Collateral, Purpose, Kind, TaxGrade, Tier))
 _SECURITY: Final[Mapping[str, Coded]] = _by_code((Collateral,))
-_WORDS: Final = {"true": marked("Yes"), "false": marked("No"), "any": marked("any")}
+_WORDS: Final = {
+    "true": marked("Yes"),
+    "false": marked("No"),
+    NO_LIMIT: marked("any"),
+    RATE_UNKNOWN: marked("the product's rate is not known"),
+}
 _NUMBER: Final = re.compile(r"-?[\d,]+(\.\d+)?")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FROM: Final = "from "

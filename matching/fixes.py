@@ -4,6 +4,7 @@ import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import cache, lru_cache
 from itertools import chain, combinations
 from typing import Any, Final
@@ -255,7 +256,16 @@ def _changed(field: str, before: Any, after: Value, effort: int, zh: str, en: st
 def _moved(fact: Fact, before: float, after: float) -> tuple[str, str]:
     """`label from before to after`, in zh and en."""
     unit_zh, unit_en = _UNITS.get(fact.unit, ("", ""))
-    shown = [f"{value:.4g}" if fact.unit == SHARE else f"{value:,}" for value in (before, after)]
+    shown = _apart(before, after) if fact.unit == SHARE else (f"{before:,}", f"{after:,}")
     label = fact.en[0].lower() + fact.en[1:] if fact.en[1:2].islower() else fact.en
     verb = "升至" if after > before else "降至"
     return f"{fact.zh}从{shown[0]}{verb}{shown[1]}{unit_zh}", f"{label} from {shown[0]} to {shown[1]}{unit_en}"
+
+
+def _apart(before: float, after: float) -> tuple[str, str]:
+    """Two shares in as many digits as tell them apart, at least four; never as powers of ten."""
+    for digits in range(4, 18):  # 17 tell any two doubles apart
+        one, other = (f"{Decimal(f'{value:.{digits}g}'):,f}" for value in (before, after))
+        if one != other:
+            break
+    return one, other

@@ -46,6 +46,21 @@ def test_the_debt_ratio_comes_down_to_its_threshold_through_the_liabilities():
     assert change.text_zh == "将资产负债率从0.74降至0.7 (负债总额从74,000,000降至70,000,000元)"
 
 
+@pytest.mark.parametrize(
+    ("assets", "liabilities", "limit", "told"),
+    [
+        (10**9, 700_010_000, 0.7, "from 0.70001 to 0.7 "),
+        (10**15, 7 * 10**14 + 1, 0.7, "from 0.700000000000001 to 0.7 "),
+        (10**9, 70_000, 5e-05, "from 0.00007 to 0.00005 "),
+        (10, 1_234_567, 100_000, "from 123,500 to 100,000 "),
+    ],
+)
+def test_two_shares_that_differ_are_told_apart_and_written_out(assets, liabilities, limit, told):
+    who = enterprise(assets=assets, liabilities=liabilities)
+    (change,) = fixed(own("debt_ratio", "<=", limit), who=who)
+    assert change.text_en.startswith(f"bring the debt ratio {told}")
+
+
 def test_a_document_that_is_stated_to_lack_is_to_be_added():
     (change,) = fixed(own("purchase_contract", "==", True), asked=need(purchase_contract=False))
     assert (change.field, change.before, change.after) == ("purchase_contract", False, True)

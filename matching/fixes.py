@@ -123,7 +123,7 @@ class _Desk:
         return _changed(field, now, after, self._rows[field][0].effort_days, zh, en)
 
     def _target(self, field: str, asked: Condition) -> int | None:
-        """The whole number nearest to the present one from which on a condition is met; None where there is none."""
+        """The whole number nearest to the present one from which on a condition does not fail; None where none is."""
         key = field, asked
         if key not in self._targets:
             self._targets[key] = self._searched(field, asked)
@@ -159,7 +159,8 @@ class _Desk:
     def _told(self, field: str, name: str, after: int) -> tuple[str, str]:
         """The change in words: of the fact that the rule names and the field behind it, an amount first."""
         names = dict.fromkeys((field, name) if field == "amount" else (name, field))
-        told = [_moved(FACTS[one], self._case.known[one], self._after(field, after, one)) for one in names]
+        moved = [(one, self._after(field, after, one)) for one in names]
+        told = [_moved(FACTS[one], self._case.known[one], new) for one, new in moved if new is not None]
         zh, en = (" (".join(parts) + ")" * (len(parts) - 1) for parts in zip(*told, strict=True))
         return f"将{zh}", f"bring the {en}"
 
@@ -226,8 +227,8 @@ def _effort(rows: Sequence[reference.Change]) -> int:
 
 
 def _met(asked: Condition, actual: Any) -> bool:
-    """Whether a number meets a condition."""
-    return actual is not None and bool(_HOLDS[asked.operator](actual, asked.threshold))
+    """Whether a number meets a condition; one that is not known leaves it open and does not fail it."""
+    return actual is None or bool(_HOLDS[asked.operator](actual, asked.threshold))
 
 
 def _lever(name: str) -> tuple[str, int]:

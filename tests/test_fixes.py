@@ -196,6 +196,17 @@ def test_codes_are_added_with_the_least_effort_of_all_choices(rules, listed, hel
 
 
 @pytest.mark.parametrize(
+    ("cluster", "now", "after"),
+    [(None, 72, 60), ("no_key_one", 72, 36), ("smart_vehicles", 72, 60), (None, 61, 60), ("no_key_one", 60, 36)],
+)
+def test_a_term_comes_down_no_further_than_where_its_limit_no_longer_fails(cluster, now, after):
+    rule = own("term_above_pledge_limit", "<=", 0)
+    (change,) = fixed(rule, who=enterprise(cluster=cluster), asked=need(term_months=now))
+    assert (change.field, change.after) == ("term_months", after)
+    assert change.text_en.endswith(f"term from {now} to {after} months{')' * (cluster is not None)}")
+
+
+@pytest.mark.parametrize(
     ("rules", "limits", "who"),
     [
         ([own("age_years", ">=", 20)], {}, {}),

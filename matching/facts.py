@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from enum import Enum
-from math import inf
+from math import inf, isinf
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
@@ -17,6 +18,8 @@ from matching.terms import above_cycle_limit, above_pledge_limit
 
 Known = Mapping[str, Any]
 CHINA: Final = "CN"
+INFINITE: Final = "infinite"
+_LONG: Final = 10**8  # from here on nine digits would cut into what is whole
 TEXT_LENGTH: Final = 200
 _PATHS: Final = ("region", "industry")
 _OF_ENTERPRISE: Final = frozenset(Enterprise.model_fields)
@@ -140,8 +143,11 @@ def text(value: object) -> str | None:
             return None
         case bool():
             shown = str(value).lower()
+        case float() if isinf(value):
+            shown = INFINITE
         case float() if not value.is_integer():
-            shown = f"{value:,.9g}"
+            written = f"{value:.9g}" if abs(value) < _LONG else f"{value:.1f}"
+            shown = f"{Decimal(written):,f}"  # never as powers of ten
         case int() | float():
             shown = f"{int(value):,}"
         case tuple() | frozenset():

@@ -201,6 +201,7 @@ def test_unknown_facts_are_named():
         ("industry", "C/14/143", "", "食品制造业 (143)", "Food (143)"),
         ("kind", "any", "", "不限", "any"),
         ("cover", "the product's rate is not known", "share", "产品利率未知", "the product's rate is not known"),
+        ("orders", "infinite", "share", "无穷大", "infinite"),
         ("other", "1900 - 1950", "", "1900 - 1950", "1900 - 1950"),
     ],
 )  # fmt: skip

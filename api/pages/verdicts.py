@@ -11,7 +11,7 @@ from api.pages.languages import Language, marked
 from api.pages.words import place, plain, trade
 from matching.codes import BuiltIn, Coded, Collateral, Kind, Operator, Purpose, TaxGrade, Tier
 from matching.domain import Enterprise, Need, Product, Result, Verdict
-from matching.facts import FACTS, lacking
+from matching.facts import FACTS, INFINITE, lacking
 from matching.verdicts import NO_LIMIT, RATE_UNKNOWN
 
 
@@ -25,6 +25,7 @@ _WORDS: Final = {
     "true": marked("Yes"),
     "false": marked("No"),
     NO_LIMIT: marked("any"),
+    INFINITE: marked("infinite"),
     RATE_UNKNOWN: marked("the product's rate is not known"),
 }
 _NUMBER: Final = re.compile(r"-?[\d,]+(\.\d+)?")

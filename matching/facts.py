@@ -19,6 +19,7 @@ from matching.terms import above_cycle_limit, above_pledge_limit
 Known = Mapping[str, Any]
 CHINA: Final = "CN"
 INFINITE: Final = "infinite"
+NOTHING: Final = "none"
 _LONG: Final = 10**8  # from here on nine digits would cut into what is whole
 TEXT_LENGTH: Final = 200
 _PATHS: Final = ("region", "industry")
@@ -151,7 +152,7 @@ def text(value: object) -> str | None:
         case int() | float():
             shown = f"{int(value):,}"
         case tuple() | frozenset():
-            shown = ", ".join(sorted(value)) or "none"
+            shown = ", ".join(sorted(value)) or NOTHING
         case _:
             shown = str(value)
     return shown if len(shown) <= TEXT_LENGTH else shown[: TEXT_LENGTH - 1] + "…"

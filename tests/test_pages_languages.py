@@ -201,6 +201,8 @@ def test_unknown_facts_are_named():
         ("industry", "C/14/143", "", "食品制造业 (143)", "Food (143)"),
         ("kind", "any", "", "不限", "any"),
         ("cover", "the product's rate is not known", "share", "产品利率未知", "the product's rate is not known"),
+        ("collateral", "none", "", "无", "none"),
+        ("size", "one of small, micro", "", "属于 小型、微型", "one of Small, Micro"),
         ("orders", "infinite", "share", "无穷大", "infinite"),
         ("other", "1900 - 1950", "", "1900 - 1950", "1900 - 1950"),
     ],
@@ -209,6 +211,13 @@ def test_a_verdict_s_values_are_in_words(rule, text, unit, zh, en):
     verdict = Verdict(rule=rule, result="pass", clause="c", threshold=text, actual=None, unit=unit)
     assert Teller(ZH, "CNY", DAY).told(verdict, text) == zh
     assert Teller(EN, "CNY", DAY).told(verdict, text) == en
+
+
+def test_the_days_of_an_offer_are_in_words():
+    text = "from 2026-01-05 until before 2026-02-01"
+    verdict = Verdict(rule="dates", result="pass", clause="c", threshold=text, actual=None, unit="")
+    assert Teller(ZH, "CNY", DAY).told(verdict, text) == "自 2026年1月5日 起至 2026年2月1日 前"
+    assert Teller(EN, "CNY", DAY).told(verdict, text) == "from Jan 5, 2026 until before Feb 1, 2026"
 
 
 SIZED = Rule(rule_id="sized", field="amount_above_need", operator="<=", value=0, clause="§ 1", source="s")

@@ -9,9 +9,9 @@ from typing import Final
 
 from api.pages.languages import Language, marked
 from api.pages.words import place, plain, trade
-from matching.codes import BuiltIn, Coded, Collateral, Kind, Operator, Purpose, TaxGrade, Tier
+from matching.codes import BuiltIn, Coded, Collateral, Kind, Operator, Purpose, Size, TaxGrade, Tier
 from matching.domain import Enterprise, Need, Product, Result, Verdict
-from matching.facts import FACTS, INFINITE, lacking
+from matching.facts import FACTS, INFINITE, NOTHING, lacking
 from matching.verdicts import NO_LIMIT, RATE_UNKNOWN
 
 
@@ -19,18 +19,20 @@ def _by_code(kinds: Iterable[type[Coded]]) -> dict[str, Coded]:
     return {str(code): code for kind in kinds for code in kind}
 
 
-_CODES: Final[Mapping[str, Coded]] = _by_code((Collateral, Purpose, Kind, TaxGrade, Tier))
+_CODES: Final[Mapping[str, Coded]] = _by_code((Collateral, Purpose, Kind, TaxGrade, Tier, Size))
 _SECURITY: Final[Mapping[str, Coded]] = _by_code((Collateral,))
 _WORDS: Final = {
     "true": marked("Yes"),
     "false": marked("No"),
     NO_LIMIT: marked("any"),
+    NOTHING: marked("none"),
     INFINITE: marked("infinite"),
     RATE_UNKNOWN: marked("the product's rate is not known"),
 }
 _NUMBER: Final = re.compile(r"-?[\d,]+(\.\d+)?")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FROM: Final = "from "
+_UNTIL: Final = " until before "
 _BUILT_IN: Final = {BuiltIn.KIND: "kinds", BuiltIn.TERM: "term_months"}  # the others are called as their facts
 _WITHIN: Final = "at most 0"  # what is asked of a fact that says by how much something is above a limit
 
@@ -85,7 +87,10 @@ class Teller:
                 rest = self._value(piece[len(operator.en) + 1 :], unit, codes)
                 return rest if operator is Operator.EQ else f"{self.language.label(operator)} {rest}"
         if piece.startswith(_FROM):
-            return self.language.say("from %(day)s", day=self._value(piece[len(_FROM) :], unit, codes))
+            day, *end = (self._value(one, unit, codes) for one in piece[len(_FROM) :].split(_UNTIL, 1))
+            if end:
+                return self.language.say("from %(day)s until before %(end)s", day=day, end=end[0])
+            return self.language.say("from %(day)s", day=day)
         return self._value(piece, unit, codes)
 
     def _value(self, piece: str, unit: str, codes: Mapping[str, Coded]) -> str:

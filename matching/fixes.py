@@ -34,7 +34,10 @@ LEVERS: Final[Mapping[str, tuple[str, int]]] = {
     **{name: ("term_months", RISES) for name in FACTS if name.startswith("term_above_")},
     **{name: ("amount", RISES) for name in FACTS if name.startswith("amount_")},
 }
-"""The one field by which a derived fact can be changed, and whether the fact rises or falls with it."""
+"""The one field by which a derived fact can be changed, and whether the fact rises or falls with it.
+
+Sums over two years have none: once a year's research is raised, the year before is no longer the one that was counted.
+"""
 _STANDING: Final = ("region", "size")  # what an enterprise is, and is never advised to change
 _UP: Final = (Operator.GE, Operator.GT)
 _HOLDS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {

@@ -217,6 +217,8 @@ def test_a_term_comes_down_no_further_than_where_its_limit_no_longer_fails(clust
         ([], {"valid_to": DAY}, {}),
         ([], {"min_amount": 5_000_000}, {}),
         ([own("revenue", ">=", 10**9)], {}, {}),
+        ([own("rd_two_years", ">=", 12)], {}, {"rd_spend": 1, "rd_spend_prior": 10}),
+        ([own("rd_intensity_two_years", ">=", 0.5)], {}, {"rd_spend": 1, "rd_spend_prior": 10, "revenue_prior": 10}),
         ([own("misused", "==", False)], {}, {"misused": True}),
         ([own("first_loan", "==", True)], {}, {"first_loan": False}),
         ([own("tiers", "has", ["chain_leader"])], {}, {"tiers": []}),

@@ -220,6 +220,20 @@ def test_the_days_of_an_offer_are_in_words():
     assert Teller(EN, "CNY", DAY).told(verdict, text) == "from Jan 5, 2026 until before Feb 1, 2026"
 
 
+@pytest.mark.parametrize(
+    ("threshold", "actual", "told"),
+    [
+        ("at most 0.7", "0.7004", ("at most 70%", "70.04%")),
+        ("at most 0.7", "0.704", ("at most 70%", "70.4%")),
+        ("at least 0.0003", "0.0002", ("at least 0.03%", "0.02%")),
+        ("below 0.5", "0.499999999", ("below 50%", "49.9999999%")),
+    ],
+)
+def test_a_share_is_told_apart_from_its_limit_and_from_nothing(threshold, actual, told):
+    verdict = Verdict(rule="debt", result="fail", clause="c", threshold=threshold, actual=actual, unit="share")
+    assert tuple(Teller(EN, "CNY", DAY).told(verdict, text) for text in (threshold, actual)) == told
+
+
 SIZED = Rule(rule_id="sized", field="amount_above_need", operator="<=", value=0, clause="§ 1", source="s")
 RULED = make.product(rules=(SIZED,))
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from api.pages.languages import Language, marked
 from api.pages.words import place, plain, trade
+from matching.clauses import SHARE
 from matching.codes import BuiltIn, Coded, Collateral, Kind, Operator, Purpose, Size, TaxGrade, Tier
 from matching.domain import Enterprise, Need, Product, Result, Verdict
 from matching.facts import FACTS, INFINITE, NOTHING, lacking
@@ -31,6 +32,7 @@ _WORDS: Final = {
 }
 _NUMBER: Final = re.compile(r"-?[\d,]+(\.\d+)?")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MOST: Final = 7  # decimal places: a verdict has nine digits of a share
 _FROM: Final = "from "
 _UNTIL: Final = " until before "
 _BUILT_IN: Final = {BuiltIn.KIND: "kinds", BuiltIn.TERM: "term_months"}  # the others are called as their facts
@@ -55,15 +57,22 @@ def missing(
 
 @dataclass(frozen=True)
 class Teller:
-    """Says what verdicts compare; what is not recognised stays as it is. `fields` is of `fields_of`."""
+    """Says what verdicts compare; what is not recognised stays as it is. `fields` is of `fields_of`.
+
+    A share that is no whole percentage has so many decimal `places`; a verdict that needs more to be told, has more.
+    """
 
     language: Language
     currency: str
     as_of: date
     fields: Mapping[str, str] = field(default_factory=dict)
+    places: int = 1
 
     def told(self, verdict: Verdict, text: str) -> str:
         """A verdict's threshold or actual value in words."""
+        return replace(self, places=_places(verdict))._told(verdict, text)
+
+    def _told(self, verdict: Verdict, text: str) -> str:
         if "_above_" in self.fields.get(verdict.rule, "") and verdict.threshold == _WITHIN:
             return self._excess(text, verdict.unit)
         codes = _SECURITY if verdict.rule == BuiltIn.COLLATERAL else _CODES
@@ -110,6 +119,16 @@ class Teller:
     def _number(self, value: Decimal, unit: str) -> str:
         if unit.startswith("yuan"):
             return self.language.money(int(value), self.currency)
-        if unit == "share":
-            return self.language.percent(float(value), 0 if value * 100 == int(value * 100) else 1)
+        if unit == SHARE:
+            return self.language.percent(float(value), 0 if value * 100 == int(value * 100) else self.places)
         return plain(float(value), unit, self.language, self.currency)
+
+
+def _places(verdict: Verdict) -> int:
+    """In how many decimal places of percentages what a verdict asks, what it found and nothing at all differ."""
+    if verdict.unit != SHARE:
+        return 1
+    words = f"{verdict.threshold} {verdict.actual}".split()
+    shares = {0.0, *(float(word.replace(",", "")) for word in words if _NUMBER.fullmatch(word))}
+    apart = (n for n in range(1, _MOST) if len({round(share * 100, n) for share in shares}) == len(shares))
+    return next(apart, _MOST)

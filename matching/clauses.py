@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
+from math import ceil, floor
 from typing import Final, NamedTuple
 
 from matching.catalogue import days
@@ -23,7 +24,6 @@ OPERATORS: Final[dict[FactType, tuple[Operator, ...]]] = {
 }
 _LOWER: Final = (Operator.GE, Operator.GT, Operator.EQ)
 _UPPER: Final = (Operator.LE, Operator.LT, Operator.EQ)
-_STRICT: Final = (Operator.GT, Operator.LT)
 
 
 class Condition(NamedTuple):
@@ -146,18 +146,32 @@ def _meetable(conditions: Sequence[Condition]) -> bool:
     if fact.name == "region":
         return True
     if fact.type in COUNTED:
-        return _some_number(asked)
+        return _some_number(fact, asked)
     sets = [(one.operator, one.threshold) for one in asked if isinstance(one.threshold, frozenset)]
     return _some_codes(sets) if fact.type is FactType.CODES else _some_code(fact, sets)
 
 
-def _some_number(asked: Sequence[Condition]) -> bool:
+def _some_number(fact: Fact, asked: Sequence[Condition]) -> bool:
     counted = [(c.operator, c.threshold) for c in asked if isinstance(c.threshold, float)]
-    lower = max(((value, operator in _STRICT) for operator, value in counted if operator in _LOWER), default=None)
-    upper = min(((value, operator not in _STRICT) for operator, value in counted if operator in _UPPER), default=None)
+    lower = max((_lowest(fact, *one) for one in counted if one[0] in _LOWER), default=None)
+    upper = min((_highest(fact, *one) for one in counted if one[0] in _UPPER), default=None)
     if lower is None or upper is None:
         return True
     return lower[0] < upper[0] or (lower[0] == upper[0] and not lower[1] and upper[1])
+
+
+def _lowest(fact: Fact, operator: Operator, threshold: float) -> tuple[float, bool]:
+    """The lower limit that a condition sets, and whether it lies just beyond; of whole numbers the least that meets."""
+    if fact.whole:
+        return (floor(threshold) + 1 if operator is Operator.GT else ceil(threshold)), False
+    return threshold, operator is Operator.GT
+
+
+def _highest(fact: Fact, operator: Operator, threshold: float) -> tuple[float, bool]:
+    """The upper limit that a condition sets, and whether it is itself met; of whole numbers the greatest that meets."""
+    if fact.whole:
+        return (ceil(threshold) - 1 if operator is Operator.LT else floor(threshold)), True
+    return threshold, operator is not Operator.LT
 
 
 def _some_codes(sets: Sequence[tuple[Operator, frozenset[str]]]) -> bool:
@@ -200,6 +214,8 @@ def _threshold(fact: Fact, rule: Rule) -> float | frozenset[str]:
     value = _count(fact, rule.value)
     if value is None:
         raise _broken(rule, "value", f"is {fact.type.value} as {fact.name} is, not {rule.value!r}")
+    if fact.whole and rule.operator is Operator.EQ and not value.is_integer():
+        raise _broken(rule, "value", f"is a whole number as {fact.name} is, not {rule.value!r}")
     return value
 
 
@@ -217,9 +233,10 @@ def _count(fact: Fact, value: object) -> float | None:
 
 def _day(text: str) -> float | None:
     try:
-        return float(days(date.fromisoformat(text)))
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return float(days(day)) if day.isoformat() == text else None  # Python takes 20200101 and 2020-W01-1 as well
 
 
 def _codes(fact: Fact, rule: Rule) -> frozenset[str]:

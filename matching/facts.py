@@ -1,10 +1,11 @@
 """The facts a rule may rest on: every field of the enterprise and the need, and what follows from them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from enum import Enum
-from math import inf
+from math import inf, isinf
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
@@ -17,6 +18,9 @@ from matching.terms import above_cycle_limit, above_pledge_limit
 
 Known = Mapping[str, Any]
 CHINA: Final = "CN"
+INFINITE: Final = "infinite"
+NOTHING: Final = "none"
+_LONG: Final = 10**8  # from here on nine digits would cut into what is whole
 TEXT_LENGTH: Final = 200
 _PATHS: Final = ("region", "industry")
 _OF_ENTERPRISE: Final = frozenset(Enterprise.model_fields)
@@ -38,7 +42,10 @@ COUNTED: Final = frozenset({FactType.NUMBER, FactType.DAY, FactType.FLAG})
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact's name, type, labels and unit; `codes` are its admissible codes where they are enumerated."""
+    """A fact's name, type, labels and unit; `codes` are its admissible codes where they are enumerated.
+
+    `whole` says of one compared as a number that it is never between two whole ones.
+    """
 
     name: str
     type: FactType
@@ -46,6 +53,7 @@ class Fact:
     en: str
     unit: str = ""
     codes: tuple[str, ...] | None = None
+    whole: bool = False
 
 
 def facts(enterprise: Enterprise, need: Need, as_of: date) -> Known:
@@ -136,12 +144,15 @@ def text(value: object) -> str | None:
             return None
         case bool():
             shown = str(value).lower()
+        case float() if isinf(value):
+            shown = INFINITE
         case float() if not value.is_integer():
-            shown = f"{value:,.9g}"
+            written = f"{value:.9g}" if abs(value) < _LONG else f"{value:.1f}"
+            shown = f"{Decimal(written):,f}"  # never as powers of ten
         case int() | float():
             shown = f"{int(value):,}"
         case tuple() | frozenset():
-            shown = ", ".join(sorted(value)) or "none"
+            shown = ", ".join(sorted(value)) or NOTHING
         case _:
             shown = str(value)
     return shown if len(shown) <= TEXT_LENGTH else shown[: TEXT_LENGTH - 1] + "…"
@@ -232,6 +243,8 @@ _DERIVED: Final = (
     Fact("down_payment_share", FactType.NUMBER, "首付比例", "Down payment to price", "share"),
     Fact("profit_to_amount", FactType.NUMBER, "年均可分配利润与金额之比", "Distributable profit to amount", "share"),
 )
+_SUMS: Final = {"equity", "rd_two_years", "amount_above_need", "term_above_cycle_limit", "term_above_pledge_limit"}
+"""Derived facts that are whole, as they add up or compare whole numbers."""
 AMOUNT_TO: Final = {
     "amount_to_revenue": "revenue",
     "amount_to_assets": "assets",
@@ -287,20 +300,22 @@ _DERIVATIONS: Final[dict[str, Callable[[Enterprise, Need, date], Any]]] = {
 def _stated() -> Iterator[Fact]:
     for entity in (Enterprise, Need):
         for name, info in entity.model_fields.items():
-            kind, codes = _type(name, info.annotation)
+            kind, codes, whole = _type(name, info.annotation)
             extra = info.json_schema_extra
             labels = extra if isinstance(extra, dict) else {}
-            yield Fact(name, kind, str(labels["zh"]), str(labels["en"]), str(labels["unit"]), codes)
+            yield Fact(name, kind, str(labels["zh"]), str(labels["en"]), str(labels["unit"]), codes, whole)
 
 
-def _type(name: str, annotation: Any) -> tuple[FactType, tuple[str, ...] | None]:
+def _type(name: str, annotation: Any) -> tuple[FactType, tuple[str, ...] | None, bool]:
+    """How a field is compared, its codes where they are enumerated, and whether it is always whole."""
     inner = _bare(annotation)
     many = get_origin(inner) is tuple
     inner = _bare(get_args(inner)[0]) if many else inner
     codes = tuple(member.value for member in inner) if issubclass(inner, Enum) else None
     if issubclass(inner, str):
-        return FactType.PATH if name in _PATHS else FactType.CODES if many else FactType.CODE, codes
-    return {bool: FactType.FLAG, date: FactType.DAY, int: FactType.NUMBER, float: FactType.NUMBER}[inner], None
+        return FactType.PATH if name in _PATHS else FactType.CODES if many else FactType.CODE, codes, False
+    kinds = {bool: FactType.FLAG, date: FactType.DAY, int: FactType.NUMBER, float: FactType.NUMBER}
+    return kinds[inner], None, inner is not float
 
 
 def _bare(annotation: Any) -> Any:
@@ -310,4 +325,5 @@ def _bare(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-FACTS: Final[Mapping[str, Fact]] = MappingProxyType({fact.name: fact for fact in (*_stated(), *_DERIVED)})
+_ALL: Final = (*_stated(), *(replace(fact, whole=fact.name in _SUMS) for fact in _DERIVED))
+FACTS: Final[Mapping[str, Fact]] = MappingProxyType({fact.name: fact for fact in _ALL})

@@ -4,6 +4,7 @@ import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import cache, lru_cache
 from itertools import chain, combinations
 from typing import Any, Final
@@ -33,7 +34,10 @@ LEVERS: Final[Mapping[str, tuple[str, int]]] = {
     **{name: ("term_months", RISES) for name in FACTS if name.startswith("term_above_")},
     **{name: ("amount", RISES) for name in FACTS if name.startswith("amount_")},
 }
-"""The one field by which a derived fact can be changed, and whether the fact rises or falls with it."""
+"""The one field by which a derived fact can be changed, and whether the fact rises or falls with it.
+
+Sums over two years have none: once a year's research is raised, the year before is no longer the one that was counted.
+"""
 _STANDING: Final = ("region", "size")  # what an enterprise is, and is never advised to change
 _UP: Final = (Operator.GE, Operator.GT)
 _HOLDS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
@@ -122,7 +126,7 @@ class _Desk:
         return _changed(field, now, after, self._rows[field][0].effort_days, zh, en)
 
     def _target(self, field: str, asked: Condition) -> int | None:
-        """The whole number nearest to the present one from which on a condition is met; None where there is none."""
+        """The whole number nearest to the present one from which on a condition does not fail; None where none is."""
         key = field, asked
         if key not in self._targets:
             self._targets[key] = self._searched(field, asked)
@@ -158,7 +162,8 @@ class _Desk:
     def _told(self, field: str, name: str, after: int) -> tuple[str, str]:
         """The change in words: of the fact that the rule names and the field behind it, an amount first."""
         names = dict.fromkeys((field, name) if field == "amount" else (name, field))
-        told = [_moved(FACTS[one], self._case.known[one], self._after(field, after, one)) for one in names]
+        moved = [(one, self._after(field, after, one)) for one in names]
+        told = [_moved(FACTS[one], self._case.known[one], new) for one, new in moved if new is not None]
         zh, en = (" (".join(parts) + ")" * (len(parts) - 1) for parts in zip(*told, strict=True))
         return f"将{zh}", f"bring the {en}"
 
@@ -225,8 +230,8 @@ def _effort(rows: Sequence[reference.Change]) -> int:
 
 
 def _met(asked: Condition, actual: Any) -> bool:
-    """Whether a number meets a condition."""
-    return actual is not None and bool(_HOLDS[asked.operator](actual, asked.threshold))
+    """Whether a number meets a condition; one that is not known leaves it open and does not fail it."""
+    return actual is None or bool(_HOLDS[asked.operator](actual, asked.threshold))
 
 
 def _lever(name: str) -> tuple[str, int]:
@@ -255,7 +260,16 @@ def _changed(field: str, before: Any, after: Value, effort: int, zh: str, en: st
 def _moved(fact: Fact, before: float, after: float) -> tuple[str, str]:
     """`label from before to after`, in zh and en."""
     unit_zh, unit_en = _UNITS.get(fact.unit, ("", ""))
-    shown = [f"{value:.4g}" if fact.unit == SHARE else f"{value:,}" for value in (before, after)]
+    shown = _apart(before, after) if fact.unit == SHARE else (f"{before:,}", f"{after:,}")
     label = fact.en[0].lower() + fact.en[1:] if fact.en[1:2].islower() else fact.en
     verb = "升至" if after > before else "降至"
     return f"{fact.zh}从{shown[0]}{verb}{shown[1]}{unit_zh}", f"{label} from {shown[0]} to {shown[1]}{unit_en}"
+
+
+def _apart(before: float, after: float) -> tuple[str, str]:
+    """Two shares in as many digits as tell them apart, at least four; never as powers of ten."""
+    for digits in range(4, 18):  # 17 tell any two doubles apart
+        one, other = (f"{Decimal(f'{value:.{digits}g}'):,f}" for value in (before, after))
+        if one != other:
+            break
+    return one, other

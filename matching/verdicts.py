@@ -1,6 +1,7 @@
 """Verdicts in words: what a rule asks, in texts made once, and what it found."""
 
 from functools import lru_cache
+from math import isnan
 from typing import Final, NamedTuple
 
 from matching.clauses import RATE
@@ -9,6 +10,7 @@ from matching.domain import BuiltIn, Result, Rule, Verdict
 from matching.facts import FACTS, Known, text
 
 NO_LIMIT: Final = "any"
+RATE_UNKNOWN: Final = "the product's rate is not known"
 KEPT: Final = 4096  # verdicts: many products of a catalogue share one
 
 
@@ -45,8 +47,9 @@ def verdict(rule: Rule, result: Result, known: Known, threshold: object) -> Verd
 
 
 def said_of(rule: Rule, threshold: object) -> Said:
-    """What a rule says, asking for a threshold: its own value, or a rate's on the day."""
-    asked = text(f"{rule.operator.en} {text(threshold)}") or NO_LIMIT
+    """What a rule says, asking for a threshold: its own value, or a rate's on the day, NaN where that is not known."""
+    unknown = isinstance(threshold, float) and isnan(threshold)
+    asked = RATE_UNKNOWN if unknown else text(f"{rule.operator.en} {text(threshold)}") or NO_LIMIT
     return Said(rule.rule_id, rule.clause, rule.source, *message(rule), asked, FACTS[rule.field].unit)
 
 

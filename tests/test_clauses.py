@@ -36,7 +36,11 @@ def test_rules_that_ask_the_same_have_equal_conditions():
         (rule("revenue", ">=", True), "value: is a number as revenue is, not True"),
         (rule("first_loan", "==", 1.0), "value: is true or false as first_loan is, not 1.0"),
         (rule("founded", ">=", "2015-02-30"), r"value: is a date \(YYYY-MM-DD\) as founded is, not '2015-02-30'"),
+        (rule("founded", ">=", "20150201"), r"value: is a date \(YYYY-MM-DD\) as founded is, not '20150201'"),
+        (rule("founded", ">=", "2015-W05-7"), r"value: is a date \(YYYY-MM-DD\) as founded is, not '2015-W05-7'"),
         (rule("founded", ">=", 2015.0), r"value: is a date \(YYYY-MM-DD\) as founded is, not 2015.0"),
+        (rule("patents", "==", 2.5), "value: is a whole number as patents is, not 2.5"),
+        (rule("equity", "==", 0.1), "value: is a whole number as equity is, not 0.1"),
         (rule("tax_grade", "in", []), r"value: is one code or more as tax_grade is a code, not \(\)"),
         (rule("tax_grade", "==", ["A", "B"]), r"value: is one code as tax_grade is a code, not \('A', 'B'\)"),
         (rule("tax_grade", "in", 3), "value: is one code or more as tax_grade is a code, not 3.0"),
@@ -93,7 +97,11 @@ def test_every_broken_rule_is_named_at_once():
         (("debt_ratio", ">=", 0.8), ("debt_ratio", "<=", 0.7), "debt_ratio"),
         (("debt_ratio", ">", 0.7), ("debt_ratio", "<=", 0.7), "debt_ratio"),
         (("patents", "==", 2), ("patents", "<", 2), "patents"),
+        (("patents", ">", 3), ("patents", "<", 4), "patents"),
+        (("patents", ">=", 3.2), ("patents", "<=", 3.9), "patents"),
+        (("rd_two_years", ">", 0), ("rd_two_years", "<", 1), "rd_two_years"),
         (("founded", ">", "2020-01-01"), ("founded", "<", "2019-01-01"), "founded"),
+        (("founded", ">", "2020-01-01"), ("founded", "<", "2020-01-02"), "founded"),
         (("first_loan", "==", True), ("first_loan", "==", False), "first_loan"),
         (("tax_grade", "in", ["A", "B"]), ("tax_grade", "==", "C"), "tax_grade"),
         (("tax_grade", "in", ["A", "B"]), ("tax_grade", "not_in", ["A", "B"]), "tax_grade"),
@@ -138,6 +146,11 @@ def test_three_rules_may_contradict_where_no_two_do():
     ("one", "other"),
     [
         (("debt_ratio", ">=", 0.7), ("debt_ratio", "<=", 0.7)),
+        (("revenue_mean", ">", 3), ("revenue_mean", "<", 4)),
+        (("revenue_mean", "==", 3.5), ("revenue_mean", ">", 3)),
+        (("patents", ">", 3), ("patents", "<", 5)),
+        (("patents", ">=", 3.5), ("patents", "<", 4.5)),
+        (("founded", ">", "2020-01-01"), ("founded", "<", "2020-01-03")),
         (("industry", "in", ["C"]), ("industry", "in", ["C/34"])),
         (("industry", "in", ["C"]), ("industry", "not_in", ["C/34"])),
         (("tiers", "has", ["champion"]), ("tiers", "in", ["champion", "high_tech"])),
@@ -164,9 +177,12 @@ def test_a_rule_in_rates_contradicts_nothing():
 
 
 GRADES = st.lists(st.sampled_from(["A", "B", "M"]), min_size=1, max_size=2, unique=True)
-NUMBERS = st.tuples(st.just("patents"), st.sampled_from([">=", "<=", ">", "<", "=="]), st.integers(0, 3).map(float))
+HALVES, WHOLE = (st.integers(0, 3 * by).map(lambda n, by=by: n / by) for by in (2, 1))
+NUMBERS = st.tuples(st.just("patents"), st.sampled_from([">=", "<=", ">", "<"]), HALVES) | st.tuples(
+    st.just("patents"), st.just("=="), WHOLE
+)
 CODES = st.tuples(st.just("tax_grade"), st.sampled_from(["in", "not_in"]), GRADES)
-FEWER = {"patents": [n / 2 for n in range(-2, 9)], "tax_grade": ["A", "B", "M", "C", "D"]}
+FEWER = {"patents": range(-1, 5), "tax_grade": ["A", "B", "M", "C", "D"]}
 
 
 @given(st.sampled_from([NUMBERS, CODES]).flatmap(lambda some: st.lists(some, min_size=1, max_size=4)))

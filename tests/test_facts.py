@@ -25,6 +25,15 @@ def test_the_facts_of_a_case_are_exactly_the_known_names():
     assert set(known()) == set(FACTS)
 
 
+def test_a_fact_that_is_called_whole_is_whole():
+    whole = {name for name, fact in FACTS.items() if fact.whole}
+    assert {"patents", "equity", "rd_two_years", "founded", "first_loan", "term_above_cycle_limit"} <= whole
+    assert whole.isdisjoint({"debt_ratio", "revenue_mean", "age_years", "patent_life", "tiers", "region"})
+    who = enterprise(revenue_prior=3, rd_spend=1, rd_spend_prior=2, assets=9, liabilities=4, cluster="software")
+    found = facts(who, need(), DAY)
+    assert all(number(FACTS[name], found).is_integer() for name in whole if found[name] is not None)
+
+
 @pytest.mark.parametrize(
     ("name", "stated", "wanted"),
     [
@@ -198,6 +207,10 @@ def test_coded_facts_become_the_codes_they_answer_to():
         (0.74, "0.74"),
         (5.0, "5"),
         (1 / 3, "0.333333333"),
+        (1e-05, "0.00001"),
+        (-1_234.5, "-1,234.5"),
+        (1_234_567_890.5, "1,234,567,890.5"),
+        (inf, "infinite"),
         (date(2025, 1, 2), "2025-01-02"),
         (("b", "a"), "a, b"),
         ((), "none"),

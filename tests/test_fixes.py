@@ -46,6 +46,21 @@ def test_the_debt_ratio_comes_down_to_its_threshold_through_the_liabilities():
     assert change.text_zh == "将资产负债率从0.74降至0.7 (负债总额从74,000,000降至70,000,000元)"
 
 
+@pytest.mark.parametrize(
+    ("assets", "liabilities", "limit", "told"),
+    [
+        (10**9, 700_010_000, 0.7, "from 0.70001 to 0.7 "),
+        (10**15, 7 * 10**14 + 1, 0.7, "from 0.700000000000001 to 0.7 "),
+        (10**9, 70_000, 5e-05, "from 0.00007 to 0.00005 "),
+        (10, 1_234_567, 100_000, "from 123,500 to 100,000 "),
+    ],
+)
+def test_two_shares_that_differ_are_told_apart_and_written_out(assets, liabilities, limit, told):
+    who = enterprise(assets=assets, liabilities=liabilities)
+    (change,) = fixed(own("debt_ratio", "<=", limit), who=who)
+    assert change.text_en.startswith(f"bring the debt ratio {told}")
+
+
 def test_a_document_that_is_stated_to_lack_is_to_be_added():
     (change,) = fixed(own("purchase_contract", "==", True), asked=need(purchase_contract=False))
     assert (change.field, change.before, change.after) == ("purchase_contract", False, True)
@@ -181,6 +196,17 @@ def test_codes_are_added_with_the_least_effort_of_all_choices(rules, listed, hel
 
 
 @pytest.mark.parametrize(
+    ("cluster", "now", "after"),
+    [(None, 72, 60), ("no_key_one", 72, 36), ("smart_vehicles", 72, 60), (None, 61, 60), ("no_key_one", 60, 36)],
+)
+def test_a_term_comes_down_no_further_than_where_its_limit_no_longer_fails(cluster, now, after):
+    rule = own("term_above_pledge_limit", "<=", 0)
+    (change,) = fixed(rule, who=enterprise(cluster=cluster), asked=need(term_months=now))
+    assert (change.field, change.after) == ("term_months", after)
+    assert change.text_en.endswith(f"term from {now} to {after} months{')' * (cluster is not None)}")
+
+
+@pytest.mark.parametrize(
     ("rules", "limits", "who"),
     [
         ([own("age_years", ">=", 20)], {}, {}),
@@ -191,6 +217,8 @@ def test_codes_are_added_with_the_least_effort_of_all_choices(rules, listed, hel
         ([], {"valid_to": DAY}, {}),
         ([], {"min_amount": 5_000_000}, {}),
         ([own("revenue", ">=", 10**9)], {}, {}),
+        ([own("rd_two_years", ">=", 12)], {}, {"rd_spend": 1, "rd_spend_prior": 10}),
+        ([own("rd_intensity_two_years", ">=", 0.5)], {}, {"rd_spend": 1, "rd_spend_prior": 10, "revenue_prior": 10}),
         ([own("misused", "==", False)], {}, {"misused": True}),
         ([own("first_loan", "==", True)], {}, {"first_loan": False}),
         ([own("tiers", "has", ["chain_leader"])], {}, {"tiers": []}),

@@ -207,6 +207,10 @@ def test_unknown_facts_are_named():
         ("region", "CN/500000/500103", "", "渝中区", "Yuzhong"),
         ("industry", "C/14/143", "", "食品制造业 (143)", "Food (143)"),
         ("kind", "any", "", "不限", "any"),
+        ("cover", "the product's rate is not known", "share", "产品利率未知", "the product's rate is not known"),
+        ("collateral", "none", "", "无", "none"),
+        ("size", "one of small, micro", "", "属于 小型、微型", "one of Small, Micro"),
+        ("orders", "infinite", "share", "无穷大", "infinite"),
         ("other", "1900 - 1950", "", "1900 - 1950", "1900 - 1950"),
     ],
 )  # fmt: skip
@@ -214,6 +218,27 @@ def test_a_verdict_s_values_are_in_words(rule, text, unit, zh, en):
     verdict = Verdict(rule=rule, result="pass", clause="c", threshold=text, actual=None, unit=unit)
     assert Teller(ZH, "CNY", DAY).told(verdict, text) == zh
     assert Teller(EN, "CNY", DAY).told(verdict, text) == en
+
+
+def test_the_days_of_an_offer_are_in_words():
+    text = "from 2026-01-05 until before 2026-02-01"
+    verdict = Verdict(rule="dates", result="pass", clause="c", threshold=text, actual=None, unit="")
+    assert Teller(ZH, "CNY", DAY).told(verdict, text) == "自 2026年1月5日 起至 2026年2月1日 前"
+    assert Teller(EN, "CNY", DAY).told(verdict, text) == "from Jan 5, 2026 until before Feb 1, 2026"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "actual", "told"),
+    [
+        ("at most 0.7", "0.7004", ("at most 70%", "70.04%")),
+        ("at most 0.7", "0.704", ("at most 70%", "70.4%")),
+        ("at least 0.0003", "0.0002", ("at least 0.03%", "0.02%")),
+        ("below 0.5", "0.499999999", ("below 50%", "49.9999999%")),
+    ],
+)
+def test_a_share_is_told_apart_from_its_limit_and_from_nothing(threshold, actual, told):
+    verdict = Verdict(rule="debt", result="fail", clause="c", threshold=threshold, actual=actual, unit="share")
+    assert tuple(Teller(EN, "CNY", DAY).told(verdict, text) for text in (threshold, actual)) == told
 
 
 SIZED = Rule(rule_id="sized", field="amount_above_need", operator="<=", value=0, clause="§ 1", source="s")

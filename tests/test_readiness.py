@@ -217,6 +217,12 @@ def test_the_next_step_says_what_to_reach_and_what_to_state_first():
     assert found.step_zh.startswith("须达到：Ⅰ类知识产权不少于4项。须补充资料：专精特新评价得分不低于60分。")
 
 
+def test_research_of_the_year_before_says_what_it_asks_for_where_it_stands_alone():
+    found = readiness(enterprise(**GIANT | {"rd_spend_prior": None, "rd_spend": 12 * MILLION}), NEW)
+    assert "; R&D of at least 3% of revenue the year before. Then" in found.step_en
+    assert "；上上年度研发费用占比不低于3%。" in found.step_zh
+
+
 def test_the_next_step_asks_for_no_figure_that_is_known_and_fails():
     found = readiness(enterprise(tiers=None, innovation_score=59.3, size="small"), NEW)
     assert found.step_en.startswith(

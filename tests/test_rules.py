@@ -205,6 +205,12 @@ def test_a_rule_in_rates_shows_the_rate_of_the_day_that_it_counts_in():
     assert verdict.message_en == "Distributable profit to amount is at least 2 times the product's rate"
 
 
+def test_a_rule_in_rates_says_where_the_products_rate_is_not_known():
+    priceless = product(rules=[own("profit_to_amount", ">=", 2, unit="rate")])
+    verdict = judge(priceless, who=enterprise(distributable_profit=9)).of(0)[-1]
+    assert (verdict.result, verdict.threshold) == (REVIEW, "the product's rate is not known")
+
+
 def test_a_verdict_speaks_in_the_rules_own_words_where_it_has_any():
     said = own("debt_ratio", "<=", 0.7, message_zh="负债率不高于七成", message_en="Debt at most 70%")
     verdict = judge(product(rules=[said])).of(0)[-1]

@@ -2,28 +2,39 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from api.pages.languages import Language, marked
 from api.pages.words import place, plain, trade
-from matching.codes import BuiltIn, Coded, Collateral, Kind, Operator, Purpose, TaxGrade, Tier
+from matching.clauses import SHARE
+from matching.codes import BuiltIn, Coded, Collateral, Kind, Operator, Purpose, Size, TaxGrade, Tier
 from matching.domain import Enterprise, Need, Product, Result, Verdict
-from matching.facts import FACTS, lacking
+from matching.facts import FACTS, INFINITE, NOTHING, lacking
+from matching.verdicts import NO_LIMIT, RATE_UNKNOWN
 
 
 def _by_code(kinds: Iterable[type[Coded]]) -> dict[str, Coded]:
     return {str(code): code for kind in kinds for code in kind}
 
 
-_CODES: Final[Mapping[str, Coded]] = _by_code((Collateral, Purpose, Kind, TaxGrade, Tier))
+_CODES: Final[Mapping[str, Coded]] = _by_code((Collateral, Purpose, Kind, TaxGrade, Tier, Size))
 _SECURITY: Final[Mapping[str, Coded]] = _by_code((Collateral,))
-_WORDS: Final = {"true": marked("Yes"), "false": marked("No"), "any": marked("any")}
+_WORDS: Final = {
+    "true": marked("Yes"),
+    "false": marked("No"),
+    NO_LIMIT: marked("any"),
+    NOTHING: marked("none"),
+    INFINITE: marked("infinite"),
+    RATE_UNKNOWN: marked("the product's rate is not known"),
+}
 _NUMBER: Final = re.compile(r"-?[\d,]+(\.\d+)?")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MOST: Final = 7  # decimal places: a verdict has nine digits of a share
 _FROM: Final = "from "
+_UNTIL: Final = " until before "
 _BUILT_IN: Final = {BuiltIn.KIND: "kinds", BuiltIn.TERM: "term_months"}  # the others are called as their facts
 _WITHIN: Final = "at most 0"  # what is asked of a fact that says by how much something is above a limit
 
@@ -46,15 +57,22 @@ def missing(
 
 @dataclass(frozen=True)
 class Teller:
-    """Says what verdicts compare; what is not recognised stays as it is. `fields` is of `fields_of`."""
+    """Says what verdicts compare; what is not recognised stays as it is. `fields` is of `fields_of`.
+
+    A share that is no whole percentage has so many decimal `places`; a verdict that needs more to be told, has more.
+    """
 
     language: Language
     currency: str
     as_of: date
     fields: Mapping[str, str] = field(default_factory=dict)
+    places: int = 1
 
     def told(self, verdict: Verdict, text: str) -> str:
         """A verdict's threshold or actual value in words."""
+        return replace(self, places=_places(verdict))._told(verdict, text)
+
+    def _told(self, verdict: Verdict, text: str) -> str:
         if "_above_" in self.fields.get(verdict.rule, "") and verdict.threshold == _WITHIN:
             return self._excess(text, verdict.unit)
         codes = _SECURITY if verdict.rule == BuiltIn.COLLATERAL else _CODES
@@ -78,7 +96,10 @@ class Teller:
                 rest = self._value(piece[len(operator.en) + 1 :], unit, codes)
                 return rest if operator is Operator.EQ else f"{self.language.label(operator)} {rest}"
         if piece.startswith(_FROM):
-            return self.language.say("from %(day)s", day=self._value(piece[len(_FROM) :], unit, codes))
+            day, *end = (self._value(one, unit, codes) for one in piece[len(_FROM) :].split(_UNTIL, 1))
+            if end:
+                return self.language.say("from %(day)s until before %(end)s", day=day, end=end[0])
+            return self.language.say("from %(day)s", day=day)
         return self._value(piece, unit, codes)
 
     def _value(self, piece: str, unit: str, codes: Mapping[str, Coded]) -> str:
@@ -98,6 +119,16 @@ class Teller:
     def _number(self, value: Decimal, unit: str) -> str:
         if unit.startswith("yuan"):
             return self.language.money(int(value), self.currency)
-        if unit == "share":
-            return self.language.percent(float(value), 0 if value * 100 == int(value * 100) else 1)
+        if unit == SHARE:
+            return self.language.percent(float(value), 0 if value * 100 == int(value * 100) else self.places)
         return plain(float(value), unit, self.language, self.currency)
+
+
+def _places(verdict: Verdict) -> int:
+    """In how many decimal places of percentages what a verdict asks, what it found and nothing at all differ."""
+    if verdict.unit != SHARE:
+        return 1
+    words = f"{verdict.threshold} {verdict.actual}".split()
+    shares = {0.0, *(float(word.replace(",", "")) for word in words if _NUMBER.fullmatch(word))}
+    apart = (n for n in range(1, _MOST) if len({round(share * 100, n) for share in shares}) == len(shares))
+    return next(apart, _MOST)

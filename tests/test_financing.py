@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matching import financing as module
 from matching.catalogue import Catalogue
 from matching.codes import Bearer, CostPart, Size, StackOrder
 from matching.domain import Benchmark, Kind, Result
@@ -137,6 +138,24 @@ def test_the_best_stack_gains_most_chance_for_its_cost():
     assert found.best.lift == pytest.approx((1 - 0.4) * 0.5 * (1 - 0.2))
     assert found.best.chance == pytest.approx(0.4 + found.best.lift)
     assert found.others[-1].lift == 0
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ((0.3, "2"), (0.1, "1")),  # 0.15 a point of cost, dearer as it is, before 0.1
+        ((0.1, "0"), (0.3, "0.1")),  # for nothing before whatever costs anything
+        ((0.1, "-0.5"), (0.3, "0.1")),  # as where its subsidy is more than its fee
+        ((0.1, "1"), (0.0, "0")),  # and what gains nothing last, for all that it costs nothing
+    ],
+)
+def test_what_a_stack_gains_is_held_against_what_it_costs_beyond_none(better, worse):
+    base, alone = every(stacks(chance=0.4))[()], Decimal(3)
+    made = [
+        base.model_copy(update={"lift": lift, "costs": (base.costs[0].model_copy(update={"percent": alone + extra}),)})
+        for lift, extra in ((lift, Decimal(extra)) for lift, extra in (better, worse))
+    ]
+    assert module._place(made[0], alone) < module._place(made[1], alone)
 
 
 def test_without_a_chance_the_cheapest_comes_first_and_none_is_made_up():

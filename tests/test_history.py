@@ -246,6 +246,16 @@ def test_the_same_past_gives_the_same_bytes(deals, tmp_path):
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
 
 
+def test_a_saved_past_with_an_object_in_it_is_not_read(deals, tmp_path):
+    path = tmp_path / "history.npz"
+    deals.save(path)
+    with np.load(path) as saved:
+        columns = {name: saved[name] for name in saved.files}
+    np.savez(path, **columns | {"day": columns["day"].astype(object)})
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        History.load(path)
+
+
 @pytest.mark.parametrize("column", ["day", "product", "taken", "position", "codes", "numbers", "institution_of"])
 def test_another_past_has_another_digest(deals, column):
     changed = getattr(deals, column).copy()

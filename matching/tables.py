@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from pydantic.fields import FieldInfo
 
 from matching import clauses
-from matching.catalogue import Catalogue
+from matching.catalogue import Catalogue, Rows
 from matching.domain import Entity, Institution, Product, Rule
 from matching.errors import Fault, InputError
 from matching.schemas import ENTITIES, FAULTS_SHOWN, KEYS, SEPARATOR, check_table, days, is_list, is_rules, schema
@@ -114,7 +115,7 @@ def read(folder: Path | str, until: date | None = None) -> Tables:
     try:
         return check(tables.before(until))
     except InputError as error:
-        raise InputError(error.where, [_in_file(error.where, fault, tables, until) for fault in error.faults]) from None
+        raise InputError(error.where, _in_file(error, tables, until)) from None
 
 
 def write(tables: Tables, folder: Path | str, form: Literal["parquet", "csv"] = "parquet") -> None:
@@ -242,13 +243,19 @@ def _is_before(name: str, frame: pd.DataFrame, until: date) -> pd.Series:
     return ~(days(frame[DATED[name]]) >= pd.Timestamp(until))
 
 
-def _in_file(where: str, fault: Fault, given: Tables, until: date) -> Fault:
-    """The fault of a row before `until`, with the row as the file counts it: whoever mends it looks there."""
-    if not isinstance(fault.row, int):
-        return fault
-    name = fault.field.partition(".")[0] if where == "tables" else where
-    kept = np.flatnonzero(_is_before(name, getattr(given, name), until))
-    return replace(fault, row=int(kept[fault.row - 1]) + 1)
+def _in_file(error: InputError, given: Tables, until: date) -> list[Fault]:
+    """The faults of rows before `until`, each row as its file counts it: whoever mends it looks there."""
+
+    @cache  # there may be a fault for every row
+    def kept(name: str) -> Rows:
+        return np.flatnonzero(_is_before(name, getattr(given, name), until))
+
+    found: list[Fault] = []
+    for fault in error.faults:
+        name = fault.field.partition(".")[0] if error.where == "tables" else error.where
+        row = int(kept(name)[fault.row - 1]) + 1 if isinstance(fault.row, int) else fault.row
+        found.append(replace(fault, row=row))
+    return found
 
 
 def described(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matching import tables as module
 from matching.domain import (
     Benchmark,
     Collateral,
@@ -269,6 +270,20 @@ def test_a_row_that_is_refused_before_a_date_is_counted_as_its_file_counts_it(fu
     pd.concat([late, early.assign(**change)]).to_csv(tmp_path / "needs.csv", index=False)
     with pytest.raises(InputError, match=message):
         read(tmp_path, date(2026, 1, 1))
+
+
+def test_refused_rows_are_counted_all_at_once_for_a_table_may_be_wrong_throughout(full, tmp_path, monkeypatch):
+    write(full, tmp_path, "csv")
+    one = pd.read_csv(tmp_path / "needs.csv", dtype=str).head(1).assign(amount="-1")
+    needs = pd.concat([one.assign(need_id=f"N{i}", posted_at=f"202{5 + i % 2}-01-10") for i in range(20)])
+    needs.to_csv(tmp_path / "needs.csv", index=False)
+    asked = []
+    dated = module._is_before
+    monkeypatch.setattr(module, "_is_before", lambda name, *rest: asked.append(name) or dated(name, *rest))
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, date(2026, 1, 1))
+    assert [fault.row for fault in caught.value.faults if fault.field == "amount"] == list(range(1, 21, 2))
+    assert asked.count("needs") == 1 + 1  # to leave out what is later, and to count
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Another institution's case is not there: on every route that the app has, for keys and for who has signed in."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from fastapi import Response
@@ -25,10 +25,11 @@ FREE |= {"/signout"}  # it would end the session that the others are asked with
 
 @dataclass
 class Scene:
-    """A service in which `I1` has a case and `I2` has none; a key and a session of `I2`, a key bound to nobody."""
+    """A service in which `I1` has a case and `I2` its own; a key and a session of `I2`, a key bound to nobody."""
 
     client: TestClient
     item: CaseItem
+    own: CaseItem
     recommendation_id: str
     bound: str
     unbound: str
@@ -96,11 +97,12 @@ def scene(market_database, tmp_path, bundle):
         service = client.app.state.service
         made = listed(service)
         item = reading.case(service, SYSTEM, made.case_id).item
-        assert item.institution_id == "I1"
+        own = reading.case(service, SYSTEM, listed(service, "N0").case_id).item
+        assert (item.institution_id, own.institution_id) == ("I1", "I2")
         add_account(service.store, hands.at, "zhao", Role.OFFICER, PASSWORD, "I2")
         bound = add_key(service.store, hands.at, "bank two", OWN, "I2")
         unbound = add_key(service.store, hands.at, "platform", list(Scope))
-        yield Scene(client, item, made.recommendation_id, bound, unbound, sign_in(service, "zhao", PASSWORD))
+        yield Scene(client, item, own, made.recommendation_id, bound, unbound, sign_in(service, "zhao", PASSWORD))
 
 
 def test_no_route_knows_another_institutions_case(scene):
@@ -118,6 +120,15 @@ def test_the_same_routes_do_know_it_for_who_sees_all(scene):
     ):
         assert scene.ask("GET", template, scene.unbound).status_code == 200
     assert scene.item.case_id in scene.ask("GET", "/v1/cases", scene.unbound).text
+
+
+def test_who_is_bound_knows_its_own_case_and_the_enterprise_of_it(scene):
+    known = replace(scene, item=scene.own)
+    for template in ("/v1/cases/{case_id}", "/v1/enterprises/{enterprise_id}"):
+        assert known.ask("GET", template, scene.bound).status_code == 200
+    queue = known.ask("GET", "/v1/cases", scene.bound).json()
+    assert [case["case_id"] for case in queue["items"]] == [known.item.case_id]
+    assert scene.own.case_id in known.ask("GET", "/desk").text
 
 
 def test_a_new_route_that_forgets_whose_case_it_is_would_be_found(scene):

@@ -157,6 +157,15 @@ def test_a_disabled_account_is_shut_at_once(account, hands):
         assert session.scalars(select(AccountRow)).one().disabled_at is not None
 
 
+@pytest.mark.parametrize("length", [10, 200])
+def test_the_shortest_and_the_longest_password_sign_in_and_one_that_only_begins_so_does_not(service, hands, length):
+    password = "密" * length
+    add_account(service.store, hands.at, "li", Role.COMMISSION, password, None)
+    assert sign_in(service, "li", password).token
+    with pytest.raises(SignInError, match="The name or the password is wrong"):
+        sign_in(service, "li", password + "密")
+
+
 @pytest.mark.parametrize("change", [identity.disable_account, identity.change_password])
 def test_an_account_that_is_not_there_cannot_be_changed(service, hands, change):
     arguments = (hands.at, "nobody") if change is identity.disable_account else ("nobody", PASSWORD)
@@ -171,7 +180,8 @@ def test_an_account_that_is_not_there_cannot_be_changed(service, hands, change):
         ("", Role.COMMISSION, PASSWORD, None, "name: has 1 to 64 characters"),
         ("System", Role.COMMISSION, PASSWORD, None, "name: is not 'system' and has no colon"),
         ("key:platform", Role.COMMISSION, PASSWORD, None, "name: is not 'system' and has no colon"),
-        ("a", Role.COMMISSION, "short", None, "password: has 10 to 200 characters"),
+        ("a", Role.COMMISSION, "x" * 9, None, "password: has 10 to 200 characters"),
+        ("a", Role.COMMISSION, "x" * 201, None, "password: has 10 to 200 characters"),
         ("a", Role.PLATFORM, PASSWORD, None, "role: is one of officer, commission, administrator"),
         ("a", Role.OFFICER, PASSWORD, None, "institution_id: is given for an officer, and for no one else"),
         ("a", Role.COMMISSION, PASSWORD, "I1", "institution_id: is given for an officer, and for no one else"),

@@ -143,16 +143,14 @@ def _by_value(holds: Callable[[str], bool], error: str) -> pa.Check:
 
 
 def _list_check(info: FieldInfo) -> pa.Check:
-    return _by_value(lambda text: _list_error(info, text) is None, _list_rule(info))
+    adapter, rules = _list_adapter(info), is_rules(info)  # once, for all texts of a column
+    return _by_value(lambda text: _list_error(adapter, rules, text) is None, _list_rule(info))
 
 
-def _list_error(info: FieldInfo, text: str) -> ValidationError | None:
-    """What is wrong with the text of a list, if anything is."""
+def _list_error(adapter: TypeAdapter[Any], rules: bool, text: str) -> ValidationError | None:
+    """What is wrong with the text of a list, a JSON one of rules or one joined by `SEPARATOR`, if anything is."""
     try:
-        if is_rules(info):
-            _list_adapter(info).validate_json(text)
-        else:
-            _list_adapter(info).validate_python(tuple(text.split(SEPARATOR)))
+        adapter.validate_json(text) if rules else adapter.validate_python(tuple(text.split(SEPARATOR)))
     except ValidationError as error:
         return error
     return None
@@ -165,7 +163,7 @@ def _list_adapter(info: FieldInfo) -> TypeAdapter[Any]:
 
 def _misread(info: FieldInfo, value: Any) -> str:
     """Which of a cell's rules is none, where and why, in brackets: rules are long, and what is wrong in them is not."""
-    error = _list_error(info, value) if isinstance(value, str) else None
+    error = _list_error(_list_adapter(info), True, value) if isinstance(value, str) else None
     if error is None:
         return ""
     first = error.errors(include_url=False)[0]

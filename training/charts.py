@@ -54,6 +54,7 @@ _CONFIG: Final[dict[str, Any]] = {
         "domainColor": LINE,
         "tickColor": LINE,
         "labelFontSize": 12,
+        "labelSeparation": 6,
         "titleFontSize": 12,
         "titleFontWeight": "normal",
     },

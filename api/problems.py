@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from api.faults import faults_of, short
 from api.refusals import ConflictError, ForbiddenError, SignInError
 from api.store.outages import StoreError
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
+from matching.faults import faults_of, short
 
 MEDIA_TYPE = "application/problem+json"
 SHOWN = 20

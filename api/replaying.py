@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from api.faults import short
 from api.messages import Asked, Difference, Replay
 from api.recommending import Made, remake
 from api.service import Service
@@ -14,6 +13,7 @@ from api.store import arrays, queries
 from api.store.models import RecommendationRow
 from matching.bundles import bundle
 from matching.errors import BundleError, NotFoundError
+from matching.faults import short
 from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.reference import reading

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.faults import faults_of
 from api.problems import problem
 from matching.errors import InputError
+from matching.faults import faults_of
 
 HEADER = "x-request-id"
 READ_TO_END = 64

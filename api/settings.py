@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from api.faults import faults_of
 from matching.errors import Fault, InputError
+from matching.faults import faults_of
 
 PREFIX = "MATCHING_"
 

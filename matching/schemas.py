@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from matching.domain import Coded, Enterprise, Entity, Institution, Need, Outcome, Product, Rule
 from matching.errors import Fault, InputError
+from matching.faults import faults_of
 
 SEPARATOR: Final = "|"
 ENTITIES: Final[dict[str, type[Entity]]] = {
@@ -167,9 +168,11 @@ def _misread(info: FieldInfo, value: Any) -> str:
     if error is None:
         return ""
     first = error.errors(include_url=False)[0]
-    at = [f"rule {part + 1}" if isinstance(part, int) else part for part in first["loc"]]
-    said = {"missing": "is present", "extra_forbidden": "is a known field"}.get(first["type"], first["msg"])
-    return f" ({', '.join(at)[:60]}: {said[:200]})" if at else ""
+    place, *within = first["loc"] or (None,)
+    if not isinstance(place, int):
+        return ""
+    fault = faults_of([{**first, "loc": within}], "as a whole")[0]
+    return f" (rule {place + 1}, {fault.field}: {fault.rule})"
 
 
 def _list_rule(info: FieldInfo) -> str:

@@ -13,6 +13,7 @@ PACKAGES = ("matching", "training", "api")
 ORDER = [
     "compiled",
     "errors",
+    "faults",
     "codes",
     "domain",
     "reference",

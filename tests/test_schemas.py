@@ -81,7 +81,12 @@ def complaint(table, rows):
         ("products", "kind", "loan", "is one of credit, bond, leasing, not 'loan'"),
         ("products", "rules", "nonsense", "is a JSON list of rules, not 'nonsense'"),
         ("products", "rules", '[{"rule_id": "r"}]', "is a JSON list of rules (rule 1, field: is present), not '[{"),
-        ("products", "rules", f"[{RULE}, {RULE.replace('>=', '=>')}]", "rules (rule 2, operator: Input should be '>='"),
+        (
+            "products",
+            "rules",
+            f"[{RULE}, {RULE.replace('>=', '=>')}]",
+            "rules (rule 2, operator: is one of >=, <=, >, <, ==, in, not_in, has, not '=>'), not '[{",
+        ),
         ("products", "rules", f"[{RULE.replace('clause', 'law')}]", "rules (rule 1, clause: is present), not"),
         ("outcomes", "stage", 3, "is one of shown, contacted"),
         ("outcomes", "propensity", 1.5, "is at most 1, not 1.5"),

@@ -307,6 +307,8 @@ def test_a_record_is_added_to_the_tables_that_the_service_began_with(service, it
     assert len(tables.outcomes) == len(market.outcomes) + 2
     assert len(tables.needs) == len(market.needs)
     assert (tables.source, tables.simulated) == ("service: made up", True)
+    for (name, frame), (_, checked) in zip(tables, gate.check(tables), strict=True):
+        pd.testing.assert_frame_equal(frame, checked, obj=name)
 
 
 @pytest.mark.parametrize("simulated", [True, False])

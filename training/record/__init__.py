@@ -73,7 +73,7 @@ class _Floors:
 def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFrame, Summary]:
     """The record of a store (a URL or a SQLite file) as checked tables, the logged features, and what was left out.
 
-    With `onto`, the record is added to these tables, and wins where both have a row. Raises `InputError`.
+    With `onto`, the record is added to these checked tables, and wins where both have a row. Raises `InputError`.
     """
     with _connected(database) as connection:
         known = _tables(connection)
@@ -93,7 +93,7 @@ def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFram
         about = _about(connection, known)
     frames: dict[str, Any] = {name: gate.frame_of(name, found) for name, found in rows.items()}
     tables = Tables(**frames, **about)
-    found = gate.check(tables if onto is None else _added(onto, tables))
+    found = gate.consistent(tables if onto is None else _added(onto, tables))
     why = {reason: count for reason, count in dropped.items() if count}
     summary = Summary(NAME, _shown(database), len(outcomes) + sum(why.values()), len(outcomes), why)
     return found, features, summary

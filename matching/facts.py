@@ -201,9 +201,8 @@ def _excess(enterprise: Enterprise, need: Need) -> int | None:
 
 
 def _equity(enterprise: Enterprise) -> int | None:
-    if enterprise.assets is None or enterprise.liabilities is None:
-        return None
-    return enterprise.assets - enterprise.liabilities
+    assets, liabilities = enterprise.assets, enterprise.liabilities  # both, for `lacking` to see what is missing
+    return None if assets is None or liabilities is None else assets - liabilities
 
 
 def _return(enterprise: Enterprise) -> float | None:

@@ -42,10 +42,34 @@ def test_a_fact_that_is_called_whole_is_whole():
         ("debt_ratio", {"assets": None, "liabilities": None}, ("liabilities", "assets")),
         ("debt_ratio", {"assets": 5, "liabilities": 2}, ()),
         ("debt_ratio", {"assets": 0, "liabilities": 2}, ()),
+        ("equity", {"assets": None, "liabilities": None}, ("assets", "liabilities")),
+        ("return_on_equity", {"assets": None, "liabilities": 2, "profit": None}, ("assets", "profit")),
     ],
 )
 def test_a_fact_is_unknown_for_want_of_those_that_were_not_stated(name, stated, wanted):
     assert lacking(name, enterprise(**stated), need(), DAY) == wanted
+
+
+DERIVED = sorted(FACTS.keys() - Enterprise.model_fields.keys() - Need.model_fields.keys())
+STATED = {"founded": date(2015, 3, 1), "cluster": "software"} | {
+    name: 40 for name, fact in FACTS.items() if fact.type is FactType.NUMBER and name not in (*DERIVED, "amount")
+}
+
+
+def stating(names):
+    """An enterprise and its need of whose `STATED` facts these are known and no others."""
+    told = {name: value if name in names else None for name, value in STATED.items()}
+    return [
+        one.model_copy(update={name: value for name, value in told.items() if name in type(one).model_fields})
+        for one in (enterprise(), need())
+    ]
+
+
+@pytest.mark.parametrize("name", DERIVED)
+@given(known=st.sets(st.sampled_from(sorted(STATED))))
+def test_who_states_all_that_a_fact_lacks_is_asked_for_no_more_of_it(name, known):
+    lacked = lacking(name, *stating(known), DAY)
+    assert lacking(name, *stating({*known, *lacked}), DAY) == ()
 
 
 @given(st.sampled_from(sorted(FACTS)))

@@ -16,15 +16,19 @@ Numbers = npt.NDArray[np.float64]
 
 def above_cycle_limit(enterprise: Enterprise, need: Need, as_of: date) -> int | None:
     """Months of a working capital loan beyond three years, five where the cash cycle is long; None where unknown."""
-    mark, cycle = programmes.assumption("long_cycle_months", as_of), cash_cycle(enterprise)
-    longer = None if cycle is None or mark is None else cycle > mark.value
-    return _above("working_capital_term", need, as_of, longer)
+    limit, mark = limits("working_capital_term", as_of), programmes.assumption("long_cycle_months", as_of)
+    if limit is None:
+        return None
+    cycle = cash_cycle(enterprise)
+    return _above(limit, need, None if cycle is None or mark is None else cycle > mark.value)
 
 
 def above_pledge_limit(enterprise: Enterprise, need: Need, as_of: date) -> int | None:
     """Months of an IP pledge loan beyond three years, five in a manufacturing cluster; None where unknown."""
-    longer = None if enterprise.cluster is None else enterprise.cluster in key_clusters(as_of)
-    return _above("ip_pledge_term", need, as_of, longer)
+    limit = limits("ip_pledge_term", as_of)
+    if limit is None:
+        return None
+    return _above(limit, need, None if enterprise.cluster is None else enterprise.cluster in key_clusters(as_of))
 
 
 def key_clusters(as_of: date) -> frozenset[str]:
@@ -53,9 +57,8 @@ def above(term: Numbers, limit: tuple[float, float], longer: Numbers) -> Numbers
     return found
 
 
-def _above(code: str, need: Need, as_of: date, longer: bool | None) -> int | None:
-    limit = limits(code, as_of)
-    if limit is None or need.term_months is None:
+def _above(limit: tuple[float, float], need: Need, longer: bool | None) -> int | None:
+    if need.term_months is None:
         return None
     known = np.array([np.nan if longer is None else float(longer)])
     found = float(above(np.array([float(need.term_months)]), limit, known)[0])

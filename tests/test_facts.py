@@ -72,6 +72,16 @@ def test_who_states_all_that_a_fact_lacks_is_asked_for_no_more_of_it(name, known
     assert lacking(name, *stating({*known, *lacked}), DAY) == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("term_above_cycle_limit", date(2024, 6, 30)), ("term_above_pledge_limit", date(1999, 12, 31))],
+)
+def test_nothing_is_asked_for_while_no_measures_limit_a_term(name, before):
+    firm, asked = stating(())
+    assert lacking(name, firm, asked, before) == ()
+    assert "term_months" in lacking(name, firm, asked, before + timedelta(1))
+
+
 @given(st.sampled_from(sorted(FACTS)))
 def test_every_fact_of_somebody_who_stated_nothing_lacks_something_stated(name):
     firm, asked = Enterprise(enterprise_id="E", as_of=DAY), need(term_months=None)

@@ -50,5 +50,6 @@ def test_none_of_no_products():
 
 @given(st.lists(st.tuples(st.none() | st.sampled_from([0.0, 50.0]), st.none() | st.integers(1, 3)), min_size=1))
 def test_no_two_share_a_place(offered):
-    facts = [at(spread, max_term=term) for spread, term in offered]
-    assert sorted(ordered(*facts)) == sorted(f"P{i}" for i in range(len(facts)))
+    facts = [product(product_id=f"P{i}", **at(spread, max_term=term)) for i, (spread, term) in enumerate(offered)]
+    places = neutral(Catalogue.of(facts, [institution()]), np.arange(len(facts)), DAY)
+    assert sorted(places.tolist(), reverse=True) == [-place for place in range(len(facts))]

@@ -1,5 +1,6 @@
 """Requirements: met by any one option, an option by all of its rules; the weakest source is the requirement's."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -85,6 +86,13 @@ def test_a_requirement_is_as_well_known_as_its_weakest_source():
         [criterion("revenue", 1), criterion("employees", 1, trust=Trust.C)], own_facts(enterprise(), DAY), DAY
     )
     assert found.trust is Trust.C
+
+
+def test_a_requirement_holds_while_all_of_its_rules_do():
+    long = replace(criterion("revenue", 1), valid_to=date(2027, 1, 1))
+    short = replace(criterion("employees", 1), valid_from=date(2023, 1, 1), valid_to=date(2026, 1, 1))
+    (found,) = required([long, short, criterion("assets", 1)], own_facts(enterprise(), DAY), DAY)
+    assert (found.valid_from, found.valid_to) == (date(2023, 1, 1), date(2026, 1, 1))
 
 
 @pytest.mark.parametrize(

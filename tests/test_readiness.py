@@ -113,6 +113,14 @@ def test_in_2022_new_equity_stood_in_for_revenue():
     assert requirement("little_giant", "rd", OLD, **small | {"new_equity": 80 * MILLION - 1}) is Result.FAIL
 
 
+@pytest.mark.parametrize(("revenue", "lacking"), [(50 * MILLION - 1, True), (50 * MILLION, False)])
+def test_in_2022_only_a_revenue_below_50_million_was_stood_in_for(revenue, lacking):
+    large = GIANT | {"revenue": 2000 * MILLION, "rd_spend": 30 * MILLION, "new_equity": 80 * MILLION}
+    assert requirement("little_giant", "rd", OLD, **large, rd_staff_share=0.5) is Result.FAIL
+    step = readiness(enterprise(**GIANT | {"revenue": revenue, "rd_spend": None}), OLD).step_en
+    assert ("R&D staff of at least 50%" in step) is lacking
+
+
 @pytest.mark.parametrize(
     ("name", "at", "below"),
     [

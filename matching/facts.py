@@ -165,7 +165,7 @@ def age_years(founded: date | None, as_of: date) -> float | None:
     passed = (as_of.month, as_of.day) >= (founded.month, founded.day)
     whole = as_of.year - founded.year - (not passed)
     last, following = _anniversary(founded, whole), _anniversary(founded, whole + 1)
-    return whole + max(0, (as_of - last).days) / (following - last).days
+    return whole + (as_of - last).days / (following - last).days
 
 
 def _anniversary(day: date, years: int) -> date:

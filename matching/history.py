@@ -8,7 +8,6 @@ feature.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cached_property
@@ -111,17 +110,9 @@ class History:
         day = day_of(cutoff(as_of))
         return Context(np.array(codes, np.int32), numbers, day, self.until(day))
 
-    def product_codes(self, ids: Sequence[str]) -> Codes:
-        """Each product's code; -1 where it has no past here."""
-        return np.array([self._product_codes.get(str(product_id), MISSING) for product_id in ids], np.int32)
-
     @cached_property
     def _lookups(self) -> list[dict[str, int]]:
         return [{str(text): code for code, text in enumerate(texts)} for texts in self.vocabulary]
-
-    @cached_property
-    def _product_codes(self) -> dict[str, int]:
-        return {str(text): code for code, text in enumerate(self.products)}
 
     def digest(self) -> str:
         """A hash of all columns: the same past gives the same text."""

@@ -49,7 +49,10 @@ class Held:
     masses: Sequence[Numbers]
 
     def totals(self) -> Numbers:
-        """How many outcomes the enterprise itself, its region, its district and its industry have."""
+        """How many outcomes the enterprise itself, its region, a place two levels finer and its industry have.
+
+        The finer one, a town in China, is what `need_district_outcomes` counts, whatever its name says.
+        """
         region, trade = self.around.region[0].totals, self.around.trade[0].totals
         own = totals(self.own[0])[_O.all]
         return np.array([own, region[0], region[REGIONS.index("region_3")], trade[TRADES.index("industry_3")]])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from math import exp, expm1
 from types import MappingProxyType
 from typing import Final
@@ -10,6 +11,7 @@ from matching.contexts import OLD_YEARS
 from matching.levels import LEVELS
 
 LARGEST: Final = 1000.0  # beyond, a ratio says no more
+SMALLEST: Final = 0.001  # nor does one below, or a share of fewer percent
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,13 @@ class Said:
     needs: str = ""
 
 
+def _digits(value: float) -> str:
+    """Three of them, never as powers of ten."""
+    return f"<{SMALLEST}" if 0 < value < SMALLEST else f"{Decimal(f'{value:.3g}'):f}"
+
+
 def _share(value: float) -> tuple[str, str]:
-    shown = f"{100 * value:.3g}%"
+    shown = f"{_digits(100 * value)}%"
     return shown, shown
 
 
@@ -47,7 +54,7 @@ def _log_share(value: float) -> tuple[str, str]:
 def ratio(value: float) -> tuple[str, str]:
     """Of a log ratio."""
     factor = exp(min(value, 50.0))
-    times = f">{LARGEST:.0f}" if factor > LARGEST else f"{factor:.3g}"
+    times = f">{LARGEST:.0f}" if factor > LARGEST else _digits(factor)
     return f"{times}倍", f"× {times}"
 
 

@@ -14,10 +14,16 @@ from tests.factories import enterprise, need, outcome, tables
 
 SHOWN = [
     ("product_popularity", log(0.032), "3.2%", "3.2%"),
+    ("product_popularity", log(1.01e-5), "0.00101%", "0.00101%"),
+    ("product_popularity", log(9.9e-6), "<0.001%", "<0.001%"),
     ("type_own_share", 0.25, "25%", "25%"),
+    ("type_own_share", 0.0, "0%", "0%"),
     ("institution_region_1_lift", log(1.8), "1.8倍", "× 1.8"),
     ("amount_below_maximum", log(5000), ">1000倍", "× >1000"),
+    ("amount_below_maximum", log(999.7), "1000倍", "× 1000"),
     ("amount_below_maximum", 1e300, ">1000倍", "× >1000"),
+    ("product_region_1_lift", log(0.00123), "0.00123倍", "× 0.00123"),
+    ("product_region_1_lift", log(0.0000123), "<0.001倍", "× <0.001"),
     ("product_region_1_lift", -1e300, "0倍", "× 0"),
     ("product_idle_years", 0.504, "0.50年", "0.50 years"),
     ("type_life_years", 4.99, "4.99年", "4.99 years"),

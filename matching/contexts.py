@@ -98,7 +98,7 @@ class Contexts:
         self._both, self._size = lru_cache(lines)(self._of_both), lru_cache(lines)(self._of_size)
 
     def around(self, context: Context) -> Surroundings:
-        """What surrounds a need, as of its month."""
+        """What surrounds a need, as of the context's month."""
         moment, codes = context.moment, context.codes.tolist()
         region, trade = tuple(codes[_REGIONS_AT]), tuple(codes[_TRADES_AT])
         return Surroundings(

@@ -2,9 +2,9 @@
 
 Every column is an array over events. An event is one (need, product) pair: taken on the day it was granted, or seen
 (shown, applied for, declined) on the day that first happened; a pair that was seen and then taken is two events.
-Whoever reads a history for a need reads `history.until(day)` events only: those before the first day of the need's
-month (`cutoff`). Nothing later is reachable from a context, so nothing learned after the moment of ranking can touch a
-feature.
+Whoever reads a history for a need reads `history.until(day)` events only: those before the first day of the month in
+which it is ranked (`cutoff`). Nothing later is reachable from a context, so nothing learned after the moment of ranking
+can touch a feature.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ class History:
         return int(np.searchsorted(self.day, self.day.dtype.type(day)))  # of another type, all days would be converted
 
     def context(self, enterprise: Enterprise, need: Need, as_of: date) -> Context:
-        """The need in this history's codes, as of the first day of its month."""
+        """The need in this history's codes, as of the first day of the month of `as_of`."""
         texts, numbers = _facts(enterprise, need)
         codes = [lookup.get(text, MISSING) for lookup, text in zip(self._lookups, texts, strict=True)]
         day = day_of(cutoff(as_of))

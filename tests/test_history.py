@@ -55,10 +55,11 @@ def test_the_cutoff_is_the_first_of_the_month():
     assert cutoff(date(2024, 2, 29)) == cutoff(date(2024, 2, 1)) == date(2024, 2, 1)
 
 
-@pytest.mark.parametrize("posted", [date(2025, 1, 1), date(2025, 1, 10), date(2025, 1, 31)])
-def test_an_event_on_the_first_of_the_needs_month_is_not_read_and_one_the_day_before_is(posted):
+@pytest.mark.parametrize("as_of", [date(2025, 1, 1), date(2025, 1, 10), date(2025, 1, 31)])
+@pytest.mark.parametrize("posted", [date(2024, 11, 20), date(2025, 1, 1)])
+def test_an_event_on_the_first_of_the_month_of_ranking_is_not_read_and_one_the_day_before_is(as_of, posted):
     history = past(date(2024, 12, 31), date(2025, 1, 1), date(2025, 1, 2))
-    context = history.context(make.enterprise(), make.need(posted_at=posted), posted)
+    context = history.context(make.enterprise(), make.need(posted_at=posted), as_of)
     assert context.until == 1
     assert context.day == day_of(date(2025, 1, 1))
 

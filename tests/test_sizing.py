@@ -90,11 +90,12 @@ def test_more_own_funds_never_raise_the_need(balance, growth, more):
     assert 0 <= less <= working_capital(*rest, own, loans) <= MAX_MONEY
 
 
-MONEY = st.none() | st.integers(0, 10**15)
-FIRMS = st.fixed_dictionaries(
-    dict.fromkeys(FIGURES, MONEY)
-    | {"profit": st.none() | st.integers(-(10**15), 10**15), "growth": st.none() | st.floats(-1, 100)}
+KNOWN = st.fixed_dictionaries(
+    dict.fromkeys(FIGURES, st.integers(0, 10**15))
+    | {"profit": st.integers(-(10**15), 10**15), "growth": st.floats(-1, 100)}
 )
+LACKING = st.sampled_from([(), *((name,) for name in FIGURES)])
+FIRMS = KNOWN | st.builds(lambda firm, lacking: firm | dict.fromkeys(lacking), KNOWN, LACKING)
 
 
 @given(st.lists(FIRMS, min_size=1, max_size=5))

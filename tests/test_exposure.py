@@ -191,6 +191,7 @@ def test_a_floor_above_the_number_asked_for_is_refused(places):
         InputError, match=r"^rank: exposure.floor: is at most the number of products asked for \(2\), not 3$"
     ):
         places.first(np.arange(3), np.zeros(3), TODAY, 2, Exposure(floor=3))
+    assert places.first(np.arange(3), np.zeros(3), TODAY, 2, Exposure(floor=2)).tolist() == [2]  # P3 alone is small
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,12 @@ def test_a_truth_that_lacks_a_need_is_refused(loyal, loyal_ranker):
         evaluate(loyal, loyal_ranker, bundles.UNTIL, truth=truth)
 
 
+def test_another_market_s_truth_of_needs_numbered_alike_is_refused(loyal, loyal_ranker):
+    truth = pd.DataFrame({"need_id": loyal.needs["need_id"], "product_id": "P0", "chance": 0.5})
+    with pytest.raises(InputError, match="--truth: product_id: has a chance for every candidate, not none for 'P1' of"):
+        evaluate(loyal, loyal_ranker, bundles.UNTIL, truth=truth)
+
+
 def test_evaluating_again_gives_the_same_report(loyal, loyal_ranker, found):
     assert evaluate(loyal, loyal_ranker, bundles.UNTIL) == found
 

@@ -203,7 +203,10 @@ def with_truth(world: World, scored: Sequence[Scored], truth: pd.DataFrame) -> l
         raise InputError("--truth", [Fault("need_id", f"has chances for every need, not none for {min(lost)!r}")])
     found = []
     for item in scored:
-        mine = chances.loc[item.query.need_id]
-        gains = mine.reindex(world.catalogue.ids[item.query.rows]).fillna(0.0).to_numpy(dtype=np.float64)
+        mine = chances.loc[item.query.need_id].reindex(world.catalogue.ids[item.query.rows])
+        if mine.isna().any():  # markets number their needs alike, so that another one's truth holds these as well
+            none = f"none for {mine.index[mine.isna()][0]!r} of {item.query.need_id!r}: is it this market's?"
+            raise InputError("--truth", [Fault("product_id", f"has a chance for every candidate, not {none}")])
+        gains = mine.to_numpy(dtype=np.float64)
         found.append(replace(item, gains=gains, scores={**item.scores, ORACLE: gains}))
     return found

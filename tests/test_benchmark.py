@@ -293,6 +293,16 @@ def test_collaborative_filtering_reads_nothing_from_the_query_s_month_on(loyal, 
         assert np.array_equal(*(peer.scores(query) for peer in peers))
 
 
+def test_a_grant_after_the_split_of_a_need_before_it_chooses_no_half_life(loyal, loyal_ranker, monkeypatch):
+    pytest.importorskip("lightfm", reason="the extra `benchmark` is not installed")
+    asked = []
+    monkeypatch.setattr(Hybrid, "_worth", lambda self, days, known: asked.extend(known) or 0.0)
+    late = loyal.outcomes["need_id"] == "N11-2024-12-31"
+    outcomes = loyal.outcomes.assign(at=loyal.outcomes["at"].mask(late, np.datetime64(bundles.UNTIL)))
+    Hybrid().fit(Past.of(World.of(replace(loyal, outcomes=outcomes)), loyal_ranker, bundles.UNTIL))
+    assert "N11-2024-12-31" not in {query.need_id for query in asked} >= {"N10-2024-12-26"}
+
+
 def test_an_enterprise_without_a_past_is_ranked_by_what_its_region_takes(past):
     peer = Ease().fit(past)
     newcomer = next(query for query in queries(past.world, bundles.UNTIL) if query.enterprise.enterprise_id == "E-new")

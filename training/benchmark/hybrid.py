@@ -9,7 +9,7 @@ from scipy.sparse import coo_matrix, csr_matrix, hstack, identity
 
 from matching.history import MISSING, NUMBERS, Codes, History, Numbers
 from training.benchmark.peer import Past, Refitted
-from training.dataset import Query, queries
+from training.dataset import Query, World, queries
 from training.metrics import by_enterprise, ndcg
 
 AMOUNT: Final = NUMBERS.index("amount")
@@ -37,7 +37,8 @@ class Hybrid(Refitted):
         self._history = past.world.history
         self._products = _product_facts(self._history)
         begin = past.since - timedelta(days=YEAR)
-        known = queries(past.world, begin, past.since, past.all_industries)
+        told = World(past.known.tables, past.world.history, past.world.catalogue)  # what a need took by the split
+        known = queries(told, begin, past.since, past.all_industries)
         self._half_life = HALF_LIVES[0]
         if known and known[0].context.until:
             self._half_life = max(HALF_LIVES, key=lambda days: self._worth(days, known))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from matching import tables as gate
 from matching.catalogue import Catalogue
 from tests import factories as make
 from tests.evaluations import BANK, LESSOR, SECOND, THIRD, evaluation, products
@@ -97,6 +98,23 @@ def test_the_first_product_taken_counts():
     more = [("N1", "E1", date(2025, 1, 10), "P1")]
     found = evaluation(taken=more, declined=["N1"])
     assert breakdown.first_taken(found.world)["N1"] == "P1"
+
+
+def test_of_two_products_taken_on_one_day_the_first_by_id_counts_in_whatever_order_they_stand():
+    pair = [("N1", "E1", date(2025, 1, 10), product_id) for product_id in ("P3", "P1")]
+    for taken in (pair, pair[::-1]):
+        outcomes = [make.outcome(need_id=n, product_id=p, at=day) for n, _, day, p in taken]
+        world = evaluation().world
+        told = replace(world, tables=replace(world.tables, outcomes=gate.frame_of("outcomes", outcomes)))
+        assert breakdown.first_taken(told) == {"N1": "P1"}
+
+
+def test_what_was_taken_is_told_as_it_was_offered_then_not_as_it_became_later():
+    became = {"kind": "leasing", "type": "direct_lease", "institution_id": "I2", "valid_from": date(2025, 1, 20)}
+    found = evaluation(offered=[*products(), make.product(product_id="P1", **became)])
+    assert rows(breakdown.per_need(found), "kind", "institution")[0] == ("Credit", BANK)
+    later = [breakdown.row_in_force(found.world, "P1", day) for day in (date(1900, 1, 1), date(2025, 1, 20))]
+    assert [found.world.catalogue.products[row].kind for row in later] == ["credit", "leasing"]
 
 
 def test_a_missing_size_is_the_official_one_where_money_is_in_yuan():

@@ -16,6 +16,7 @@ from matching.catalogue import Rows
 from matching.domain import Size, Stage
 from matching.errors import InputError
 from matching.features import SPECIFICATION
+from matching.history import day_of
 from matching.outcomes import TAKEN
 from training.dataset import Query, World
 from training.evaluate import CONSTRAINED, MODEL, ORACLE, Evaluation, Scored
@@ -48,11 +49,11 @@ def per_need(found: Evaluation) -> pd.DataFrame:
     model, baseline, rank (NaN where what was taken was no candidate).
     """
     rival = best_baseline(found.report)
-    first, row_of = first_taken(found.world), rows_by_id(found.world)
+    first = first_taken(found.world)
     labels = institution_labels(found.world)
     rows = []
     for item in found.scored:
-        row = row_of[first[item.query.need_id]]
+        row = row_in_force(found.world, first[item.query.need_id], item.query.as_of)
         rows.append(
             {
                 **_facts(item, found.world),
@@ -152,15 +153,17 @@ def rank_taken(item: Scored) -> float:
 
 
 def first_taken(world: World) -> dict[str, str]:
-    """By need, the first product that was taken."""
+    """By need, the first product that was taken; of several on one day the first by id, however rows are ordered."""
     outcomes = world.tables.outcomes
-    taken = outcomes[outcomes["stage"].isin(TAKEN)].sort_values("at", kind="stable").drop_duplicates("need_id")
+    taken = outcomes[outcomes["stage"].isin(TAKEN)].sort_values(["at", "product_id"]).drop_duplicates("need_id")
     return dict(zip(taken["need_id"].tolist(), taken["product_id"].tolist(), strict=True))
 
 
-def rows_by_id(world: World) -> dict[str, int]:
-    """By product id, its last row of the catalogue."""
-    return {str(product_id): row for row, product_id in enumerate(world.catalogue.ids)}
+def row_in_force(world: World, product_id: str, as_of: date) -> int:
+    """The catalogue's row of the product's version that was the latest on `as_of`; its first one before any began."""
+    rows = np.flatnonzero(world.catalogue.ids == product_id)
+    begun = rows[world.catalogue.valid_from[rows] <= day_of(as_of)]
+    return int(begun[-1] if len(begun) else rows[0])
 
 
 def institution_labels(world: World) -> dict[str, str]:

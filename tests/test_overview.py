@@ -1,11 +1,13 @@
 """The overview of tables: each figure by arithmetic on a handful of rows."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from matching import tables as gate
 from matching.domain import Purpose, Stage
 from matching.tables import Tables
 from tests import factories as make
@@ -202,6 +204,14 @@ def test_what_was_granted_and_drawn_was_taken_once_on_its_first_day():
         ("N1", "P1", "E1", "I1", "working_capital")
     ]
     assert found["at"][0] == pd.Timestamp(2025, 1, 20)
+
+
+def test_what_was_taken_is_of_the_type_that_its_product_began_with_in_whatever_order_the_versions_stand():
+    tables = market([make.outcome()])
+    later = make.product(type="credit_line", valid_from=date(2024, 6, 1))
+    both = gate.frame_of("products", [later, *gate.entities("products", tables.products)])
+    for frame in (both, both.iloc[::-1]):
+        assert overview.taken(replace(tables, products=frame))["type"].tolist() == ["working_capital"]
 
 
 def test_concentration_adds_the_shares_of_the_largest_up_to_all():

@@ -121,11 +121,12 @@ def taken(tables: Tables) -> pd.DataFrame:
     """A row for each need and product taken, in time order.
 
     Columns need_id, product_id, at, enterprise_id, institution_id and type; `at` is the day of the grant,
-    or of the first drawing where no grant is on record.
+    or of the first drawing where no grant is on record. Institution and type are those that the product began with.
     """
     rows = tables.outcomes[tables.outcomes["stage"].isin(TAKEN)].sort_values(["at", "need_id"], kind="stable")
     rows = rows.drop_duplicates(["need_id", "product_id"])[["need_id", "product_id", "at"]]
-    offered = tables.products.drop_duplicates("product_id")[["product_id", "institution_id", "type"]]
+    offered = tables.products.sort_values("valid_from", kind="stable").drop_duplicates("product_id")
+    offered = offered[["product_id", "institution_id", "type"]]
     return rows.merge(tables.needs[["need_id", "enterprise_id"]], on="need_id").merge(offered, on="product_id")
 
 

@@ -3,9 +3,11 @@
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
+from matching import tables as gate
 from matching.errors import InputError
 from matching.features import FEATURES, SPECIFICATION
 from tests import bundles
@@ -26,6 +28,7 @@ from training.ablation import (
     without,
 )
 from training.evaluate import METRICS, evaluate
+from training.train import day_after
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,14 @@ def value(found, system, part="all"):
 
 def loss(found, system, part="all"):
     return found["loss"][system][part]["ndcg@10"]
+
+
+def quiet_december(name, frame):
+    """The rows of which none is of the month before the split."""
+    if name not in ("needs", "outcomes"):
+        return frame
+    at = frame[gate.DATED[name]]
+    return frame[(at < pd.Timestamp(2024, 12, 1)) | (at >= pd.Timestamp(bundles.UNTIL))].reset_index(drop=True)
 
 
 # known by construction
@@ -104,6 +115,14 @@ def test_with_a_truth_the_gain_is_the_chance(loyal):
     assert told["gain"] == "true chance"
     assert [name for name in told["systems"] if value(told, name) == 1.0] == ["oracle"]
     assert set(told["loss"]) == {AGAIN} | {without(family) for family in FAMILIES}
+
+
+def test_where_nothing_is_known_of_the_last_days_before_the_split_needs_ripen_as_train_has_it(loyal, monkeypatch):
+    heard = []
+    monkeypatch.setattr("training.ablation.record", lambda known, builder, until, *rest: heard.append(until))
+    ablate(loyal.map(quiet_december), bundles.UNTIL, date(2025, 2, 1), all_industries=True, rounds=1)
+    assert heard == [day_after(loyal.map(quiet_december).before(bundles.UNTIL))]
+    assert heard[0] <= date(2024, 12, 1)
 
 
 # the report

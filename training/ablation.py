@@ -32,7 +32,7 @@ from training.appetites import record
 from training.benchmark import lead
 from training.dataset import Query, Where, World, examined, narrowed
 from training.evaluate import MODEL, Scored, is_cold, report, with_truth
-from training.train import ROUNDS, Progress, build_groups, fit_kernels, learnable, silent, stacked
+from training.train import ROUNDS, Progress, build_groups, day_after, fit_kernels, learnable, silent, stacked
 
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in SPECIFICATION))
 AGAIN: Final = "another seed"
@@ -93,9 +93,10 @@ def ablate(
     progress("history", 0.0)
     world = World.of(narrowed(tables, where or {}))
     asked = examined("ablate", world, since, to, all_industries)
-    known = World.of(narrowed(tables.before(end), where or {}))
+    told = tables.before(end)
+    known, told_until = World.of(narrowed(told, where or {})), min(end, day_after(told))
     plan = variants(alone, seed, seeds)
-    models, kernels = _models(known, plan, end, all_industries, seed, rounds, progress)
+    models, kernels = _models(known, plan, told_until, all_industries, seed, rounds, progress)
     scored = _scored(world, kernels, models, asked, progress)
     if truth is not None:
         scored = with_truth(world, scored, truth)

@@ -60,7 +60,7 @@ def train(
     The `fitter` fits the forest, here or elsewhere.
     """
     where = where or {}
-    end = until or _day_after(tables)
+    end = until or day_after(tables)
     progress("history", 0.0)
     known = tables.before(end)
     world = World.of(narrowed(known, where))
@@ -68,7 +68,7 @@ def train(
     kernels = tuple(fit_kernels(world, asked, progress))
     plain = Builder(world.history, kernels, world.catalogue, world.roster)
     builder = Kept(plain, {query.need_id for query in asked if query.shown.any()})
-    leaning, calibration = _appetites(world, builder, min(end, _day_after(known)), all_industries, progress)
+    leaning, calibration = _appetites(world, builder, min(end, day_after(known)), all_industries, progress)
     groups = build_groups(builder, asked, seed, progress)
     features, labels, sizes, weights = stacked(groups)
     booster = fitter(features, labels, sizes, weights, seed, rounds, [_reporting(progress, rounds)])
@@ -192,6 +192,7 @@ def _reporting(progress: Progress, rounds: int) -> Callable[[Any], None]:
     return lambda env: progress("forest", (env.iteration + 1) / rounds)
 
 
-def _day_after(tables: Tables) -> date:
+def day_after(tables: Tables) -> date:
+    """The first day of which the tables know nothing."""
     last = max(tables.outcomes["at"].max(), tables.needs["posted_at"].max())
     return last.date() + timedelta(days=1)

@@ -13,7 +13,7 @@ from matching.memory import PARAMETERS, Kernel
 from matching.tables import frame_of
 from tests import factories as make
 from training import dataset
-from training.dataset import World, apart, examined, group, narrowed, queries
+from training.dataset import World, apart, each_found, examined, group, narrowed, queries
 
 POSTED = date(2025, 1, 10)
 LONG_AGO = date(2018, 1, 1)
@@ -316,6 +316,14 @@ def test_a_test_that_ends_before_it_begins_names_its_end(base, until):
 def test_a_filter_on_an_unknown_column_names_the_columns(base):
     with pytest.raises(InputError, match="colour: is a product column, one of product_id, "):
         narrowed(base, {"colour": ["red"]})
+
+
+def test_a_filter_s_value_that_no_product_has_is_refused_where_the_tables_are_whole(base):
+    """Before a split it may have begun on none yet."""
+    assert each_found(base, {"kind": ["credit", "leasing"]}) == {"kind": ["credit", "leasing"]}
+    with pytest.raises(InputError, match="--where: kind: is one that a product has, not 'bonds'"):
+        each_found(base, {"kind": ["credit", "bonds"]})
+    assert set(narrowed(base, {"kind": ["credit", "bonds"]}).products["kind"]) == {"credit"}
 
 
 def test_a_filter_that_keeps_nothing_is_refused(base):

@@ -74,7 +74,7 @@ def test_train_prints_the_models_id_last(run, data, tmp_path, monkeypatch):
 def test_evaluate_prints_the_table_and_writes_the_report(run, data, models, tmp_path):
     report = tmp_path / "report.json"
     code, out, _ = run("evaluate", data, "--models", models, "--from", "2025-01-01", "--to", "2025-06-01",
-                       "--where", "product_id=P0", "--where", "product_id=P1,P2", "--json", report)  # fmt: skip
+                       "--where", "product_id=P0", "--where", "product_id=P1, P2", "--json", report)  # fmt: skip
     assert code == 0
     found = json.loads(report.read_text())
     assert found["where"] == {"product_id": ["P0", "P1", "P2"]}
@@ -271,6 +271,13 @@ def test_an_ablation_trained_on_its_own_test_is_refused(run, data):
 )
 def test_a_bad_filter_is_named(run, data, tmp_path, text, why):
     refused(run("train", data, "--models", tmp_path, "--where", text), why)
+
+
+@pytest.mark.parametrize("name", ["evaluate", "benchmark", "ablate"])
+def test_a_filter_s_value_that_no_product_has_is_refused_beside_others_that_one_has(run, data, models, name):
+    given = [] if name == "ablate" else ["--models", models]
+    told = run(name, data, *given, "--from", "2025-01-01", "--where", "kind=credit,bonds")
+    refused(told, "--where: kind: is one that a product has, not 'bonds'")
 
 
 def test_a_folder_that_is_missing_is_named(run, models, tmp_path):

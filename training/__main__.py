@@ -323,7 +323,7 @@ def _where(filters: list[str] | None) -> dict[str, list[str]]:
         column, equals, values = text.partition("=")
         if not (column and equals and values):
             raise InputError("--where", [Fault("--where", f"is COLUMN=VALUE[,VALUE], not {text!r}")])
-        found.setdefault(column, []).extend(values.split(","))
+        found.setdefault(column, []).extend(value.strip() for value in values.split(","))
     return found
 
 

@@ -30,7 +30,7 @@ from matching.shown import fit_appetites
 from matching.tables import Tables
 from training.appetites import record
 from training.benchmark import lead
-from training.dataset import Query, Where, World, examined, narrowed
+from training.dataset import Query, Where, World, each_found, examined, narrowed
 from training.evaluate import MODEL, Scored, is_cold, report, with_truth
 from training.train import ROUNDS, Progress, build_groups, day_after, fit_kernels, learnable, silent, stacked
 
@@ -91,7 +91,7 @@ def ablate(
     if end > since:
         raise InputError("ablate", [Fault("--until", f"is not after --from ({since}), not {end}")])
     progress("history", 0.0)
-    world = World.of(narrowed(tables, where or {}))
+    world = World.of(narrowed(tables, each_found(tables, where or {})))
     asked = examined("ablate", world, since, to, all_industries)
     told = tables.before(end)
     known, told_until = World.of(narrowed(told, where or {})), min(end, day_after(told))

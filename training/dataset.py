@@ -133,6 +133,19 @@ def narrowed(tables: Tables, where: Where) -> Tables:
     return tables.map(narrow)
 
 
+def each_found(tables: Tables, where: Where) -> Where:
+    """`where`. Raises `InputError` where one of its values is no product's, which would narrow more than was asked for.
+
+    That holds of whole tables alone: before a split, what has that value may not have begun.
+    """
+    for column, values in where.items():
+        known = set(tables.products[column].astype(str)) if column in tables.products else set(values)
+        lost = [value for value in values if value not in known]
+        if lost:
+            raise InputError("--where", [Fault(column, f"is one that a product has, not {lost[0]!r}")])
+    return where
+
+
 def _began_with(outcomes: pd.DataFrame, products: pd.DataFrame, chosen: pd.Index) -> Codes:
     """Rows of the outcomes whose need and product came together while one of the `chosen` versions was in force.
 

@@ -23,7 +23,7 @@ from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.tables import Tables
 from training.baselines import BackOff, Baseline, OwnThenRegion, Popularity, Random, RecentInRegion
-from training.dataset import Query, Where, World, examined, in_one_currency, narrowed, queries
+from training.dataset import Query, Where, World, each_found, examined, in_one_currency, narrowed, queries
 from training.metrics import bootstrap, measures
 from training.reliability import measured, stated, unstated
 from training.train import Progress, silent
@@ -81,7 +81,7 @@ def evaluate(
     """
     in_one_currency("evaluate", tables, ranker.manifest)
     progress("history", 0.0)
-    world = World.of(narrowed(tables, where or {}))
+    world = World.of(narrowed(tables, each_found(tables, where or {})))
     asked = examined("evaluate", world, since, until, all_industries)
     scored = score(world, ranker, asked, fitted_baselines(world, since, all_industries, seed), progress)
     if truth is not None:

@@ -28,7 +28,7 @@ from training.benchmark.ours import Xgboost, Yeti
 from training.benchmark.peer import THREADS, Past, Peer, Refitted
 from training.benchmark.raw import RawColumns
 from training.benchmark.shares import BackOffShares
-from training.dataset import Query, Where, World, examined, in_one_currency, narrowed
+from training.dataset import Query, Where, World, each_found, examined, in_one_currency, narrowed
 from training.evaluate import METRICS, MODEL, Scored, report, score
 from training.metrics import measures, paired
 from training.train import Progress, silent, train
@@ -87,7 +87,7 @@ def benchmark(
         )
     if ranker:
         in_one_currency("benchmark", tables, ranker.manifest)
-    world = World.of(narrowed(tables, where or {}))
+    world = World.of(narrowed(tables, each_found(tables, where or {})))
     contest = _Contest(tables, world, where, all_industries, ranker, seed, peers, progress)
     rounds = [contest.asked(*span) for span in _spans(since, until, years)]
     scored = [item for each in rounds for item in each.scored]

@@ -37,6 +37,8 @@ class RequestIds:
             return
         request_id = _id_of(Headers(scope=scope).get(HEADER, ""))
         scope.setdefault("state", {})["request_id"] = request_id
+        if scope["method"] == "HEAD":  # as GET, whose routes know no other; the server itself sends nothing of the body
+            scope = {**scope, "method": "GET"}
         started = False
 
         async def send_with_id(message: Message) -> None:

@@ -189,6 +189,19 @@ def test_another_method_is_refused_with_those_that_are_allowed(client):
     assert response.headers["allow"] == "GET"
 
 
+@pytest.mark.parametrize("url", ["/healthz", "/readyz", "/v1/products?limit=2", "/docs", "/signin", "/v1/products/P0"])
+def test_who_asks_for_the_head_alone_gets_that_of_the_whole_answer(client, url):
+    whole, head = client.get(url), client.head(url)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    for name in ("content-type", "content-length", "cache-control"):
+        assert head.headers.get(name) == whole.headers.get(name)
+
+
+def test_there_is_no_head_of_what_is_only_posted(client):
+    response = client.head("/v1/recommendations")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
 def test_a_plain_request_id_is_kept_and_a_strange_one_replaced(client):
     assert client.get("/healthz", headers={"x-request-id": "trace-7.a"}).headers["x-request-id"] == "trace-7.a"
     strange = client.get("/healthz", headers={"x-request-id": "a b" * 100}).headers["x-request-id"]

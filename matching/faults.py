@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from matching.errors import Fault
@@ -66,6 +67,8 @@ def short(text: str, limit: int = SHOWN) -> str:
 def _value(value: object) -> str:
     if isinstance(value, str):
         return repr(short(value))
+    if type(value) is date:
+        return str(value)
     try:
         return short(json.dumps(value, default=repr))
     except ValueError:  # Python refuses to print a whole number of more than 4,300 digits

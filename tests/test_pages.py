@@ -122,6 +122,17 @@ def test_who_signs_out_after_the_session_has_ended_comes_to_sign_in_and_from_the
     assert officer.sign_in("wang.wei").headers["location"] == "/"
 
 
+def test_another_language_of_a_refused_sign_out_is_a_page_that_leads_back(officer):
+    officer.get("/desk")
+    assert officer.post("/signout", csrf="x").status_code == 403
+    answer = officer.get(unescape(re.search(r'href="(/signout[^"]*lang=en)"', officer.page)[1]))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert officer.says("There is no such page")
+    assert 'href="/desk"' in officer.page
+
+
 @pytest.mark.parametrize(("name", "target"), [("wang.wei", "/desk"), ("office", "/desk"), ("root", "/desk/accounts")])
 def test_everybody_starts_from_a_page_of_their_own(app, tokens, name, target):
     visitor = Visitor(app, tokens[name])

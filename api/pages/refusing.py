@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from api.desk import identity
 from api.desk.reasons import choices
@@ -69,6 +70,15 @@ class PageRoute(APIRoute):
                 return secured(await run_in_threadpool(refused, request, error))  # it may wait for the store
 
         return handle
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A page also where the address is there for another method alone, as that of a form whose answer was read."""
+        try:
+            await super().handle(scope, receive, send)
+        except HTTPException as error:
+            response = secured(await run_in_threadpool(refused, Request(scope, receive), error))
+            response.headers.update(error.headers or {})
+            await response(scope, receive, send)
 
 
 def refused(request: Request, error: Exception) -> Response:

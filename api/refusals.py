@@ -20,8 +20,11 @@ class ForbiddenError(MatchingError):
 
 
 class ConflictError(MatchingError):
-    """Another change came first, or the step is not legal here: read again, then choose among `legal`."""
+    """Another change came first, or the step is not legal here: read again, then choose among `legal`.
 
-    def __init__(self, text: str, legal: Sequence[str] = ()) -> None:
-        self.legal = tuple(legal)
+    `legal` is None where the conflict is not about a step, and empty where no step is left.
+    """
+
+    def __init__(self, text: str, legal: Sequence[str] | None = None) -> None:
+        self.legal = None if legal is None else tuple(legal)
         super().__init__(text)

@@ -166,6 +166,17 @@ def test_an_illegal_step_names_the_legal_ones(client, every, case):
     assert "'grant' is not legal for a case that is suggested" in found["detail"]
 
 
+def test_an_ended_case_has_no_legal_step_and_a_conflict_that_is_about_none_does_not_speak_of_steps(client, every, case):
+    headers = every | {"Idempotency-Key": "s-1"}
+    step(client, case, headers)
+    used = problem(step(client, case, headers, version=2, text="again"), 409)
+    assert (used["detail"], "legal" in used) == ("the key was used for another step", False)
+    step(client, case, every, step="withdraw", version=2)
+    ended = problem(step(client, case, every, version=3), 409)
+    assert "no further step: the case has ended" in ended["detail"]
+    assert ended["legal"] == []
+
+
 @pytest.mark.parametrize(
     ("about", "field", "rule"),
     [

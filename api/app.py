@@ -50,6 +50,7 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
         separate_input_output_schemas=False,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would lead to whatever host, over http or https, that the request claims
     )
     app.state.service = service
     app.add_middleware(RequestIds)

@@ -204,6 +204,13 @@ def test_there_is_no_head_of_what_is_only_posted(client):
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
+@pytest.mark.parametrize("url", ["/v1/products/", "/healthz/", "/docs/", "/signin/"])
+def test_an_address_with_a_slash_too_many_leads_nowhere_least_of_all_to_a_host_that_the_request_names(client, url):
+    response = client.get(url, headers={"host": "elsewhere.example"}, follow_redirects=False)
+    assert problem(response, 404)["detail"] == f"GET {url}: Not Found"
+    assert "location" not in response.headers
+
+
 def test_a_plain_request_id_is_kept_and_a_strange_one_replaced(client):
     assert client.get("/healthz", headers={"x-request-id": "trace-7.a"}).headers["x-request-id"] == "trace-7.a"
     strange = client.get("/healthz", headers={"x-request-id": "a b" * 100}).headers["x-request-id"]

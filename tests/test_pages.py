@@ -1,5 +1,6 @@
 """The desk's pages as somebody without scripts meets them: the way in, who sees what, deciding, and what goes wrong."""
 
+import asyncio
 import inspect
 import re
 from datetime import timedelta
@@ -553,6 +554,25 @@ def test_a_form_too_large_is_refused(officer, app):
     case_id = officer.cases()[0]
     text = "x" * (app.state.service.settings.max_body + 1)
     assert officer.decide(case_id, "accept", text=text).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/signin", "/desk/cases/C1", "/v1/recommendations"])
+def test_who_leaves_in_the_middle_of_what_is_sent_has_made_nothing_fail(app, caplog, path):
+    coming = iter([{"type": "http.request", "body": b"name=w", "more_body": True}, {"type": "http.disconnect"}])
+    sent = []
+
+    async def receive():
+        return next(coming)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": [], "scheme": "http"}
+    with caplog.at_level("INFO", "api"):
+        asyncio.run(app(scope, receive, send))
+    assert sent == []
+    (told,) = [record for record in caplog.records if "request" in record.getMessage()]
+    assert (told.levelname, told.getMessage().partition(": ")[2]) == ("INFO", "the client left")
 
 
 def test_a_form_of_too_many_fields_is_refused(officer):

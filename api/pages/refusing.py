@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from api.desk import identity
@@ -66,6 +67,8 @@ class PageRoute(APIRoute):
             try:
                 _check_address(request)
                 return secured(await inner(request))
+            except ClientDisconnect:  # nobody is there to read a page, and nothing has failed
+                raise
             except Exception as error:
                 return secured(await run_in_threadpool(refused, request, error))  # it may wait for the store
 

@@ -1,8 +1,10 @@
 """What surrounds every request: an id for the log and the client, and a calm answer when the service itself fails."""
 
+import json
 import logging
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
-from matching.errors import InputError
+from matching.errors import Fault, InputError
 from matching.faults import faults_of
 
 HEADER = "x-request-id"
@@ -69,11 +71,20 @@ def body_reader(model: type[Body]) -> Callable[[Request], object]:
     async def read(request: Request) -> Body:
         body = await read_body(request, request.app.state.service.settings.max_body)
         try:
-            return model.model_validate_json(body, strict=True)
+            found = model.model_validate_json(body, strict=True)
         except ValidationError as error:
             raise InputError("request", faults_of(error.errors(), "body")) from None
+        json.loads(body, object_pairs_hook=_once)
+        return found
 
     return read
+
+
+def _once(fields: list[tuple[str, Any]]) -> None:
+    """Raises `InputError` where an object gives a field twice: of two sums one would be taken without a word."""
+    if len(dict(fields)) < len(fields):
+        times = Counter(name for name, _ in fields)
+        raise InputError("request", [Fault(name, "is given once") for name in times if times[name] > 1])
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -122,6 +122,22 @@ def test_a_body_that_is_no_json_is_refused_with_its_position(client, body, where
     assert found["errors"][0]["rule"].startswith(f"is JSON: {where}")
 
 
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ('{"enterprise_id": "E1", "need": {"amount": 2000000, "amount": 3}}', ["amount"]),
+        (
+            '{"top_k": 1, "enterprise_id": "E1", "need": {"amount": 1}, "top_k": 1, "enterprise_id": "E2"}',
+            ["top_k", "enterprise_id"],
+        ),
+        ('{"enterprise_id": "E1", "need": {"amount": 1}' + ', "fix": true' * 20_000 + "}", ["fix"]),
+    ],
+)
+def test_a_field_that_is_given_twice_is_refused_and_neither_is_taken(client, body, fields):
+    found = problem(client.post(URL, content=body), 422)
+    assert [(error["field"], error["rule"]) for error in found["errors"]] == [(f, "is given once") for f in fields]
+
+
 def test_a_text_of_a_megabyte_is_refused_by_size_and_not_echoed(client):
     found = problem(client.post(URL, json=with_enterprise(name=MEGABYTE)), 413)
     assert found["detail"] == "The body is larger than 262144 bytes."

@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
 from api.serving import Serving
 from api.settings import Settings
 from api.store.database import Store
+
+CHECKED_AT_ONCE: Final = 4  # passwords: a check takes 64 MiB
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,17 @@ class Service:
         """The threads that rank; who finds none free waits, in the order in which they came."""
         return ThreadPoolExecutor(self.settings.threads, "ranker")
 
+    @cached_property
+    def doorkeepers(self) -> ThreadPoolExecutor:
+        """The threads that check passwords: on those of all requests a storm of guesses would leave none for others."""
+        return ThreadPoolExecutor(CHECKED_AT_ONCE, "doorkeeper")
+
     def close(self) -> None:
         """Finish what is being ranked and recorded; who comes later finds new threads and new connections."""
-        rankers: ThreadPoolExecutor | None = self.__dict__.pop("rankers", None)
-        if rankers is not None:
-            rankers.shutdown()
+        for name in ("rankers", "doorkeepers"):
+            threads: ThreadPoolExecutor | None = self.__dict__.pop(name, None)
+            if threads is not None:
+                threads.shutdown()
         self.store.close()
 
     def today(self) -> date:

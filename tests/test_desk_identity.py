@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from api.desk import identity, keys
 from api.desk.identity import Actor, Role, Scope, add_account, same_csrf, sign_in, sign_out, signed_in
 from api.refusals import ForbiddenError, SignInError
+from api.service import CHECKED_AT_ONCE
 from api.store.desk_models import AccountRow, SessionRow
 from matching.errors import InputError, NotFoundError
 from tests.desks import ADMINISTRATOR, officer
@@ -104,7 +105,7 @@ def test_a_storm_of_guesses_is_checked_a_few_at_a_time_and_counted_one_by_one(ac
     monkeypatch.setattr(identity, "_hasher", Hasher())
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(lambda _: fail(account, 1), range(12)))
-    assert most == identity.CHECKED_AT_ONCE
+    assert most == CHECKED_AT_ONCE
     with account.store.reading() as session:
         assert session.scalars(select(AccountRow.locked_until)).one() is not None
 

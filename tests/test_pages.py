@@ -3,19 +3,24 @@
 import asyncio
 import inspect
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import unescape
+from threading import Event, Semaphore
 
 import pytest
+from anyio.to_thread import current_default_thread_limiter
+from argon2.exceptions import VerifyMismatchError
 
 from api.app import create_app
-from api.desk import cases, choosing, cursors, reading, reasons
+from api.desk import cases, choosing, cursors, identity, reading, reasons
 from api.desk.identity import Actor, Role
 from api.desk.stages import Step
 from api.pages import deciding, visits
 from api.pages.languages import language
 from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
+from api.service import CHECKED_AT_ONCE
 from matching.errors import BundleError, Fault, InputError
 from tests.visitors import NEEDS, PASSWORD, Visitor, copied
 
@@ -67,6 +72,33 @@ def test_too_many_failures_lock_an_account_for_a_while(app, hands):
     assert visitor.sign_in("wang.wei").status_code == 401
     hands.at += timedelta(minutes=app.state.service.settings.lock_minutes + 1)
     assert visitor.sign_in("wang.wei").status_code == 303
+
+
+def test_who_waits_for_the_check_of_a_password_takes_no_thread_from_others(app, monkeypatch):
+    entered, go_on = Semaphore(0), Event()
+
+    class Hasher:
+        def verify(self, *_):
+            entered.release()
+            go_on.wait()
+            raise VerifyMismatchError
+
+    def few_threads():
+        current_default_thread_limiter().total_tokens = CHECKED_AT_ONCE
+
+    monkeypatch.setattr(identity, "_hasher", Hasher())
+    guesser = Visitor(app)
+    with guesser.client as client, ThreadPoolExecutor(CHECKED_AT_ONCE + 1) as pool:
+        client.portal.call(few_threads)
+        guesser.get("/signin")
+        guess = {"csrf": guesser.hidden("csrf"), "name": "wang.wei", "password": "wrong password"}
+        try:
+            guesses = [pool.submit(client.post, "/signin", data=guess) for _ in range(CHECKED_AT_ONCE)]
+            assert all(entered.acquire(timeout=60) for _ in guesses)
+            assert pool.submit(client.get, "/welcome").result(timeout=60).status_code == 200
+        finally:
+            go_on.set()
+        assert [one.result().status_code for one in guesses] == [401] * CHECKED_AT_ONCE
 
 
 def test_a_sign_in_form_of_another_browser_is_refused(app):

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from api.refusals import ForbiddenError, SignInError
-from api.service import Service
+from api.service import CHECKED_AT_ONCE, Service
 from api.store.database import Store
 from api.store.desk_models import AccountRow, SessionRow
 from api.store.models import InstitutionRow
@@ -24,9 +24,8 @@ COOKIE: Final = "session"
 LEAST_PASSWORD: Final = 10
 LONGEST_PASSWORD: Final = 200
 LONGEST_NAME: Final = 64
-CHECKED_AT_ONCE: Final = 4
 _hasher = PasswordHasher()
-_turns = BoundedSemaphore(CHECKED_AT_ONCE)  # a check takes 64 MiB: a storm of guesses waits its turn
+_turns = BoundedSemaphore(CHECKED_AT_ONCE)  # a storm of guesses waits its turn
 _NOBODY: Final = _hasher.hash(secrets.token_hex(8))  # checked for an unknown name, which then takes as long
 REFUSED: Final = "The name or the password is wrong, or the account is locked for a while after too many failures."
 

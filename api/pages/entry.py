@@ -1,5 +1,6 @@
 """The way in and out: the first page, what to try, signing in and out."""
 
+from asyncio import get_running_loop
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from api.desk import identity
 from api.pages.refusing import PageRoute
 from api.pages.rendering import home, render, set_cookie
-from api.pages.visits import FormGiven, VisitGiven, check_csrf, field, go, inside
+from api.pages.visits import Form, FormGiven, Visit, VisitGiven, check_csrf, field, go, inside
 from api.refusals import ForbiddenError, SignInError
 from api.store import queries
 
@@ -44,17 +45,9 @@ def get_signin(
 
 
 @router.post("/signin")
-def post_signin(visit: VisitGiven, form: FormGiven) -> Response:
-    """Sign in and go where one was going."""
-    name, target = field(form, "name"), inside(field(form, "next"))
-    try:
-        check_csrf(visit, form)
-        made = identity.sign_in(visit.service, name, field(form, "password"))
-    except (SignInError, ForbiddenError) as error:
-        return _refused(visit, error, name, target)
-    response = go(target)
-    set_cookie(visit, response, identity.COOKIE, made.token)
-    return response
+async def post_signin(visit: VisitGiven, form: FormGiven) -> Response:
+    """Sign in and go where one was going. Who waits for the check of a password keeps no other request waiting."""
+    return await get_running_loop().run_in_executor(visit.service.doorkeepers, _signed_in, visit, form)
 
 
 @router.post("/signout")
@@ -65,6 +58,18 @@ def post_signout(visit: VisitGiven, form: FormGiven) -> Response:
         identity.sign_out(visit.service, visit.session.token)
     response = go("/signin?left=1")
     response.delete_cookie(identity.COOKIE, path="/")
+    return response
+
+
+def _signed_in(visit: Visit, form: Form) -> Response:
+    name, target = field(form, "name"), inside(field(form, "next"))
+    try:
+        check_csrf(visit, form)
+        made = identity.sign_in(visit.service, name, field(form, "password"))
+    except (SignInError, ForbiddenError) as error:
+        return _refused(visit, error, name, target)
+    response = go(target)
+    set_cookie(visit, response, identity.COOKIE, made.token)
     return response
 
 

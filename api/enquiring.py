@@ -21,7 +21,7 @@ def asked_enterprise(service: Service, request: RecommendationRequest | Readines
         what = "is present, or enterprise is" if given is None else "is absent where enterprise is given"
         raise InputError("request", [Fault("enterprise_id", what)])
     if given is None:
-        with service.store.engine.connect() as connection:
+        with service.store.connected() as connection:
             return queries.enterprise(connection, str(request.enterprise_id), as_of)
     known_by = min(as_of, _posted_at(request) or as_of)
     return Enterprise.model_validate(vars(given) | {"as_of": given.as_of or known_by})

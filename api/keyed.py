@@ -53,7 +53,7 @@ def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: 
         if required or _needed(service):
             raise SignInError("an API key is needed: send it as `Authorization: Bearer KEY`")
         return ANYBODY
-    with service.store.engine.connect() as connection:  # every request asks: a session costs twice as much
+    with service.store.connected() as connection:
         actor = keys.actor_of(connection, given.credentials)
     actor.need_scope(scope)
     return actor

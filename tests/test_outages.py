@@ -10,6 +10,8 @@ from starlette.testclient import TestClient
 
 from api.app import create_app, from_environment
 from api.desk import cases, clockwork, identity, keys
+from api.enquiring import assess
+from api.messages import ReadinessRequest
 from api.settings import Settings
 from api.store import database
 from api.store.database import Store
@@ -55,6 +57,26 @@ def test_who_asks_while_the_store_is_gone_is_told_to_come_back_and_then_answered
     assert kept(client) == 2
     assert "the store cannot be used: " in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_who_asks_with_a_key_while_the_store_is_gone_is_told_so_too(client, caplog):
+    service = client.app.state.service
+    key = keys.add_key(service.store, service.now(), "platform", list(identity.Scope))
+    client.headers["Authorization"] = f"Bearer {key}"
+    with databases.gone(service.store):
+        refused(client.post("/v1/recommendations", json=ASKED))
+        refused(client.post("/v1/readiness", json={"enterprise_id": "E1"}))
+        refused(client.get("/v1/cases"))
+        refused(client.get("/v1/products"))
+    assert client.get("/v1/cases").status_code == 200
+    assert "Traceback" not in caplog.text
+
+
+def test_an_enterprise_that_is_asked_by_id_while_the_store_goes_is_an_outage(service):
+    asked = ReadinessRequest(enterprise_id="E1")
+    with databases.gone(service.store), pytest.raises(StoreError, match=LATER):
+        assess(service, asked)
+    assert assess(service, asked).enterprise_id == "E1"
 
 
 @pytest.mark.parametrize("gone_for", ["migrate", "glance"])

@@ -61,6 +61,12 @@ class Store:
         with self._outages.told(), Session(self.engine) as session:
             yield session
 
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection that sees one state of the store: as `reading`, at half the cost, for what many requests ask."""
+        with self._outages.told(), self.engine.connect() as connection:
+            yield connection
+
     def glance(self, query: Select[Any]) -> Any:
         """The first value of a query without parameters, None where there is no row.
 

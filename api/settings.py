@@ -106,6 +106,8 @@ def _check_url(text: str) -> None:
         url = make_url(text)
     except (ArgumentError, ValueError):  # a port that is no number is no error of SQLAlchemy's own
         raise _refused_url("is like sqlite:///var/service.db or postgresql+psycopg://user:password@host/name") from None
+    if url.get_backend_name() != "sqlite" and text.count("@") > 1:  # what is unreachable is told with the host
+        raise _refused_url("writes %40 for each @ but the one before the host, which else begins within the password")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise _refused_url("names a file: SQLite in memory keeps nothing")
 

@@ -81,6 +81,18 @@ def test_a_bad_database_url_is_not_echoed_since_it_may_hold_a_password(url):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["pass@secret", "pass@x/secret", "pass@x?secret"])
+def test_a_password_that_ends_at_an_at_sign_of_its_own_is_refused_before_its_rest_is_told_as_a_host(password):
+    with pytest.raises(InputError, match="MATCHING_DATABASE_URL: writes %40 for each @ but the one before") as caught:
+        Settings.from_environment({"MATCHING_DATABASE_URL": f"postgresql+psycopg://user:{password}@host/name"})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://user:pass%40word@host/name", "sqlite:////a@b/c@d.db"])
+def test_an_at_sign_is_taken_where_it_ends_no_password(url):
+    assert Settings.from_environment({"MATCHING_DATABASE_URL": url}).database_url == url
+
+
 def test_settings_do_not_change():
     with pytest.raises(ValidationError, match="frozen"):
         Settings().port = 1

@@ -1,7 +1,11 @@
 """Uvicorn as this service runs it: one process, or several that share a port evenly; no answer is held back."""
 
+import os
+import signal
 import socket
 import sys
+from multiprocessing import parent_process
+from threading import Thread
 from typing import Any
 
 import uvicorn
@@ -34,7 +38,12 @@ class Port(socket.socket):
 
 
 class Listening(uvicorn.Config):
-    """Uvicorn's settings, with a `Port` for its workers."""
+    """Uvicorn's settings, with a `Port` for its workers, which end when nobody is left to start them again."""
+
+    def load(self) -> None:
+        """A worker calls this as it starts."""
+        Thread(target=_end_with_parent, name="parent", daemon=True).start()
+        super().load()
 
     def bind_socket(self) -> socket.socket:
         """The port; it is free, or the message says that it is not."""
@@ -45,6 +54,14 @@ class Listening(uvicorn.Config):
         family, address = tried.family, tried.getsockname()
         tried.close()
         return Port.opened(family, address)
+
+
+def _end_with_parent() -> None:
+    """Ends this worker gracefully once its parent is gone, as when that was killed: it would hold the port for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def serve(app: str, workers: int, **options: Any) -> None:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 
@@ -75,6 +76,16 @@ def test_two_workers_write_into_one_sqlite_file(deploy):
     with running(settings) as service, ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(lambda i: service.recommend(f"E{i % AT_ONCE}"), range(5 * AT_ONCE)))
     assert recorded(settings, [answer["id"] for answer in answers]) == answers
+
+
+@killable
+def test_workers_whose_parent_was_killed_end_and_leave_the_port(deploy):
+    with running(deploy(workers=2)) as service:
+        service.process.kill()
+        said = service.process.communicate(timeout=60)[1]  # to its end: no process is left that could say more
+        assert said.count("Finished server process") == 2
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", service.port))
 
 
 def test_two_replicas_on_one_postgresql_read_each_others_records(postgres, loaded_postgres, bundle, tmp_path):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from api.store import queries
 from api.store.database import Store
 from api.store.outages import StoreError
-from matching.bundles import champion, promoted
+from matching.bundles import champion, promoted, promotion
 from matching.catalogue import Catalogue
 from matching.compiled import anything_compiled
 from matching.domain import Enterprise, Need, Product
@@ -45,7 +45,7 @@ class Serving:
         self._lock = Lock()
         self._served: Served | None = None
         self._made: Served | None = None  # in service once its catalogue is kept
-        self._refused: tuple[Path, int] | None = None
+        self._refused: tuple[Path, int, tuple[int, int] | None] | None = None
         self._why = ""
 
     def matcher(self) -> Matcher:
@@ -80,7 +80,10 @@ class Serving:
     def _swap(self, bundle: Path, revision: int) -> Served:
         with self._lock:
             served = self._served
-            if served is not None and (bundle, revision) in ((served.bundle, served.revision), self._refused):
+            if served is not None and (bundle, revision) == (served.bundle, served.revision):
+                return served
+            wanted = (bundle, revision, promotion(self._models))  # promoted again, a bundle may have been mended
+            if served is not None and wanted == self._refused:
                 return served
             try:
                 self._served = self._load(bundle, revision)
@@ -91,7 +94,7 @@ class Serving:
             except Exception as error:
                 if served is None:
                     raise
-                self._refused = (bundle, revision)
+                self._refused = wanted
                 _log.exception("%s stays in service: %s cannot replace it: %s", served.bundle.name, bundle.name, error)
                 return served
             _log.info("in service: %s over revision %s of the catalogue", bundle.name, revision)

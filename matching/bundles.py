@@ -31,6 +31,15 @@ def promoted(models: Path) -> str:
         raise BundleError(f"the pointer to the champion cannot be read: {error}") from None
 
 
+def promotion(models: Path) -> tuple[int, int] | None:
+    """What tells each promotion from the one before, that of the same bundle too; None where there is none."""
+    try:
+        found = (models / POINTER).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def champion(models: Path) -> Path:
     """The folder of the bundle in service. Raises `BundleError` while there is none that can be read."""
     model_id = promoted(models)

@@ -23,6 +23,7 @@ from tests import bundles, forests
 from tests.conftest import NOON
 from tests.servers import environment
 from tests.test_architecture import ROOT
+from training.promote import promote as promote_again
 
 GOOD = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
 COMPILED_BY_REQUESTS = """
@@ -143,6 +144,18 @@ def test_a_damaged_champion_does_not_replace_the_one_in_service(serve, bundle, c
     assert caplog.text.count("forest.txt was altered since training") == 2  # once in words, once in the traceback
     promote(client, bundle)
     assert client.get("/readyz").json()["model_id"] == bundle.name
+
+
+def test_a_damaged_champion_that_was_mended_is_served_once_it_is_promoted_again(serve, bundle, challenger):
+    client = serve()
+    shutil.copytree(challenger, models(client) / challenger.name)
+    forest = models(client) / challenger.name / "forest.txt"
+    forest.write_text("half a copy")
+    bundles.promote(models(client), challenger.name)
+    assert client.get("/readyz").json()["model_id"] == bundle.name
+    shutil.copy(challenger / "forest.txt", forest)
+    promote_again(models(client), challenger.name, NOON)
+    assert client.get("/readyz").json()["model_id"] == challenger.name
 
 
 def test_a_damaged_first_champion_is_a_problem_that_says_what_to_do(serve, bundle):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy.exc import IntegrityError
+
 from api.store import queries
 from api.store.database import Store
 from api.store.models import LoadRow
@@ -27,6 +29,13 @@ def load(store: Store, folder: Path, at: datetime) -> Loaded:
 
     The same folder again costs reading its bytes. Raises `InputError` naming the table, row and field at fault.
     """
+    try:
+        return _load(store, folder, at)
+    except IntegrityError:  # another load, or the listing of a need, brought some of the rows at the same moment
+        return _load(store, folder, at)
+
+
+def _load(store: Store, folder: Path, at: datetime) -> Loaded:
     fingerprint = _fingerprint(folder)
     with store.reading() as session:
         last = queries.last_load(session)

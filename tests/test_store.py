@@ -261,6 +261,28 @@ def test_a_folder_of_tables_is_loaded_and_the_second_time_is_left_unread(store, 
         assert queries.last_load(session).source == "made up"
 
 
+def test_a_folder_that_another_load_brings_at_the_same_moment_is_in_the_store_already(
+    postgres, market_folder, monkeypatch
+):
+    url = postgres.create()
+    store, other = Store(url), Store(url)
+    store.migrate()
+    look = queries._known
+
+    def look_just_before_the_other(*asked):
+        found = look(*asked)
+        monkeypatch.setattr(queries, "_known", look)
+        assert load(other, market_folder, AT).new
+        return found
+
+    monkeypatch.setattr(queries, "_known", look_just_before_the_other)
+    assert not load(store, market_folder, AT).new
+    with store.reading() as session:
+        assert queries.revision(session) == 1
+    store.close()
+    other.close()
+
+
 def test_a_changed_folder_is_a_new_revision(store, tmp_path):
     tables.write(make.tables(), tmp_path / "data")
     load(store, tmp_path / "data", AT)

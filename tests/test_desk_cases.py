@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from api.desk import cases, listing, reading
+from api.desk import cases, listing, reading, retention
 from api.desk.cases import decide, sweep
 from api.desk.identity import SYSTEM, Actor, Role, Scope
 from api.desk.listing import list_need
@@ -548,6 +548,23 @@ def test_old_recommendations_are_forgotten_but_never_those_of_cases(service, han
     assert forget(service, (hands.at + timedelta(days=99)).replace(tzinfo=None)) == 0
     assert forget(forgetful, (hands.at + timedelta(days=31)).replace(tzinfo=None)) == 1
     assert count(service, RecommendationRow) == 1
+
+
+def test_who_writes_while_much_is_forgotten_waits_for_a_part_of_it_alone(service, hands, monkeypatch):
+    asked = RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 1_000_000}})
+    for _ in range(5):
+        recommend(service, asked)
+    write, left = service.store.writing, []
+
+    def writing():
+        left.append(count(service, RecommendationRow))
+        return write()
+
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    monkeypatch.setattr(service.store, "writing", writing)
+    keeping = service.settings.model_copy(update={"retain_days": 30})
+    assert forget(replace(service, settings=keeping), (hands.at + timedelta(days=31)).replace(tzinfo=None)) == 5
+    assert left == [5, 5, 3, 1]  # as each transaction begins, that of the sessions first
 
 
 def test_a_recommendation_whose_need_has_an_outcome_is_never_forgotten(service, hands):

@@ -1,13 +1,16 @@
 """What is kept no longer: recommendations past their days that nothing rests on, and sessions that have ended."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import CursorResult, delete, exists
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
 
 from api.service import Service
 from api.store.desk_models import CaseRow, ListingRow, OutcomeRow, SessionRow
 from api.store.models import RecommendationRow
+
+AT_ONCE: Final = 100  # in one transaction: who answers meanwhile waits for no more than these
 
 
 def forget(service: Service, now: datetime) -> int:
@@ -17,13 +20,26 @@ def forget(service: Service, now: datetime) -> int:
     """
     with service.store.writing() as session:
         session.execute(delete(SessionRow).where(SessionRow.expires_at <= now))
-        if not service.settings.retain_days:
-            return 0
-        mine = RecommendationRow.recommendation_id
-        old = delete(RecommendationRow).where(
-            RecommendationRow.created_at < now - timedelta(days=service.settings.retain_days),
-            ~exists().where(ListingRow.recommendation_id == mine),
-            ~exists().where(CaseRow.recommendation_id == mine),
-            ~exists().where(OutcomeRow.need_id == RecommendationRow.need_id),
-        )
+    if not service.settings.retain_days:
+        return 0
+    wanted = _old(now - timedelta(days=service.settings.retain_days))
+    with service.store.reading() as session:
+        ids = list(session.scalars(select(RecommendationRow.recommendation_id).where(*wanted)))
+    return sum(_forgotten(service, ids[start : start + AT_ONCE], wanted) for start in range(0, len(ids), AT_ONCE))
+
+
+def _old(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    mine = RecommendationRow.recommendation_id
+    return (
+        RecommendationRow.created_at < since,
+        ~exists().where(ListingRow.recommendation_id == mine),
+        ~exists().where(CaseRow.recommendation_id == mine),
+        ~exists().where(OutcomeRow.need_id == RecommendationRow.need_id),
+    )
+
+
+def _forgotten(service: Service, ids: Sequence[str], wanted: Sequence[ColumnElement[bool]]) -> int:
+    """How many of these were; asked again, since something may rest on one by now."""
+    old = delete(RecommendationRow).where(RecommendationRow.recommendation_id.in_(ids), *wanted)
+    with service.store.writing() as session:
         return cast("CursorResult[Any]", session.execute(old)).rowcount

@@ -300,6 +300,16 @@ def test_features_are_those_that_were_logged_bit_for_bit(service, item):
     np.testing.assert_array_equal(np.array([row[name] for name in FEATURES]), expected)
 
 
+def test_the_features_of_what_was_only_asked_are_not_read(service, item):
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT)
+    asked = recommend(service, RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 7}}))
+    unread = update(RecommendationRow).where(RecommendationRow.recommendation_id == asked.id)
+    with service.store.writing() as session:
+        session.execute(unread.values(product_ids=b"nobody reads this"))
+    _, features, _ = read(service.settings.database_url)
+    assert list(features["product_id"]) == ["P0"]
+
+
 def test_a_record_is_added_to_the_tables_that_the_service_began_with(service, item):
     walk(service, officer("I1"), item.case_id, Step.DECLINE, reasons=["debt"])
     market = bundles.market()

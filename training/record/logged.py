@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Select, Table, select
 
 MARK: Final = b"Z"
 HEAD: Final = Struct("<cq")
+AT_ONCE: Final = 100  # records in memory: a driver would fetch all of them before it gives the first
 ABOUT = ("recommendation_id", "created_at", "need_id", "model_id", "catalogue_version", "rules_version")
 
 
@@ -24,9 +25,16 @@ def logged(connection: Connection, known: dict[str, Table], pairs: Collection[tu
     for need_id, product_id in pairs:
         wanted.setdefault(need_id, set()).add(product_id)
     rows = []
-    for record in connection.execute(select(known["recommendations"])):
+    for record in connection.execute(_of_needs(known).execution_options(yield_per=AT_ONCE)):
         rows += _rows(record, wanted.get(record.need_id, set()))
     return pd.DataFrame(rows)
+
+
+def _of_needs(known: dict[str, Table]) -> Select[Any]:
+    """The records of needs that something came of: most others were only asked for, and each is some 100 kB."""
+    asked, cases, outcomes = known["recommendations"], known["cases"].c, known["outcomes"].c
+    needs = select(cases.need_id).union(select(outcomes.need_id))
+    return select(asked).where(asked.c.need_id.in_(needs))
 
 
 def _rows(record: Any, product_ids: Collection[str]) -> list[dict[str, Any]]:

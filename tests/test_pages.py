@@ -410,6 +410,12 @@ def test_beside_an_own_product_that_is_not_eligible_stand_the_rules_that_it_fail
     assert own.count(said) == 1
 
 
+def test_a_case_says_what_would_make_an_own_product_eligible(lessor):
+    lessor.get(f"/desk/cases/{lessor.cases()[0]}?lang=en")
+    fix = " ".join(unescape(lessor.page.split('id="fix"')[1].split("</section>")[0]).split())
+    assert "would be eligible after: bring the amount needed from" in fix
+
+
 def test_the_case_of_a_product_suggested_by_hand_has_its_rules(lessor):
     case_id = lessor.cases()[0]
     lessor.decide(case_id, "suggest", product_id="P5", reasons=["asked"])

@@ -22,6 +22,7 @@ NAMES: Final = {"zh-CN": "中文", "en": "English"}
 LOCALES: Final = Path(__file__).parent / "locale"
 NONE: Final = "–"
 _EXACT: Final = 10_000  # a smaller amount of money is written out
+_FINEST: Final = 5  # decimals of a percentage: what is nearer to nothing or to all than they tell counts as that
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,11 @@ class Language:
         return NONE if value is None else format_decimal(value, "#,##0." + "#" * digits, self.locale)
 
     def percent(self, share: float | None, digits: int = 0) -> str:
-        """A share of 1 as a percentage."""
+        """A share of 1 as a percentage; what is neither nothing nor all is rounded to neither."""
         if share is None:
             return NONE
+        if 0 < share < 1:
+            digits = next((n for n in range(digits, _FINEST + 1) if 0 < round(share, n + 2) < 1), digits)
         rounded = round(share, digits + 2) + 0.0  # no -0%
         return format_percent(rounded, "0." + "0" * digits + "%", self.locale)
 

@@ -213,6 +213,19 @@ def test_an_outcome_that_its_case_has_come_to_already_is_no_second_step(client, 
     assert (made.status_code, made.json()["stage"]) == (201, "contacted")
 
 
+def test_an_outcome_that_its_case_has_gone_past_is_kept_and_is_no_step(client, every, case):
+    for version, taken in enumerate(("accept", "contact", "apply", "decline"), start=1):
+        about = {"reasons": ["debt"]} if taken == "decline" else {}
+        assert step(client, case, every, step=taken, version=version, **about).status_code == 201
+    made = client.post("/v1/outcomes", json=OUTCOME | {"key": "o-1"}, headers=every)
+    assert (made.status_code, made.json()["stage"]) == (201, "declined")
+    with store(client).reading() as session:
+        assert session.scalars(select(OutcomeRow)).one().document == OUTCOME
+        assert session.get_one(CaseRow, case["item"]["case_id"]).version == 5
+    drawn = OUTCOME | {"key": "o-2", "stage": "drawn"}
+    assert problem(client.post("/v1/outcomes", json=drawn, headers=every), 409)["legal"] == []
+
+
 def test_an_outcome_that_is_no_legal_step_is_refused_and_not_kept(client, every, case):
     found = problem(client.post("/v1/outcomes", json=OUTCOME | {"key": "o-1", "stage": "drawn"}, headers=every), 409)
     assert "accept" in found["legal"]

@@ -18,7 +18,7 @@ from api.messages import OutcomeAnswer, OutcomeRequest
 from api.refusals import ConflictError
 from api.service import Service
 from api.store import queries
-from api.store.desk_models import CaseRow, OutcomeRow
+from api.store.desk_models import CaseRow, EventRow, OutcomeRow
 from matching.domain import Outcome, Product, Stage
 from matching.errors import Fault, InputError, NotFoundError
 
@@ -140,7 +140,7 @@ def _case(session: Session, actor: Actor, outcome: Outcome) -> CaseRow | None:
 def _step(service: Service, session: Session, actor: Actor, case: CaseRow, outcome: Outcome) -> None:
     step, told = STEPS[outcome.stage], [outcome.reason_code.value] if outcome.reason_code else []
     step, reasons = meant(step, told if step is Step.DECLINE else [])
-    if CaseStage(case.stage) is TO[step]:
+    if _came_to(session, case, TO[step]):
         return  # the officer was there first
     if step is Step.DECLINE and not reasons:
         raise InputError("request", [Fault("reason_code", "is present: to decline a case needs a reason")])
@@ -148,3 +148,9 @@ def _step(service: Service, session: Session, actor: Actor, case: CaseRow, outco
     detail |= {name: value for name in ("amount", "rate_bp") if (value := getattr(outcome, name)) is not None}
     text = f"reported by {actor.name}"
     take(service, session, actor, case, None, Taken(step, reasons, text, detail=detail))
+
+
+def _came_to(session: Session, case: CaseRow, stage: CaseStage) -> bool:
+    """Whether a case is in a stage or was, however far it is now."""
+    reached = select(EventRow.event_id).where(EventRow.case_id == case.case_id, EventRow.to_stage == stage.value)
+    return session.scalars(reached.limit(1)).first() is not None

@@ -226,6 +226,17 @@ def test_an_outcome_that_its_case_has_gone_past_is_kept_and_is_no_step(client, e
     assert problem(client.post("/v1/outcomes", json=drawn, headers=every), 409)["legal"] == []
 
 
+def test_no_more_is_reported_as_drawn_than_was_granted_once_the_case_has_ended(client, every, case):
+    for version, taken in enumerate(("accept", "contact", "apply", "grant", "draw"), start=1):
+        about = {"amount": 4_000_000} if taken == "grant" else {}
+        assert step(client, case, every, step=taken, version=version, **about).status_code == 201
+    drawn = OUTCOME | {"stage": "drawn"}
+    over = client.post("/v1/outcomes", json=drawn | {"key": "o-1", "amount": 4_000_001}, headers=every)
+    assert "amount: is at most the 4000000 granted, not 4000001" in problem(over, 422)["detail"]
+    within = client.post("/v1/outcomes", json=drawn | {"key": "o-1", "amount": 4_000_000}, headers=every)
+    assert (within.status_code, within.json()["stage"]) == (201, "drawn")
+
+
 def test_an_outcome_that_is_no_legal_step_is_refused_and_not_kept(client, every, case):
     found = problem(client.post("/v1/outcomes", json=OUTCOME | {"key": "o-1", "stage": "drawn"}, headers=every), 409)
     assert "accept" in found["legal"]

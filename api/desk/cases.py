@@ -198,7 +198,7 @@ def take(service: Service, session: Session, actor: Actor, case: CaseRow, versio
     if step is Step.SUGGEST:
         detail = replace_product(service, session, case, taken.product_id)
     if step is Step.DRAW:
-        _check_drawn(session, case, detail.get("amount"))
+        check_drawn(session, case, detail.get("amount"))
     event = _event(case, actor, taken, to, reasons, detail, now)
     _move(service, case, to, now)
     session.add(event)
@@ -279,7 +279,7 @@ def amount_faults(amount: int | None) -> list[Fault]:
     return [] if good else [Fault("amount", f"is above 0 and at most {MAX_MONEY}")]
 
 
-def _check_drawn(session: Session, case: CaseRow, amount: int | None) -> None:
+def check_drawn(session: Session, case: CaseRow, amount: int | None) -> None:
     """Raises `InputError` where more is drawn than was granted; a grant without an amount sets no bound."""
     granted = select(EventRow.detail).where(EventRow.case_id == case.case_id, EventRow.step == Step.GRANT.value)
     most = next((detail["amount"] for detail in session.scalars(granted) if "amount" in detail), None)

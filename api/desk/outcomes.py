@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.desk.cases import Taken, amount_faults, check_clock, key_sent, named, naming, take
+from api.desk.cases import Taken, amount_faults, check_clock, check_drawn, key_sent, named, naming, take
 from api.desk.identity import Actor, plain
 from api.desk.reasons import meant
 from api.desk.sight import visible
@@ -140,6 +140,8 @@ def _case(session: Session, actor: Actor, outcome: Outcome) -> CaseRow | None:
 def _step(service: Service, session: Session, actor: Actor, case: CaseRow, outcome: Outcome) -> None:
     step, told = STEPS[outcome.stage], [outcome.reason_code.value] if outcome.reason_code else []
     step, reasons = meant(step, told if step is Step.DECLINE else [])
+    if step is Step.DRAW:
+        check_drawn(session, case, outcome.amount)
     if _came_to(session, case, TO[step]):
         return  # the officer was there first
     if step is Step.DECLINE and not reasons:

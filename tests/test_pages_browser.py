@@ -194,6 +194,43 @@ def test_long_names_push_nothing_off_the_page(browser, app, desk, width):
             assert faults(page) == [], path
 
 
+@pytest.mark.parametrize("wide", [769, 820])
+def test_a_tablet_shows_every_column_of_the_queue(browser, app, desk, wide):
+    address, tokens = desk
+    about = {"purpose": "research", "term_months": 24, "product_en": "Yuesheng Commercial Bank Working capital loan"}
+    with app.state.service.store.writing() as session:
+        session.execute(update(CaseRow).values(about))
+    with window(browser, address, tokens["office"], java_script_enabled=True) as context:
+        page = context.new_page()
+        page.set_viewport_size({"width": wide, "height": 900})
+        page.goto("/desk?lang=en")
+        expect(page.locator("td .under", has_text="Research and development").first).to_be_visible()
+        assert not page.evaluate(WIDER)
+
+
+def test_a_queue_that_is_too_wide_can_be_moved_sideways(browser, desk):
+    address, tokens = desk
+    with window(browser, address, tokens["office"], **SCRIPTED) as context:
+        page = context.new_page()
+        page.goto("/desk")
+        page.evaluate("document.querySelector('.queue table').style.width = '200%'")
+        box = page.locator(".queue").bounding_box()
+        page.mouse.move(box["x"] + 50, box["y"] + 10)
+        page.mouse.wheel(300, 0)
+        page.wait_for_function("document.querySelector('.queue').scrollLeft > 0")
+
+
+def test_names_of_institutions_break_between_words_on_a_tablet(browser, desk):
+    address, tokens = desk
+    with window(browser, address, tokens["office"], java_script_enabled=True) as context:
+        page = context.new_page()
+        page.set_viewport_size({"width": 820, "height": 900})
+        page.goto("/desk/month?lang=en")
+        name = page.locator("td.name a").first
+        name.evaluate("e => { e.textContent = 'Commercial' }")
+        assert name.evaluate("e => e.getClientRects().length") == 1
+
+
 @pytest.mark.parametrize("wide", [320, 390, 700, 730, 768, 1000, 1280])
 def test_a_large_sum_stays_in_its_tile(browser, desk, wide):
     address, tokens = desk

@@ -14,8 +14,10 @@ from argon2.exceptions import VerifyMismatchError
 
 from api.app import create_app
 from api.desk import cases, choosing, cursors, identity, reading, reasons
-from api.desk.identity import Actor, Role
+from api.desk.identity import SYSTEM, Actor, Role
+from api.desk.outcomes import report
 from api.desk.stages import Step
+from api.messages import OutcomeRequest
 from api.pages import deciding, visits
 from api.pages.languages import language
 from api.pages.rendering import HEADERS
@@ -363,6 +365,21 @@ def test_a_rule_that_waits_for_a_fact_says_which_to_ask_for(officer, monkeypatch
     assert "Not known yet, and asked by a rule:" in listed
     assert '<li><strong>Orders, Profit</strong> <span class="muted small">for: Offered on the day</span></li>' in listed
     assert "<li>Kind of product wanted</li>" in listed
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en", "Reported over the API; it was on Jan 9, 2025"), ("zh-CN", "由接口回写，发生于 2025年1月9日")],
+)
+def test_a_step_that_was_reported_says_so_with_its_own_day_in_the_page_s_language(officer, app, lang, said):
+    case_id = officer.cases()[0]
+    officer.decide(case_id, "accept")
+    item = reading.case(app.state.service, WANG, case_id).item
+    outcome = {"need_id": item.need_id, "product_id": item.product_id, "stage": "contacted", "at": "2025-01-09"}
+    report(app.state.service, SYSTEM, OutcomeRequest.model_validate(outcome), "o-1")
+    officer.get(f"/desk/cases/{case_id}?lang={lang}")
+    assert officer.says(f'<p class="small">{said}</p>')
+    assert not officer.says("reported by")
 
 
 def test_a_declined_case_goes_to_the_next_institution(officer, other):

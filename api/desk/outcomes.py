@@ -148,8 +148,13 @@ def _step(service: Service, session: Session, actor: Actor, case: CaseRow, outco
         raise InputError("request", [Fault("reason_code", "is present: to decline a case needs a reason")])
     detail: dict[str, Any] = {"at": str(outcome.at)}
     detail |= {name: value for name in ("amount", "rate_bp") if (value := getattr(outcome, name)) is not None}
-    text = f"reported by {actor.name}"
-    take(service, session, actor, case, None, Taken(step, reasons, text, detail=detail))
+    taken = Taken(step, reasons, reported_by(actor.name), detail=detail)
+    take(service, session, actor, case, None, taken)
+
+
+def reported_by(name: str) -> str:
+    """The text of a step that an outcome was; a page says it in its own language."""
+    return f"reported by {name}"
 
 
 def _came_to(session: Session, case: CaseRow, stage: CaseStage) -> bool:

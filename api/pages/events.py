@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
 from api.desk.identity import SYSTEM
+from api.desk.outcomes import reported_by
 from api.desk.stages import CaseStage, Step
 from api.desk.views import EventShown
 from api.pages.languages import Language, marked
@@ -32,9 +33,10 @@ DIGITS: Final = 17  # a double has no more
 def told(event: EventShown, language: Language, currency: str, names: Mapping[str, str]) -> EventTold:
     """An event's step, who took it, and what was said; `names` are those of products, by id."""
     reasons = language.pick("、", ", ").join(language.label(reason) for reason in event.reasons)
-    lines = (reasons, *_details(event, language, currency, names))
+    lines = (reasons, *_details(event, language, currency, names), _reported(event, language))
     actor = language.say(ACTORS[event.actor]) if event.actor in ACTORS else event.actor
-    return EventTold(event.at, actor, _title(event, language), tuple(filter(None, lines)), event.text, event.late)
+    text = "" if event.text == reported_by(event.actor) else event.text
+    return EventTold(event.at, actor, _title(event, language), tuple(filter(None, lines)), text, event.late)
 
 
 def _title(event: EventShown, language: Language) -> str:
@@ -53,6 +55,14 @@ def _details(event: EventShown, language: Language, currency: str, names: Mappin
         language.exact(amount, currency) if amount is not None else "",
         language.say("%(rate)s%% a year", rate=_percent(rate, language)) if rate is not None else "",
         f"{names.get(before, before)} → {names.get(after, after)}" if before and after else "",
+    )
+
+
+def _reported(event: EventShown, language: Language) -> str:
+    """Of an outcome that was reported, the day that it had: the event's own is that of the report."""
+    at = event.detail.get("at")
+    return (
+        language.say("Reported over the API; it was on %(day)s", day=language.day(date.fromisoformat(at))) if at else ""
     )
 
 

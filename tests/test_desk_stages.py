@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from api.desk.reasons import OverrideReason, checked, choices, label
-from api.desk.stages import CLOCKS, ENDED, LEGAL, TO, CaseStage, Step, after, clock, legal
+from api.desk.stages import CLOCKS, ENDED, HANDED_ON, LEGAL, TO, CaseStage, Step, after, clock, legal
 from api.refusals import ConflictError
 from api.settings import Settings
 from matching.codes import DeclineReason
@@ -37,6 +37,12 @@ def test_what_has_ended_admits_no_step_and_has_no_clock():
     assert {stage.value for stage in ENDED} == {"drawn", "declined", "withdrawn", "expired"}
     assert set(CLOCKS) == set(CaseStage) - ENDED
     assert all(clock(Settings(), stage) is None for stage in ENDED)
+
+
+def test_what_expired_is_not_said_to_have_gone_on_for_a_grant_goes_to_nobody():
+    assert Step.EXPIRE in LEGAL[CaseStage.GRANTED]
+    assert CaseStage.GRANTED not in HANDED_ON
+    assert (CaseStage.EXPIRED.zh, Step.EXPIRE.zh) == ("已超时终止", "超时终止")
 
 
 def test_expiry_is_never_a_persons_step():

@@ -20,7 +20,7 @@ class CaseStage(Coded):
     DRAWN = "drawn", "已放款", "Drawn"
     DECLINED = "declined", "已拒绝", "Declined"
     WITHDRAWN = "withdrawn", "企业已放弃", "Withdrawn"
-    EXPIRED = "expired", "已超时转出", "Expired"
+    EXPIRED = "expired", "已超时终止", "Expired"
 
 
 class Step(Coded):
@@ -34,7 +34,7 @@ class Step(Coded):
     SUGGEST = "suggest", "改荐本机构其他产品", "Suggest another of our products"
     DECLINE = "decline", "拒绝", "Decline"
     WITHDRAW = "withdraw", "登记企业放弃", "Record that the enterprise withdrew"
-    EXPIRE = "expire", "超时转出", "Expire"
+    EXPIRE = "expire", "超时终止", "Expire"
     OPEN = "open", "推送", "Open"
 
 

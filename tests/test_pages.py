@@ -427,10 +427,18 @@ def test_beside_an_own_product_that_is_not_eligible_stand_the_rules_that_it_fail
     assert own.count(said) == 1
 
 
-def test_a_case_says_what_would_make_an_own_product_eligible(lessor):
-    lessor.get(f"/desk/cases/{lessor.cases()[0]}?lang=en")
+@pytest.mark.parametrize(
+    ("lang", "said", "effort"),
+    [
+        ("en", "would be eligible after: bring the amount needed from", "(about 1 day)"),
+        ("zh-CN", "在以下调整后即可准入：将需求金额从", "（约需 1 天）"),
+    ],
+)
+def test_a_case_says_what_would_make_an_own_product_eligible(lessor, lang, said, effort):
+    lessor.get(f"/desk/cases/{lessor.cases()[0]}?lang={lang}")
     fix = " ".join(unescape(lessor.page.split('id="fix"')[1].split("</section>")[0]).split())
-    assert "would be eligible after: bring the amount needed from" in fix
+    assert said in fix
+    assert f">{effort}<" in fix
 
 
 def test_the_case_of_a_product_suggested_by_hand_has_its_rules(lessor):

@@ -197,3 +197,12 @@ def test_the_overdue_are_counted_beside_their_part_of_the_queue(officer, hands):
     officer.sign_in("wang.wei")
     officer.get("/desk")
     assert f'Overdue <span class="late">{count}</span>' in officer.page
+
+
+def test_the_overdue_are_counted_as_their_part_of_the_queue_shows_them(officer, hands):
+    hands.at += timedelta(days=1, hours=2)
+    officer.sign_in("wang.wei")
+    officer.get("/desk?show=ended&stage=declined&lang=en")
+    href, count = re.search(r'<a href="([^"]*show=overdue[^"]*)">Overdue <[^>]*>(\d+)<', officer.page).groups()
+    officer.get(unescape(href))
+    assert officer.says(f"{count} cases")

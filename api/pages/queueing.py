@@ -40,7 +40,7 @@ def get_queue(visit: SeeingVisit) -> Response:
         if cursor and not page.items:  # all cases from there on are done, those before it are not
             cursor = None
             page = queue.page(session, visit.actor, visit.service.now(), filters, sort, per)
-        late = queue.overdue(session, visit.actor, visit.service.now(), filters)
+        late = queue.overdue(session, visit.actor, visit.service.now(), filters_of({**asked, "show": Show.OVERDUE}))
         names = institutions(session, visit.actor)
     kept = kept_of(asked)
     return render(

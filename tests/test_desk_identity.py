@@ -158,6 +158,12 @@ def test_a_disabled_account_is_shut_at_once(account, hands):
         assert session.scalars(select(AccountRow)).one().disabled_at is not None
 
 
+def test_a_disabled_account_gets_no_other_password(account, hands):
+    identity.disable_account(account.store, hands.at, "wang.fang")
+    with pytest.raises(InputError, match=r"name: is not that of a disabled account, as .wang\.fang. is"):
+        identity.change_password(account.store, "Wang.Fang", "another password")
+
+
 @pytest.mark.parametrize("length", [10, 200])
 def test_the_shortest_and_the_longest_password_sign_in_and_one_that_only_begins_so_does_not(service, hands, length):
     password = "密" * length

@@ -114,10 +114,12 @@ def add_account(store: Store, now: datetime, name: str, role: Role, password: st
 
 
 def change_password(store: Store, name: str, password: str) -> None:
-    """Another password; the lock and the sessions end. Raises `InputError`, `NotFoundError`."""
+    """Another password; the lock and the sessions end. Raises `InputError`, of a disabled one too, `NotFoundError`."""
     _refuse(_password_faults(password))
     with store.writing() as session:
         row = _known(session, name)
+        if row.disabled_at is not None:
+            _refuse([Fault("name", f"is not that of a disabled account, as {row.name!r} is")])
         row.password_hash, row.failures, row.locked_until = _hasher.hash(password), 0, None
         _end_sessions(session, row)
 

@@ -139,6 +139,14 @@ def test_signing_out_ends_the_session(officer):
     assert officer.get("/desk").headers["location"].startswith("/signin?next=%2Fdesk&expired=1")
 
 
+def test_who_could_not_sign_out_is_led_on_to_a_page_in_every_language(officer, app):
+    assert officer.post("/signout", csrf="another").status_code == 403
+    assert '<a href="/signout?lang=en"' in officer.page
+    assert officer.get("/signout?lang=en").headers["location"] == "/desk?lang=en"
+    assert officer.get("/signout").headers["location"] == "/desk"
+    assert Visitor(app).get("/signout").headers["location"] == "/signin"
+
+
 def test_a_session_ends_by_itself_and_says_so(officer, hands, app):
     hands.at += timedelta(hours=app.state.service.settings.session_hours + 1)
     answer = officer.get("/desk?q=E1")
@@ -157,14 +165,13 @@ def test_who_signs_out_after_the_session_has_ended_comes_to_sign_in_and_from_the
     assert officer.sign_in("wang.wei").headers["location"] == "/"
 
 
-def test_another_language_of_a_refused_sign_out_is_a_page_that_leads_back(officer):
-    officer.get("/desk")
-    assert officer.post("/signout", csrf="x").status_code == 403
-    answer = officer.get(unescape(re.search(r'href="(/signout[^"]*lang=en)"', officer.page)[1]))
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+def test_an_address_asked_by_another_method_is_answered_by_a_page_that_leads_back(officer):
+    answer = officer.client.put("/desk")
+    officer.page = answer.text
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-    assert officer.says("There is no such page")
+    assert officer.says("页面不存在")
     assert 'href="/desk"' in officer.page
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from api.desk import identity
 from api.pages.refusing import PageRoute
 from api.pages.rendering import home, render, set_cookie
-from api.pages.visits import Form, FormGiven, Visit, VisitGiven, check_csrf, field, go, inside
+from api.pages.visits import Form, FormGiven, Visit, VisitGiven, check_csrf, field, go, inside, known_language
 from api.refusals import ForbiddenError, SignInError
 from api.store import queries
 
@@ -59,6 +59,14 @@ def post_signout(visit: VisitGiven, form: FormGiven) -> Response:
     response = go("/signin?left=1")
     response.delete_cookie(identity.COOKIE, path="/")
     return response
+
+
+@router.get("/signout")
+def get_signout(visit: VisitGiven) -> Response:
+    """To where one may sign out, or in: whoever tries a refused form again, or in another language, asks for this."""
+    place = home(visit.session.actor) if visit.session else "/signin"
+    asked = known_language(visit.request)
+    return go(f"{place}?lang={asked}" if asked else place)
 
 
 def _signed_in(visit: Visit, form: Form) -> Response:

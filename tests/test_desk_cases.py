@@ -15,7 +15,7 @@ from api.desk.outcomes import report
 from api.desk.retention import forget
 from api.desk.stages import CaseStage, Step
 from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
-from api.recommending import make, recommend
+from api.recommending import make, recall, recommend
 from api.refusals import ConflictError, ForbiddenError
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
@@ -287,6 +287,29 @@ def test_a_need_goes_to_each_institution_once_and_then_is_exhausted(service, cas
     assert not done.handed_on
     assert count(service, CaseRow, CaseRow.closed_at.is_(None)) == 0
     assert count(service, ListingRow, ListingRow.exhausted_at.isnot(None)) == 1
+
+
+def end(service, product_id, day):
+    """The product ends on a day, as a load says it."""
+    with service.store.writing() as session:
+        known = queries.product(session, product_id, day)
+        queries.upsert(session, [known.model_copy(update={"valid_to": day})])
+
+
+@pytest.mark.parametrize(("days", "goes_on"), [(0, False), (1, True)])
+def test_a_need_goes_to_no_institution_whose_product_has_ended_meanwhile(service, case, own, days, goes_on):
+    left = [m for m in recommended(service, case) if m.institution_id != case.item.institution_id]
+    for match in left:
+        end(service, match.product_id, NOON.date() + timedelta(days))
+    done = walk(service, own, case.item.case_id, Step.DECLINE, reasons=["tax"])
+    assert left
+    assert done.handed_on is goes_on
+    assert count(service, ListingRow, ListingRow.exhausted_at.is_(None)) == goes_on
+
+
+def recommended(service, case):
+    """All matches that a case's need was ranked for; the case itself shows those of its institution alone."""
+    return recall(service, case.record.id, features=False).matches
 
 
 def test_a_withdrawn_case_goes_to_nobody(service, case, own):

@@ -7,12 +7,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.desk.identity import aware
 from api.desk.queue import UNSTATED
 from api.desk.stages import CaseStage, Step, clock
 from api.messages import Asked, RankedProduct, Recommendation
 from api.settings import Settings
+from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow
-from api.store.models import RecommendationRow
+from api.store.models import ProductRow, RecommendationRow
 from matching.reference import size_class
 
 
@@ -34,9 +36,11 @@ def open_next(
     row: RecommendationRow,
     now: datetime,
 ) -> CaseRow | None:
-    """The case of the best match whose institution never had this need."""
+    """The case of the best match that is still offered and whose institution never had this need."""
     had = set(session.scalars(select(CaseRow.institution_id).where(CaseRow.need_id == listing.need_id)))
-    match = next((match for match in answer.matches if match.institution_id not in had), None)
+    offered = _offered(session, answer, now)
+    left = (m for m in answer.matches if m.institution_id not in had and m.product_id in offered)
+    match = next(left, None)
     if match is None:
         listing.exhausted_at = now
         return None
@@ -45,6 +49,14 @@ def open_next(
     session.flush()
     session.add(_opened(case, len(had), now))
     return case
+
+
+def _offered(session: Session, answer: Recommendation, now: datetime) -> set[str]:
+    """Which of the matches are offered on the day: a need is handed on weeks after it was ranked, and products end."""
+    today = aware(now).astimezone().date()  # where the service stands
+    ranked = [match.product_id for match in answer.matches]
+    query = select(ProductRow.product_id).where(ProductRow.product_id.in_(ranked), *queries.offered(today))
+    return set(session.scalars(query))
 
 
 def _case(match: RankedProduct, asked: Asked, listing: ListingRow, settings: Settings, now: datetime) -> CaseRow:

@@ -110,9 +110,11 @@ class RecommendationRequest(Entity):
 
 
 class ListingRequest(Entity):
-    """Put a need on the white list: one that the service knows by `need_id`, or a `need` and whose it is."""
+    """Put a need on the white list: one that was loaded, by `need_id`, or a `need` and whose it is."""
 
-    need_id: Id | None = Field(default=None, description="A need that the service knows; then nothing else is given")
+    need_id: Id | None = Field(
+        default=None, description="A need that was loaded or listed before; then no facts are given beside it"
+    )
     enterprise: EnterpriseGiven | None = Field(default=None, description="The enterprise's facts")
     enterprise_id: Id | None = Field(default=None, description="An enterprise that the service knows")
     need: NeedGiven | None = Field(default=None, description="The need, with an id of its own")
@@ -124,7 +126,9 @@ class ListingAnswer(Entity):
 
     need_id: Id
     recommendation_id: str
-    case_id: str | None = Field(description="Null where no product suits, or nobody is left to give it to")
+    case_id: str | None = Field(
+        description="Null where no case is open: no product suits, nobody is left to give it to, or it ended for good"
+    )
     new: bool = Field(description="False where the need was listed before: nothing was done")
 
 

@@ -141,3 +141,9 @@ def test_a_step_names_those_that_can_be_taken_and_the_reasons_that_they_take(sch
 def test_the_fields_carry_both_languages_and_their_units(schema):
     revenue = schema["components"]["schemas"]["Enterprise"]["properties"]["revenue"]
     assert (revenue["zh"], revenue["en"], revenue["unit"]) == ("营业收入", "Revenue", "yuan/year")
+
+
+def test_a_listing_says_which_needs_its_id_names_and_when_it_has_no_open_case(schema):
+    schemas = schema["components"]["schemas"]
+    assert "loaded or listed" in schemas["ListingRequest"]["properties"]["need_id"]["description"]
+    assert "ended for good" in schemas["ListingAnswer"]["properties"]["case_id"]["description"]

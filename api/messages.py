@@ -224,7 +224,10 @@ class Recommendation(Entity):
     model_id: str
     catalogue_version: str
     candidates: int
-    failed: dict[str, int] = Field(examples=[{"max_amount": 12, "region": 3}])
+    failed: dict[str, int] = Field(
+        examples=[{"amount": 12, "region": 3}],
+        description="How many other products fail each rule; one that breaks several counts under each",
+    )
     surprises: tuple[str, ...] = Field(description="Features that miss values here and never did in training")
     order: Order = Field(default=Order.MODEL, description="What the matches are ordered by")
     order_zh: str = Order.MODEL.zh

@@ -18,6 +18,7 @@ from api.messages import (
     ReadinessRequest,
     RecommendationRequest,
 )
+from matching.codes import BuiltIn
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PROBLEM = "application/problem+json"
@@ -141,6 +142,12 @@ def test_a_step_names_those_that_can_be_taken_and_the_reasons_that_they_take(sch
 def test_the_fields_carry_both_languages_and_their_units(schema):
     revenue = schema["components"]["schemas"]["Enterprise"]["properties"]["revenue"]
     assert (revenue["zh"], revenue["en"], revenue["unit"]) == ("营业收入", "Revenue", "yuan/year")
+
+
+def test_the_example_of_what_failed_names_rules_that_every_product_has(schema):
+    for answer in ("Recommendation", "Record"):
+        shown = schema["components"]["schemas"][answer]["properties"]["failed"]["examples"][0]
+        assert set(shown) <= {rule.value for rule in BuiltIn}
 
 
 def test_a_listing_says_which_needs_its_id_names_and_when_it_has_no_open_case(schema):

@@ -90,6 +90,20 @@ def test_a_need_by_value_brings_its_enterprise_along(service):
 
 
 @pytest.mark.parametrize(
+    ("facts", "size"),
+    [
+        ({"revenue": 5_000_000}, "small"),
+        ({"revenue": 5_000_000, "size": "large"}, "small"),
+        ({"size": "large"}, "large"),
+        ({"revenue": 5_000_000, "region": "US/CA"}, None),
+    ],
+)
+def test_a_case_has_the_size_that_rules_judge_the_enterprise_by(service, facts, size):
+    made = list_need(service, SYSTEM, ListingRequest.model_validate({"enterprise": FIRM | facts, "need": NEED}))
+    assert reading.case(service, SYSTEM, made.case_id).item.size == size
+
+
+@pytest.mark.parametrize(
     ("given", "change"),
     [
         ({"enterprise": FIRM, "need": NEED}, {"enterprise": FIRM | {"enterprise_id": "E-other"}}),

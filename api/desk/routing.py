@@ -15,7 +15,7 @@ from api.settings import Settings
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow
 from api.store.models import ProductRow, RecommendationRow
-from matching.reference import size_class
+from matching.facts import derived
 
 
 def hand_on(session: Session, settings: Settings, need_id: str, now: datetime) -> CaseRow | None:
@@ -61,7 +61,7 @@ def _offered(session: Session, answer: Recommendation, now: datetime) -> set[str
 
 def _case(match: RankedProduct, asked: Asked, listing: ListingRow, settings: Settings, now: datetime) -> CaseRow:
     firm, need = asked.enterprise, asked.need
-    size = firm.size or size_class(firm.employees, firm.revenue, asked.as_of)
+    size = derived("size", firm, need, asked.as_of)  # as the rules judge it
     wait = clock(settings, CaseStage.SUGGESTED)
     return CaseRow(
         case_id=secrets.token_hex(12),

@@ -72,6 +72,11 @@ def test_growth_counts_as_the_decimal_that_it_is_written_as():
     assert size_need(enterprise(**grown), need(amount=770_000)) == Sizing(700_000 * 11 // 10, 0)
 
 
+def test_a_begun_yuan_is_not_lent():
+    sizing = size_need(enterprise(**BARE | {"inventory": 9, "growth": 0.1}), need(amount=10))
+    assert (sizing, type(sizing.amount)) == (Sizing(9, 1), int)  # of 9.9 yuan
+
+
 def test_no_more_than_a_need_can_ask_for_is_ever_needed():
     tied = BARE | {"revenue": 1, "profit": -MAX_MONEY, "inventory": MAX_MONEY, "receivables": MAX_MONEY}
     assert size_need(enterprise(**tied), need(amount=MAX_MONEY)) == Sizing(MAX_MONEY, 0)
@@ -148,6 +153,11 @@ def test_only_working_capital_is_sized(purpose, sized):
 def test_no_term_is_suggested_to_who_is_paid_before_it_pays():
     found = suggested(payables=10**9)
     assert (found.amount, found.term_months) == (0, None)
+
+
+def test_a_cycle_of_one_month_is_a_term():
+    cycle = {"revenue": 36_000_000, "profit": 0, "inventory": 3_000_000, "receivables": 0, "advances": 0}
+    assert suggested(**cycle, payables=0, prepayments=0).term_months == 1
 
 
 @pytest.mark.parametrize("missing", FIGURES)

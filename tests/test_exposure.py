@@ -183,6 +183,13 @@ def test_equal_scores_get_their_places_by_product_id(places):
     assert places.first(rows, np.zeros(3), TODAY, 2, ANY).tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("many", [0, 1, 9, 40, 299, 300, 301])
+def test_the_first_places_are_those_of_the_whole_order(places, many):
+    scores = np.random.default_rng(1).integers(0, 60, 300) / 60  # about five of each
+    order = sorted(range(300), key=lambda row: (-scores[row], row))
+    assert places.first(np.arange(300), scores, TODAY, many).tolist() == order[:many]
+
+
 # what is refused
 
 

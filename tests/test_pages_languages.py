@@ -247,6 +247,22 @@ def test_a_share_is_told_apart_from_its_limit_and_from_nothing(threshold, actual
     assert tuple(Teller(EN, "CNY", DAY).told(verdict, text) for text in (threshold, actual)) == told
 
 
+@pytest.mark.parametrize(
+    ("threshold", "actual", "zh", "en"),
+    [
+        ("at most 3,000,000", "3,000,001", "¥3,000,001", "CN¥3,000,001"),
+        ("at most 3,000,000", "3,004,000", "¥300.4万", "CN¥3,004,000"),
+        ("at most 3,000,000", "3,000,000", "¥300万", "CN¥3M"),
+        ("at most 3,000,000", "3,500,000", "¥350万", "CN¥3.5M"),
+        ("at least 100,000, at most 3,000,000", "99,999", "¥99,999", "CN¥99,999"),
+    ],
+)
+def test_an_amount_is_told_apart_from_its_limit(threshold, actual, zh, en):
+    verdict = Verdict(rule="amount", result="fail", clause="c", threshold=threshold, actual=actual, unit="yuan")
+    assert Teller(ZH, "CNY", DAY).told(verdict, actual) == zh
+    assert Teller(EN, "CNY", DAY).told(verdict, actual) == en
+
+
 SIZED = Rule(rule_id="sized", field="amount_above_need", operator="<=", value=0, clause="§ 1", source="s")
 RULED = make.product(rules=(SIZED,))
 

@@ -60,6 +60,7 @@ class Teller:
     """Says what verdicts compare; what is not recognised stays as it is. `fields` is of `fields_of`.
 
     A share that is no whole percentage has so many decimal `places`; a verdict that needs more to be told, has more.
+    Amounts are in few characters, and `exact` where those would be the same for different ones.
     """
 
     language: Language
@@ -67,10 +68,16 @@ class Teller:
     as_of: date
     fields: Mapping[str, str] = field(default_factory=dict)
     places: int = 1
+    exact: bool = False
 
     def told(self, verdict: Verdict, text: str) -> str:
         """A verdict's threshold or actual value in words."""
-        return replace(self, places=_places(verdict))._told(verdict, text)
+        return replace(self, places=_places(verdict), exact=self._alike(verdict))._told(verdict, text)
+
+    def _alike(self, verdict: Verdict) -> bool:
+        """Whether different amounts of a verdict look the same in few characters."""
+        amounts = _numbers(verdict) if verdict.unit.startswith("yuan") else set()
+        return len({self.language.money(int(amount), self.currency) for amount in amounts}) < len(amounts)
 
     def _told(self, verdict: Verdict, text: str) -> str:
         if "_above_" in self.fields.get(verdict.rule, "") and verdict.threshold == _WITHIN:
@@ -118,7 +125,8 @@ class Teller:
 
     def _number(self, value: Decimal, unit: str) -> str:
         if unit.startswith("yuan"):
-            return self.language.money(int(value), self.currency)
+            written = self.language.exact if self.exact else self.language.money
+            return written(int(value), self.currency)
         if unit == SHARE:
             return self.language.percent(float(value), 0 if value * 100 == int(value * 100) else self.places)
         return plain(float(value), unit, self.language, self.currency)
@@ -128,7 +136,12 @@ def _places(verdict: Verdict) -> int:
     """In how many decimal places of percentages what a verdict asks, what it found and nothing at all differ."""
     if verdict.unit != SHARE:
         return 1
-    words = f"{verdict.threshold} {verdict.actual}".split()
-    shares = {0.0, *(float(word.replace(",", "")) for word in words if _NUMBER.fullmatch(word))}
+    shares = {0.0, *map(float, _numbers(verdict))}
     apart = (n for n in range(1, _MOST) if len({round(share * 100, n) for share in shares}) == len(shares))
     return next(apart, _MOST)
+
+
+def _numbers(verdict: Verdict) -> set[Decimal]:
+    """The numbers that a verdict asks for and found."""
+    words = f"{verdict.threshold} {verdict.actual}".split()
+    return {Decimal(word.replace(",", "")) for word in words if _NUMBER.fullmatch(word)}

@@ -41,7 +41,9 @@ def test_what_waits_is_counted_by_institution(service, hands):
     found = lines(service)
     assert sum(line.open for line in found.values()) == 2
     assert found[one.institution_id].overdue == 0
-    hands.move(days=1, seconds=1)
+    hands.move(days=1)  # the very moment that it is due
+    assert sum(line.overdue for line in lines(service).values()) == 0
+    hands.move(seconds=1)
     assert sum(line.overdue for line in lines(service).values()) == 2
 
 
@@ -59,13 +61,49 @@ def test_a_withdrawal_is_no_answer(service):
     case_id, actor = opened(service)
     walk(service, actor, case_id, Step.WITHDRAW)
     line = lines(service)[actor.institution_id]
-    assert (line.open, line.answers, line.reached[CaseStage.WITHDRAWN]) == (0, 0, 1)
+    assert (line.open, line.overdue, line.answers, line.reached[CaseStage.WITHDRAWN]) == (0, 0, 0, 1)
 
 
 def test_another_month_counts_nothing_but_what_waits(service):
     _, actor = opened(service)
     line = lines(service, first=date(2024, 12, 1))[actor.institution_id]
     assert (line.open, line.answers, line.reached) == (1, 0, {})
+
+
+def test_an_institution_s_line_is_that_of_its_month(service, hands):
+    for need_id in ("N4", "N6"):
+        case_id, actor = opened(service, need_id)
+        walk(service, actor, case_id, Step.DECLINE, reasons=["debt"])
+    case_id, actor = opened(service)
+    other = next(one.product.product_id for one in case(service, actor, case_id).products if not one.current)
+    walk(service, actor, case_id, Step.SUGGEST, product_id=other, reasons=["faster"])
+    walk(service, actor, case_id, Step.ACCEPT, version=2)
+    hands.move(days=4)
+    walk(service, actor, case_id, Step.CONTACT, version=3)
+    walk(service, actor, case_id, Step.APPLY, version=4)
+    found = lines(service)
+    assert sum(line.reached[CaseStage.SUGGESTED] for line in found.values()) == 5  # another product is no new case
+    for name, line in found.items():
+        with service.store.reading() as session:
+            told = month(session, COMMISSION, service.settings, JANUARY, service.now(), name)
+        assert (told.institution_id, told.open, told.overdue) == (name, line.open, line.overdue)
+        assert {stage: n for stage, n in told.reached.items() if n} == line.reached
+        steps = [(clock.steps, clock.in_time) for clock in told.clocks]
+        assert tuple(map(sum, zip(*steps, strict=True))) == (line.answers, line.in_time)
+    assert sum(line.answers - line.in_time for line in found.values()) == 1
+
+
+def test_a_grant_that_states_no_amount_counts_what_was_asked_for_and_two_times_have_their_mean(service, hands):
+    case_id, actor = opened(service)
+    hands.move(hours=2)
+    walk(service, actor, case_id, Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT)
+    case_id, actor = opened(service, "N4")
+    hands.move(hours=4)
+    walk(service, actor, case_id, Step.ACCEPT)
+    with service.store.reading() as session:
+        found = month(session, COMMISSION, service.settings, JANUARY, service.now())
+    assert found.granted_amount == 4_000_000
+    assert next(clock.median_hours for clock in found.clocks if clock.stage is CaseStage.SUGGESTED) == (2 + 4) / 2
 
 
 def test_who_is_bound_to_an_institution_sees_its_line_alone(service):
@@ -87,9 +125,10 @@ def test_the_most_overdue_institution_comes_first(service, hands):
     assert found[-1].reached[CaseStage.DECLINED] == 1
 
 
+@pytest.mark.parametrize("hour", [16, 17])  # midnight, and an hour later
 @pytest.mark.usefixtures("chongqing")
-def test_a_month_is_that_of_where_the_service_stands(service, hands):
-    hands.at = datetime(2025, 1, 31, 17, tzinfo=UTC)
+def test_a_month_is_that_of_where_the_service_stands(service, hands, hour):
+    hands.at = datetime(2025, 1, 31, hour, tzinfo=UTC)
     listed(service)
     assert hands.at.astimezone().date() == service.today() == date(2025, 2, 1)
     with service.store.reading() as session:

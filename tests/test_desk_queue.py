@@ -140,6 +140,7 @@ def test_ended_cases_are_shown_apart_the_last_changed_first(full, hands):
         ({"kind": Kind.LEASING}, lambda item: item.kind == "leasing"),
         ({"size": Size.MICRO}, lambda item: item.size == "micro"),
         ({"region": "CN/500000"}, lambda item: item.region.startswith("CN/500000/")),
+        ({"region": "CN/500000/500106"}, lambda item: item.region == "CN/500000/500106"),
         ({"least": 10**12 + 2, "most": 10**12 + 4}, lambda item: 2 <= item.amount - 10**12 <= 4),
         ({"search": " 第7号 "}, lambda item: item.need_id == "Q7"),
         ({"search": "Q7"}, lambda item: item.need_id == "Q7"),

@@ -195,6 +195,13 @@ def test_facts_come_with_labels_and_units_and_without_ids():
     }  # fmt: skip
 
 
+def test_facts_from_before_a_table_s_first_day_are_shown_as_they_are():
+    """The industries begin in 2017 and the clusters in 2023; somebody's last known facts may be older."""
+    firm = make.enterprise(as_of=date(2016, 12, 31), industry="C/14/143", cluster="smart_equipment")
+    told = dict(words.facts(firm, EN, "CNY"))
+    assert {"C/14/143", "smart_equipment"} <= set(told.values())
+
+
 def test_unknown_facts_are_named():
     told = words.unknown(Enterprise(enterprise_id="E1", as_of=DAY), ZH)
     assert "营业收入" in told

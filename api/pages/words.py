@@ -1,6 +1,6 @@
 """Facts in words: what a place, a trade or a cluster is called, and a fact with its unit."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from enum import Enum
 from typing import Any, Final
@@ -48,8 +48,8 @@ def trade(path: str | None, as_of: date, language: Language) -> str:
     if path is None:
         return NONE
     parts = path.split("/")
-    known = reference.industries(as_of) if parts[0] == reference.MANUFACTURING else {}
-    found = known.get(parts[1]) if len(parts) > 1 else None
+    made = parts[0] == reference.MANUFACTURING and len(parts) > 1
+    found = _row(reference.industries, parts[1], as_of) if made else None
     return f"{language.named(found)} ({parts[-1]})" if found else path
 
 
@@ -78,11 +78,19 @@ def _fact(name: str, value: Any, unit: str, as_of: date, language: Language, cur
     if name == "industry":
         return trade(value, as_of, language)
     if name == "cluster":
-        found = reference.clusters(as_of).get(value)
+        found = _row(reference.clusters, value, as_of)
         return language.named(found) if found else value
     if name == "ownership":
         return language.pick(*_OWNERSHIP.get(value, (value, value)))
     return plain(value, unit, language, currency)
+
+
+def _row(rows: Callable[[date], Mapping[str, Any]], code: str, as_of: date) -> Any:
+    """The row of a dated table that a code has on a day; None where it has none, as before the table's first day."""
+    try:
+        return rows(as_of).get(code)
+    except InputError:
+        return None
 
 
 def plain(value: Any, unit: str, language: Language, currency: str) -> str:

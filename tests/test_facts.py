@@ -250,7 +250,8 @@ def test_coded_facts_become_the_codes_they_answer_to():
         (date(2025, 1, 2), "2025-01-02"),
         (("b", "a"), "a, b"),
         ((), "none"),
-        ("x" * 300, "x" * 199 + "…"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 199 + "…"),
     ],
 )
 def test_values_are_shown_plainly_and_shortly(value, shown):

@@ -75,6 +75,10 @@ EXAMPLE_READINESS = {
 }
 
 
+Key = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")]
+KEY_SAID: Final = "The sender's own name for it: sent again, nothing is done twice; or the header `Idempotency-Key`"
+
+
 class EnterpriseGiven(Enterprise):
     """An enterprise by value; `as_of` is the request's where it is not given, or its need's day if that is earlier."""
 
@@ -94,7 +98,7 @@ class RecommendationRequest(Entity):
 
     enterprise: EnterpriseGiven | None = Field(default=None, description="The enterprise's facts")
     enterprise_id: Id | None = Field(default=None, description="An enterprise that the service knows")
-    need: NeedGiven
+    need: NeedGiven = Field(description="How much is asked for, for how long and what for")
     top_k: int = Field(default=10, ge=1, le=100, description="How many products to return")
     kinds: tuple[Kind, ...] | None = Field(
         default=None, min_length=1, max_length=len(Kind), description="Only products of these kinds; all when missing"
@@ -135,11 +139,11 @@ class ListingAnswer(Entity):
 class OutcomeRequest(Outcome):
     """What came of a match, as a platform knows it; `key` (or the header `Idempotency-Key`) is its own name for it."""
 
-    key: str | None = Field(default=None, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")
+    key: Key | None = Field(default=None, description=KEY_SAID)
 
 
 class OutcomeAnswer(Entity):
-    """The outcome is kept. Where the match has a case, the step was taken there too."""
+    """The outcome is kept. Where the match has a case, the step was taken there too, unless it had been already."""
 
     outcome_id: str
     key: str
@@ -171,11 +175,11 @@ class StepRequest(Entity):
         description=f"One to four codes to decline ({_DECLINING}; or {DeclineReason.WITHDRAWN} alone: then the case is "
         f"withdrawn) or to suggest another product ({_SUGGESTING}); none for other steps",
     )
-    text: str = Field(default="", max_length=2000)
+    text: str = Field(default="", max_length=2000, description="In your words; needed with the reason other")
     product_id: Id | None = Field(default=None, description="The product to suggest instead")
     amount: int | None = Field(default=None, gt=0, le=MAX_MONEY, description="What was granted or drawn")
     rate_bp: float | None = Field(default=None, ge=0, le=10000, description="At which rate")
-    key: str | None = Field(default=None, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")
+    key: Key | None = Field(default=None, description=KEY_SAID)
 
 
 class Asked(Entity):

@@ -69,7 +69,7 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="The key's id: its mid
 
 @key.command("list")
 def list_keys() -> None:
-    """Print all keys' ids, labels and scopes."""
+    """Print all keys' ids, labels, institutions and scopes, and which are revoked."""
     with open_store().reading() as session:
         for one in keys.keys(session, identity.OPERATOR):
             state = f"revoked {one.revoked_at:%Y-%m-%d}" if one.revoked_at else "good"

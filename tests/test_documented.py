@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
 import api.__main__
 import training.__main__
@@ -60,6 +61,13 @@ def test_no_command_is_documented_that_is_none():
         assert named == set(commands(module))
 
 
+@pytest.mark.parametrize("package", [training.__main__, api.__main__])
+def test_every_option_says_what_it_is(package):
+    for name, command in typer.main.get_command(package.app).commands.items():
+        for one in [command, *getattr(command, "commands", {}).values()]:
+            assert [f"{name} {p.name}: {p.help}" for p in one.params if not p.help or p.help == "YYYY-MM-DD."] == []
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_is_documented(target):
     assert row(f"make {target}")
@@ -82,6 +90,16 @@ def test_every_route_is_documented(tmp_path):
     routes = {f"{verb.upper()} {path}" for path, verbs in app.openapi()["paths"].items() for verb in verbs}
     written = {re.sub(r"\{\w*id\}", "{id}", route) for route in routes}
     assert written == set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", README, re.MULTILINE))
+
+
+def test_every_parameter_and_field_of_a_request_says_what_it_is(tmp_path):
+    contract = create_app(Settings(database_url=f"sqlite:///{tmp_path}/service.db", models=tmp_path)).openapi()
+    operations = [operation for verbs in contract["paths"].values() for operation in verbs.values()]
+    asked = [one for operation in operations for one in operation.get("parameters", [])]
+    assert [one["name"] for one in asked if not one.get("description")] == []
+    for name in ("RecommendationRequest", "ListingRequest", "ReadinessRequest", "OutcomeRequest", "StepRequest"):
+        fields = contract["components"]["schemas"][name]["properties"]
+        assert [f"{name}.{field}" for field, one in fields.items() if not {"description", "en"} & set(one)] == []
 
 
 def test_the_readme_s_requests_are_good_ones():

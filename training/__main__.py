@@ -44,7 +44,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of tables.")]
 Models = Annotated[Path, typer.Option(metavar="MODELS", help="The folder of bundles.")]
 Since = Annotated[str, typer.Option("--from", metavar="DATE", help="The first day of the test, YYYY-MM-DD.")]
-Day = Annotated[str | None, typer.Option(metavar="DATE", help="YYYY-MM-DD.")]
+End = Annotated[str | None, typer.Option(metavar="DATE", help="The first day after the test, YYYY-MM-DD.")]
 Filter = Annotated[
     list[str] | None, typer.Option("--where", metavar="COLUMN=VALUE[,VALUE]", help="Keep only these products.")
 ]
@@ -105,7 +105,7 @@ def import_command(
 def train_command(
     data: Data,
     models: Models,
-    until: Day = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Leave rows from this day on unread.")] = None,
     where: Filter = None,
     all_industries: Everyone = False,
     seed: Seed = 0,
@@ -132,7 +132,7 @@ def evaluate_command(
     data: Data,
     models: Models,
     since: Since,
-    to: Day = None,
+    to: End = None,
     model: Model = None,
     where: Filter = None,
     all_industries: Everyone = False,
@@ -171,7 +171,7 @@ def evaluate_command(
 def ablate_command(
     data: Data,
     since: Since,
-    to: Day = None,
+    to: End = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Train on rows before; by default --from.")] = None,
     where: Filter = None,
     all_industries: Everyone = False,
@@ -200,7 +200,7 @@ def ablate_command(
 def benchmark_command(
     data: Data,
     since: Since,
-    to: Day = None,
+    to: End = None,
     models: Annotated[Path | None, typer.Option(metavar="MODELS", help="Bundles; without, a model is trained.")] = None,
     model: Model = None,
     years: Annotated[int, typer.Option(min=1, help="Also the years before --from, each with models of its own.")] = 1,
@@ -235,7 +235,7 @@ def rank_command(
     models: Models,
     out: Annotated[Path, typer.Option(metavar="FILE|FOLDER", help="A .parquet or .csv file, or a folder of parts.")],
     model: Model = None,
-    as_of: Day = None,
+    as_of: Annotated[str | None, typer.Option(metavar="DATE", help="By default the last day of the tables.")] = None,
     top_k: Annotated[int, typer.Option(min=1, max=1000, help="How many products a need.")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Say why each match stands where it does.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Say what would make failing products eligible.")] = False,

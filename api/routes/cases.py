@@ -21,18 +21,28 @@ from matching.errors import Fault, InputError
 router = APIRouter(prefix="/v1/cases", tags=["desk"])
 CaseId = Annotated[Id, Path(description="As the queue, `GET /v1/cases`, lists it")]
 Reader = Annotated[Actor, Depends(keyed(Scope.READ))]
-Key = Annotated[str | None, Header(min_length=1, max_length=120, examples=["step-2026-000123"])]
+Key = Annotated[
+    str | None, Header(min_length=1, max_length=120, description="As `key` in the body", examples=["step-2026-000123"])
+]
 
 
 @router.get("", response_model=QueuePage, responses=problems(401, 403, 422, 503))
 def get_cases(
     service: ServiceGiven,
     actor: Reader,
-    show: Show = Show.OPEN,
-    sort: Sort = Sort.DUE,
-    stage: Annotated[CaseStage | None, Query(examples=["accepted"])] = None,
-    search: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$", examples=["E00001"])] = "",
-    size: Annotated[int, Query(ge=1, le=200)] = 50,
+    show: Annotated[Show, Query(description="Which part of the queue")] = Show.OPEN,
+    sort: Annotated[Sort, Query(description="In what order; ended cases are always by `changed`")] = Sort.DUE,
+    stage: Annotated[CaseStage | None, Query(description="Only cases of this stage", examples=["accepted"])] = None,
+    search: Annotated[
+        str,
+        Query(
+            max_length=100,
+            pattern=r"^[^\x00]*$",
+            description="Found anywhere in the enterprise's id or name or the need's id",
+            examples=["E00001"],
+        ),
+    ] = "",
+    size: Annotated[int, Query(ge=1, le=200, description="How many on a page")] = 50,
     cursor: Annotated[
         str | None, Query(max_length=400, description="A page's `after` or `before`; the first page when missing")
     ] = None,

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/enterprises", tags=["enterprises"])
 
 @router.get("/{enterprise_id}", response_model=EnterpriseShown, responses=problems(401, 403, 404, 422, 503))
 def get_enterprise(
-    enterprise_id: Annotated[Id, Path(examples=["E00001"])],
+    enterprise_id: Annotated[Id, Path(description="One that the service knows", examples=["E00001"])],
     service: ServiceGiven,
     actor: Annotated[Actor, Depends(openly(Scope.READ))],
     as_of: Annotated[Day | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,

@@ -13,7 +13,9 @@ from api.requests import answer, body_reader
 from api.service import ServiceGiven
 
 router = APIRouter(prefix="/v1/outcomes", tags=["desk"])
-Key = Annotated[str | None, Header(min_length=1, max_length=120, examples=["grant-2026-000123"])]
+Key = Annotated[
+    str | None, Header(min_length=1, max_length=120, description="As `key` in the body", examples=["grant-2026-000123"])
+]
 
 
 @router.post(
@@ -31,7 +33,8 @@ def post_outcome(
 ) -> Response:
     """Report what came of a match; the same key again changes nothing and answers the same, with status 200.
 
-    Where the match has a case at an institution's desk, the stage is a step there: an illegal one is refused.
+    Where the match has a case at an institution's desk, the stage is a step there: an illegal one is refused, and one
+    that the case has come to before is kept beside it.
     """
     made = report(service, actor, request, idempotency_key)
     return answer(made, 200 if made.repeated else 201)

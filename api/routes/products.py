@@ -19,11 +19,11 @@ router = APIRouter(prefix="/v1/products", tags=["products"], dependencies=[Depen
 @router.get("", response_model=ProductPage, responses=problems(401, 403, 422, 503))
 def get_products(
     service: ServiceGiven,
-    kind: Annotated[Kind | None, Query(examples=["credit"])] = None,
-    institution_id: Annotated[Id | None, Query(examples=["I09"])] = None,
+    kind: Annotated[Kind | None, Query(description="Only products of this kind", examples=["credit"])] = None,
+    institution_id: Annotated[Id | None, Query(description="Only this one's products", examples=["I09"])] = None,
     as_of: Annotated[Day | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500, description="How many on a page")] = 100,
+    offset: Annotated[int, Query(ge=0, le=10**9, description="How many to pass over")] = 0,
 ) -> Response:
     """The products offered on a day, ordered by id, page by page."""
     with service.store.reading() as session:
@@ -33,7 +33,7 @@ def get_products(
 
 @router.get("/{product_id}", response_model=Product, responses=problems(401, 403, 404, 422, 503))
 def get_product(
-    product_id: Annotated[Id, Path(examples=["P058"])],
+    product_id: Annotated[Id, Path(description="As `GET /v1/products` lists it", examples=["P058"])],
     service: ServiceGiven,
     as_of: Annotated[Day | None, Query(description="Today when missing", examples=["2026-01-15"])] = None,
 ) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from api.desk.identity import Actor, Scope
 from api.keyed import openly, openly_later
@@ -42,8 +42,8 @@ def get_recommendation(
     recommendation_id: Annotated[Id, Path(description="The `id` of an answer of `POST /v1/recommendations`")],
     service: ServiceGiven,
     actor: Annotated[Actor, Depends(openly(Scope.READ))],
-    features: bool = False,
-    replay: bool = False,
+    features: Annotated[bool, Query(description="What the ranker saw of every candidate too")] = False,
+    replay: Annotated[bool, Query(description="The answer computed again too: equal, or where not")] = False,
 ) -> Response:
     """The record of an answer; with `features=true` what the ranker saw, with `replay=true` the same computed again."""
     if actor.institution_id is not None:  # it ranks other institutions' products

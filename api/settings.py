@@ -56,7 +56,7 @@ class Settings(BaseModel):
         description="Minutes between looks at the clocks; 0: none but `python -m api sweep`",
     )
     retain_days: int = Field(
-        default=0, ge=0, le=36500, description="Days that a recommendation without a case is kept; 0 keeps all"
+        default=0, ge=0, le=36500, description="Days that a recommendation without case or outcome is kept; 0 keeps all"
     )
     session_hours: float = Field(default=10, gt=0, le=720, description="Hours until who signed in must sign in again")
     lock_failures: int = Field(default=5, ge=1, le=100, description="Wrong passwords in a row that lock an account")

@@ -82,6 +82,11 @@ def test_a_region_ends_where_knowledge_ends(state, zip_code, path):
     assert _values.us_zip_region(state, zip_code) == path
 
 
+def test_a_state_s_code_is_read_in_either_case():
+    assert _values.us_region("ca", "Riverside") == "US/CA/RIVERSIDE"
+    assert _values.us_zip_region("Ca", "92507") == "US/CA/925/92507"
+
+
 def test_a_slash_in_a_city_s_name_becomes_a_space():
     assert _values.us_region("MN", "St.  Paul/Minneapolis") == "US/MN/ST. PAUL MINNEAPOLIS"
     assert _values.us_region("MN", " / ") == "US/MN"

@@ -361,6 +361,13 @@ def test_ssbci_states_the_facts_of_the_firm_as_of_the_first_day_of_the_year(tmp_
     }
 
 
+@pytest.mark.parametrize(("place", "state"), [("nd-m", "US/ND"), ("Maine", None)])
+def test_ssbci_reads_a_participant_s_code_in_either_case_and_a_name_as_none(tmp_path, place, state):
+    tables, _ = imported(tmp_path, "ssbci", row("ssbci", state_id=place, zip_code=""))
+    region = tables.enterprises["region"].iloc[0]
+    assert (None if pd.isna(region) else region) == state
+
+
 def test_ssbci_takes_no_revenue_and_implausible_years_as_unknown_but_no_employees_as_none(tmp_path):
     unknown = [
         row("ssbci", revenue="0.0", full_time_employees="0.0", year_incorporated=y) for y in ("1801", "2013", "")

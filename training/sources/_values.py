@@ -106,7 +106,8 @@ def us_zip_region(state: str, zip_code: str) -> str | None:
 
 
 def us_region(state: str, *finer: str) -> str | None:
-    """`US/CA/RIVERSIDE`: the state and the finer parts that are not empty; None without a state."""
+    """`US/CA/RIVERSIDE`: the state, in either case, and the finer parts that are not empty; None without a state."""
+    state = state.upper()
     if state not in STATES:
         return None
     return "/".join(["US", state, *filter(None, (capitals(part, 60) for part in finer))])

@@ -80,8 +80,8 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _region(participant: str, zip_code: str) -> str | None:
-    """A participant may be a part of a state: `ND-M` lies in `ND`."""
-    return us_zip_region(participant[:2], zip_code)
+    """A participant may be a part of a state: `ND-M` lies in `ND`. The first letters of a name are no state."""
+    return us_zip_region("" if participant[2:3].islower() else participant[:2], zip_code)
 
 
 def _founded(years: pd.Series, reported: pd.Series) -> pd.Series:

@@ -295,6 +295,16 @@ def test_a_process_that_joblib_replaces_is_nothing_to_say_and_all_else_is():
         assert list(Local(1).run(warned, ["another"])) == ["another"]
 
 
+def ended(_part):
+    """A part of work during which the system ends the process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_the_system_ends_is_said_in_words():
+    with pytest.raises(InputError, match="rank: memory: suffices, which ended one of the processes: take fewer"):
+        list(Local(2).run(ended, [0, 1]))
+
+
 def test_csv_tables_give_the_same_list(crowd, rank, tmp_path):
     gate.write(gate.read(crowd), tmp_path, "csv")
     pd.testing.assert_frame_equal(rank(tmp_path), rank(crowd))

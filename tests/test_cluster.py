@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from time import sleep
 
 import numpy as np
 import pytest
@@ -101,3 +102,23 @@ def test_without_a_scheduler_or_the_extra_there_is_no_cluster(monkeypatch):
     rule = r"--engine dask: has its library: pip install '.*\[cluster\]'"
     with pytest.raises(InputError, match=rule), connected(nowhere):
         pass
+
+
+def test_a_cluster_without_a_worker_says_so_before_the_work():
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as cluster:
+        address = cluster.scheduler_address
+        with pytest.raises(InputError, match=f"--scheduler: has a worker: {address} has none"), connected(address, 1):
+            pass
+
+
+def test_a_cluster_that_is_lost_during_the_work_is_said_in_words():
+    def lose(cluster):
+        with connected(cluster.scheduler_address) as client:
+            working = client.submit(sleep, 60)
+            cluster.close()
+            working.result()
+
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
+    lost = r"--scheduler: keeps its workers until the work is done: tcp://.* did not \(.*connection-lost"
+    with distributed.LocalCluster(**options) as cluster, pytest.raises(InputError, match=lost):
+        lose(cluster)

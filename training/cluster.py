@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,7 +25,11 @@ _ALONE: Final = {"machines": "", "local_listen_port": "12400", "num_threads": "0
 
 @contextmanager
 def connected(scheduler: str, seconds: int = SECONDS) -> Iterator[Any]:
-    """A client of the cluster. Raises `InputError` where the extra is missing or no scheduler answers in time."""
+    """A client of the cluster.
+
+    Raises `InputError` where the extra is missing, no scheduler answers or no worker is there in time, and where the
+    cluster is lost later on.
+    """
     try:
         from distributed import Client  # an extra: only who has a cluster needs it
     except ImportError:
@@ -34,8 +39,25 @@ def connected(scheduler: str, seconds: int = SECONDS) -> Iterator[Any]:
         client = Client(scheduler, timeout=seconds)
     except (OSError, ValueError) as error:
         raise InputError("cluster", [Fault("--scheduler", f"answers at {scheduler}: {error}")]) from None
-    with client:
+    with client, _kept(scheduler):
+        try:
+            client.wait_for_workers(1, timeout=seconds)
+        except TimeoutError:
+            raise InputError("cluster", [Fault("--scheduler", f"has a worker: {scheduler} has none")]) from None
         yield client
+
+
+@contextmanager
+def _kept(scheduler: str) -> Iterator[None]:
+    """Turns what a lost scheduler or dying workers raise into an error that names them. Raises `InputError`."""
+    from distributed import KilledWorker
+
+    try:
+        yield
+    except (CancelledError, KilledWorker) as error:
+        why = str(error).partition("\n")[0]
+        rule = f"keeps its workers until the work is done: {scheduler} did not ({why})"
+        raise InputError("cluster", [Fault("--scheduler", rule)]) from None
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 
+from matching.errors import Fault, InputError
 from training.cluster import SECONDS, connected
 
 T = TypeVar("T")
@@ -25,13 +27,18 @@ class Local:
     processes: int | None = None
 
     def run(self, work: Callable[[int], T], parts: Sequence[int]) -> Iterator[T]:
-        """The results, as they are done."""
+        """The results, as they are done. Raises `InputError` where the system ends a process."""
         processes = min(self.processes or cpu_count(), len(parts))
         if processes:
             with warnings.catch_warnings():
                 # To joblib what a process keeps of contexts looks like a leak: it goes on in another, nothing is lost.
                 warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-                yield from Parallel(processes, return_as="generator_unordered")(delayed(work)(part) for part in parts)
+                parallel = Parallel(processes, return_as="generator_unordered")
+                try:
+                    yield from parallel(delayed(work)(part) for part in parts)
+                except BrokenProcessPool:
+                    rule = "suffices, which ended one of the processes: take fewer --processes or a smaller --part"
+                    raise InputError("rank", [Fault("memory", rule)]) from None
 
 
 @dataclass(frozen=True)

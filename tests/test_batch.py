@@ -28,7 +28,7 @@ from matching.reference import lpr
 from matching.tables import frame_of
 from tests import bundles
 from tests import factories as make
-from training.batch import Cluster, Local, Options, check_name, columns, rank_all
+from training.batch import Cluster, Local, Options, check_name, columns, rank_all, working
 from training.batch.output import part_file
 from training.batch.preparing import HISTORY, PLAN
 from training.batch.running import JOB, PREPARED
@@ -433,6 +433,22 @@ def test_a_batch_that_is_killed_while_it_clears_up_is_not_in_the_way_of_the_next
     killed.ranks(crowd, bundle, out)
     assert rank_all(crowd, bundle, out, engine=Local(1)).matches == 200
     assert [path.name for path in tmp_path.iterdir()] == ["list.csv"]
+
+
+def test_a_process_that_outlives_its_batch_puts_no_part_into_the_next(data, bundle, tmp_path, monkeypatch):
+    out, real = tmp_path / "parts", working.write_part
+
+    def outlived(*said):
+        """The batch was killed, its folder removed and another begun before this process has its part."""
+        monkeypatch.setattr(working, "write_part", real)
+        shutil.rmtree(out)
+        rank_all(data, bundle, out, options=Options(top_k=1), engine=Local(1))
+        real(*said)
+
+    monkeypatch.setattr(working, "write_part", outlived)
+    with pytest.raises(OSError, match="_prepared"):
+        rank_all(data, bundle, out, options=Options(top_k=3), engine=Local(1))
+    assert pd.read_parquet(out)["rank"].max() == 1
 
 
 def test_a_batch_of_broken_tables_that_is_killed_while_it_clears_up_is_not_either(crowd, bundle, tmp_path, killed):

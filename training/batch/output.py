@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -60,13 +61,14 @@ def _gone(folder: Path) -> Path:
     return folder.with_name(f".{folder.name.lstrip('.')}.gone")
 
 
-def write_part(rows: Sequence[dict[str, Any]], needs: int, schema: pa.Schema, path: Path) -> None:
-    """The rows of so many needs as parquet, written aside and moved there whole: a part that is there is finished."""
+def write_part(rows: Sequence[dict[str, Any]], needs: int, schema: pa.Schema, path: Path, aside: Path) -> None:
+    """The rows of so many needs as parquet, written in the folder `aside`, then moved: what is there is finished."""
     ranked = [row["need_id"] for row in rows if row.get("rank")]
     counts = ",".join(map(str, (needs, len(set(ranked)), len(ranked))))
     table = pa.Table.from_pylist(list(rows), schema=schema.with_metadata({COUNTS: counts}))
-    pq.write_table(table, aside_of(path))
-    aside_of(path).replace(path)
+    written = aside / f"{path.name}.{uuid4().hex}"  # two processes may make a part: one was thought to be dead
+    pq.write_table(table, written)
+    written.replace(path)
 
 
 def counted(parts: Iterable[Path]) -> tuple[int, int, int]:

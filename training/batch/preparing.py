@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Self
+from uuid import uuid4
 
 import numpy as np
 
@@ -26,13 +27,18 @@ NEEDS: Final = "settled.npy"
 
 @dataclass(frozen=True)
 class Plan:
-    """Which tables are ranked by which bundle as of which day, and the slices of the needs that are the parts."""
+    """Which tables are ranked by which bundle as of which day, and the slices of the needs that are the parts.
+
+    Parts are written in the folder `aside`, which no other plan has: a process that outlives its batch finds it gone
+    and cannot put a part among those of the next one.
+    """
 
     tables: str
     bundle: str
     as_of: date
     options: Options
     slices: tuple[Slice, ...]
+    aside: str
 
     @classmethod
     def read(cls, prepared: Path) -> Self:
@@ -44,6 +50,7 @@ class Plan:
             date.fromisoformat(found["as_of"]),
             Options(**found["options"]),
             tuple(Slice(**part) for part in found["slices"]),
+            found["aside"],
         )
 
 
@@ -67,7 +74,9 @@ def prepare(
     for name in ("institutions", "products"):
         getattr(world.tables, name).to_parquet(folder / f"{name}.parquet", index=False)
     np.save(folder / NEEDS, _settled(known))
-    plan = Plan(str(tables), str(bundle), day, options, tuple(source.slices(tables, part_needs)))
+    aside = uuid4().hex
+    (folder / aside).mkdir()
+    plan = Plan(str(tables), str(bundle), day, options, tuple(source.slices(tables, part_needs)), aside)
     write_whole(json.dumps(asdict(plan) | {"as_of": str(day)}), folder / PLAN)
     return plan
 

@@ -33,7 +33,7 @@ def rank_part(folder: Path, prepared: Path, part: int) -> int:
     needs = _open(tables.needs, worker.settled, pd.Timestamp(plan.as_of))
     pairs = with_enterprises(tables, needs, plan.as_of)
     rows = [row for need, firm in pairs for row in desk.rows(need, firm)]
-    write_part(rows, len(needs), columns(plan.options), part_file(folder, part))
+    write_part(rows, len(needs), columns(plan.options), part_file(folder, part), prepared / plan.aside)
     return part
 
 

@@ -363,6 +363,14 @@ def test_parts_of_tables_that_are_said_to_be_others_are_not_mixed_in(crowd, bund
         rank_all(data, bundle, out, engine=Local(1))
 
 
+def test_parts_of_another_version_are_not_mixed_in(crowd, bundle, tmp_path):
+    rank_all(crowd, bundle, tmp_path, engine=Local(1))
+    text = (tmp_path / JOB).read_text()
+    (tmp_path / JOB).write_text(text.replace(f'"numpy": "{np.__version__}"', '"numpy": "1.0"'))
+    with pytest.raises(InputError, match=r"holds a batch of the same versions: .* is of another one; remove it"):
+        rank_all(crowd, bundle, tmp_path, engine=Local(1))
+
+
 def test_a_batch_that_is_killed_goes_on_where_it_stopped(crowd, bundle, tmp_path):
     out = tmp_path / "killed"
     words = (

@@ -8,10 +8,12 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from matching.errors import Fault, InputError, MatchingError
+from matching.ranker import LIBRARIES
 from matching.tables import ENTITIES, described, file_of
 from training.batch.engines import Engine, Local
 from training.batch.output import aside_of, counted, join, part_file, remove, sweep, write_whole
@@ -94,12 +96,13 @@ def _work_off(folder: Path, plan: Plan, finished: set[int], engine: Engine, prog
 def _asked(
     data: Path, bundle: Path, as_of: date | None, options: Options, part_needs: int
 ) -> dict[str, Any]:  # fmt: skip
-    """What makes two batches the same: what the tables are, their sizes and times of change, and all that was asked."""
+    """What makes two batches the same: the tables, their sizes and times of change, versions, all that was asked."""
     about = described(data)
     files = {name: file_of(data, name).stat() for name in ENTITIES}
     return {
         "tables.json": about,
         "tables": {name: [found.st_size, found.st_mtime_ns] for name, found in files.items()},
+        "versions": {name: version(name) for name in ("bank-enterprise-matching", *LIBRARIES)},
         "model": bundle.name,
         "as_of": as_of and str(as_of),
         "options": asdict(options),

@@ -363,6 +363,19 @@ def test_parts_of_tables_that_are_said_to_be_others_are_not_mixed_in(crowd, bund
         rank_all(data, bundle, out, engine=Local(1))
 
 
+@pytest.mark.parametrize("name", ["parts", "list.csv"])
+def test_tables_that_change_while_they_are_ranked_leave_no_list(crowd, bundle, tmp_path, name):
+    data = shutil.copytree(crowd, tmp_path / "data")
+
+    def change(step, _share):
+        if step == "ranking":
+            os.utime(data / "needs.parquet", ns=(0, 0))
+
+    with pytest.raises(InputError, match=r"rank: DATA: stays as it is while it is ranked, which .*data did not"):
+        rank_all(data, bundle, tmp_path / name, engine=Local(1), progress=change)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
 def test_parts_of_another_version_are_not_mixed_in(crowd, bundle, tmp_path):
     rank_all(crowd, bundle, tmp_path, engine=Local(1))
     text = (tmp_path / JOB).read_text()

@@ -51,7 +51,7 @@ def rank_all(
 
     `out` is a .parquet or .csv file, or a folder of parquet parts. Rows of the tables after `as_of` (by default the
     last day in them) are not looked at; a ranker of some products only ranks those. Raises `InputError` where `out`
-    holds something else than parts of this very batch, and for tables as `tables.read` does.
+    holds something else than parts of this very batch, where tables change meanwhile, and as `tables.read` does.
     """
     options = options or Options()
     folder = out.absolute().with_name(f".{out.name}.parts") if out.suffix else out.absolute()
@@ -63,6 +63,9 @@ def rank_all(
         plan = _planned(folder, data.absolute(), bundle.absolute(), as_of, options, part_needs)
         parts, finished = len(plan.slices), _finished(folder, len(plan.slices))
         _work_off(folder, plan, finished, engine or Local(), progress)
+        if _asked(data, bundle, as_of, options, part_needs) != asked:
+            remove(folder)  # its parts may be of two tables
+            raise InputError("rank", [Fault("DATA", f"stays as it is while it is ranked, which {data} did not")])
         write_whole(json.dumps({"asked": asked, "parts": parts}), folder / JOB)
     remove(folder / PREPARED)
     files = [part_file(folder, part) for part in range(parts)]

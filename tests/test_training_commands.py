@@ -147,6 +147,17 @@ def test_rank_says_why_what_to_fix_and_what_all_costs_only_where_it_is_asked(run
     ]
 
 
+def test_an_interrupted_batch_says_in_one_line_that_it_can_go_on(run, data, models, tmp_path, monkeypatch):
+    def interrupted(*_said):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.batch, "rank_all", interrupted)
+    code, out, err = run("rank", data, "--models", models, "--out", tmp_path / "top.csv")
+    assert code == 130
+    assert "interrupted: the same command goes on where it stopped" in err
+    assert not out
+
+
 @pytest.mark.parametrize("words", [["--engine", "dask"], ["--scheduler", "tcp://127.0.0.1:9"]])
 def test_a_cluster_has_a_scheduler_and_this_machine_none(run, data, models, tmp_path, words):
     for command in (

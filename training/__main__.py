@@ -27,7 +27,7 @@ from training.evaluate import evaluate, write_json
 from training.fairness import constrained
 from training.outputs import check_file, check_folder, report_files
 from training.promote import promote
-from training.terminal import notes, print_report, print_sizes, steps
+from training.terminal import notes, print_report, print_sizes, resumable, steps
 from training.train import Fitter, train
 
 
@@ -252,7 +252,7 @@ def rank_command(
     chosen = _bundle(models, model)
     day = _date("--as-of", as_of) if as_of else None
     options = batch.Options(top_k, explain, fix, stack)
-    with steps() as progress:
+    with resumable(), steps() as progress:
         done = batch.rank_all(data, chosen, out, day, options, workers, part, progress)
     print(f"{done.matches} matches for {done.matched} of {done.needs} open needs in {out}")
 

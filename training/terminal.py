@@ -33,6 +33,16 @@ def steps() -> Iterator[Any]:
         yield show
 
 
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Says to whoever interrupts the work that nothing of it is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        notes.print("interrupted: the same command goes on where it stopped", soft_wrap=True)
+        raise
+
+
 def print_sizes(tables: gate.Tables, out: Path) -> None:
     """How many rows each table has."""
     sizes = ", ".join(f"{len(frame)} {name}" for name, frame in tables)

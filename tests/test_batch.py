@@ -250,21 +250,29 @@ def test_csv_and_parquet_say_the_same(rank):
 @pytest.mark.parametrize("name", ["out.xlsx", "out.csv.gz"])
 def test_another_ending_is_refused(name, tmp_path):
     with pytest.raises(InputError, match=f"--out: ends in .parquet or .csv or names a folder, not '{name}'"):
-        check_name(tmp_path / name)
+        check_name(tmp_path / name, tmp_path)
 
 
 def test_a_file_in_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"--out: lies in a folder that exists, not .*nowhere"):
-        check_name(tmp_path / "nowhere" / "out.csv")
+        check_name(tmp_path / "nowhere" / "out.csv", tmp_path)
 
 
 def test_a_folder_of_a_file_s_name_and_a_file_of_a_folder_s_are_refused(tmp_path):
     (tmp_path / "out.csv").mkdir()
     with pytest.raises(InputError, match=r"--out: is a file, not the folder .*out\.csv"):
-        check_name(tmp_path / "out.csv")
+        check_name(tmp_path / "out.csv", tmp_path)
     (tmp_path / "out").write_text("")
     with pytest.raises(InputError, match=r"--out: ends in .parquet or .csv or names a folder, not the file .*out"):
-        check_name(tmp_path / "out")
+        check_name(tmp_path / "out", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["needs.parquet", "enterprises.csv"])
+def test_a_table_of_the_market_itself_is_not_overwritten(name, tmp_path):
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(InputError, match=f"--out: is none of the tables that are ranked, as .*{name} would be"):
+        check_name(tmp_path / "sub" / ".." / name, tmp_path)
+    check_name(tmp_path / "sub" / name, tmp_path)
 
 
 # parts

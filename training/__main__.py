@@ -246,7 +246,7 @@ def rank_command(
     part: Annotated[int, typer.Option(min=1, help="How many needs a process holds at once.")] = batch.PART_NEEDS,
 ) -> None:
     """Rank the products for every open need; interrupted, the same command goes on where it stopped."""
-    batch.check_name(out)
+    batch.check_name(out, data)
     address = _cluster("rank", engine, scheduler)
     workers = batch.Cluster(address) if address else batch.Local(processes)
     chosen = _bundle(models, model)

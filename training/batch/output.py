@@ -11,17 +11,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from matching.errors import Fault, InputError
-from matching.tables import SEPARATOR
+from matching.tables import ENTITIES, SEPARATOR
 from training.outputs import check_file
 
 FILES: Final = (".parquet", ".csv")
 COUNTS: Final = "counts"
 
 
-def check_name(out: Path) -> None:
-    """Raises `InputError` where `out` is neither a parquet or csv file nor a folder, and as `check_file` does."""
+def check_name(out: Path, data: Path) -> None:
+    """Raises `InputError` where `out` is neither a parquet or csv file nor a folder, and as `check_file` does.
+
+    So it does where `out` is a table of `data`: that would be lost.
+    """
     if out.suffix not in ("", *FILES):
         raise InputError("rank", [Fault("--out", f"ends in .parquet or .csv or names a folder, not {out.name!r}")])
+    if out.stem in ENTITIES and out.resolve().parent == data.resolve():
+        raise InputError("rank", [Fault("--out", f"is none of the tables that are ranked, as {out} would be")])
     if out.suffix:
         check_file("rank", "--out", out)
     elif out.exists() and not out.is_dir():

@@ -13,7 +13,7 @@ from api.serving import Serving
 from api.settings import Settings
 from api.store.database import Store
 
-CHECKED_AT_ONCE: Final = 4  # passwords: a check takes 64 MiB
+CHECKED_AT_ONCE: Final = 4  # passwords: a check takes 64 MiB, so that a storm of guesses waits its turn
 
 
 @dataclass(frozen=True)

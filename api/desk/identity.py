@@ -4,7 +4,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from threading import BoundedSemaphore
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -13,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from api.refusals import ForbiddenError, SignInError
-from api.service import CHECKED_AT_ONCE, Service
+from api.service import Service
 from api.store.database import Store
 from api.store.desk_models import AccountRow, SessionRow
 from api.store.models import InstitutionRow
@@ -25,7 +24,6 @@ LEAST_PASSWORD: Final = 10
 LONGEST_PASSWORD: Final = 200
 LONGEST_NAME: Final = 64
 _hasher = PasswordHasher()
-_turns = BoundedSemaphore(CHECKED_AT_ONCE)  # a storm of guesses waits its turn
 _NOBODY: Final = _hasher.hash(secrets.token_hex(8))  # checked for an unknown name, which then takes as long
 REFUSED: Final = "The name or the password is wrong, or the account is locked for a while after too many failures."
 
@@ -249,8 +247,7 @@ def _account(session: Session, name: str, locked: bool = False) -> AccountRow | 
 
 def _verified(row: AccountRow | None, password: str) -> bool:
     try:
-        with _turns:
-            _hasher.verify(row.password_hash if row else _NOBODY, password[: LONGEST_PASSWORD + 1])
+        _hasher.verify(row.password_hash if row else _NOBODY, password[: LONGEST_PASSWORD + 1])
     except Argon2Error:
         return False
     return row is not None

@@ -8,7 +8,9 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.desk.cases import sweep
 from api.desk.clockwork import sweeping
+from api.desk.cursors import Place, pack
 from api.desk.identity import Scope
 from api.desk.keys import add_key, revoke_key
 from api.settings import Settings
@@ -74,6 +76,7 @@ def real(client):
         ("POST", "/v1/outcomes", OUTCOME),
         ("GET", "/v1/cases", None),
         ("GET", "/v1/cases/c1", None),
+        ("GET", "/v1/events", None),
         ("POST", "/v1/cases/c1/steps", {"step": "accept", "version": 1}),
     ],
 )
@@ -298,6 +301,54 @@ def test_a_key_that_named_another_outcome_is_refused(client, every):
     assert found["detail"] == "the key named another outcome before"
     both = client.post("/v1/outcomes", json=body, headers=every | {"Idempotency-Key": "p"})
     assert "key: is that of the header" in problem(both, 422)["detail"]
+
+
+def follow(client, headers, cursor=None):
+    """What a platform reads that asks on until there is nothing more; and where it would go on."""
+    items, more = [], True
+    while more:
+        asked = {"size": 2} | ({"cursor": cursor} if cursor else {})
+        found = client.get("/v1/events", params=asked, headers=headers).json()
+        items, cursor, more = items + found["items"], found["after"], found["more"]
+    return items, cursor
+
+
+def test_events_tell_each_step_of_each_case_once_whoever_took_it(client, every, case):
+    first, cursor = follow(client, every)
+    step(client, case, every)
+    step(client, case, every, step="decline", version=2, reasons=["debt"], text="two loans already")
+    client.post("/v1/needs", json={"need_id": "N0"}, headers=every)
+    client.app.state.service.now.move(days=3)
+    swept = sweep(client.app.state.service, client.app.state.service.now())
+    rest, cursor = follow(client, every, cursor)
+    assert [(event["case_id"], event["step"]) for event in first] == [(case["item"]["case_id"], "open")]
+    assert [event["step"] for event in rest[:4]] == ["accept", "decline", "open", "open"]
+    late = [(event["step"], event["case_id"]) for event in rest[4:]]
+    assert sorted(late) == sorted([("expire", one) for one in swept.expired] + [("open", one) for one in swept.opened])
+    assert (len(swept.expired), len(swept.opened) > 0) == (2, True)
+    assert rest[1]["reasons"] == ["debt"]
+    names = ("case_id", "need_id", "enterprise_id", "institution_id")
+    assert [rest[1][name] for name in names] == [case["item"][name] for name in names]
+    shown = client.get(f"/v1/cases/{case['item']['case_id']}", headers=every).json()["events"]
+    told = [
+        {k: v for k, v in one.items() if k not in names}
+        for one in first + rest
+        if one["case_id"] == case["item"]["case_id"]
+    ]
+    assert told == shown
+    assert follow(client, every, cursor) == ([], cursor)
+
+
+def test_before_anything_has_happened_there_is_no_place_to_go_on_from(client, every):
+    assert client.get("/v1/events", headers=every).json() == {"items": [], "after": None, "more": False}
+
+
+@pytest.mark.parametrize(
+    "cursor", ["xx", pack(Place(False, 1, "c1"), "amount"), pack(Place(False, 1.5, "c1"), "events")]
+)
+def test_events_are_not_gone_on_with_from_a_place_that_they_did_not_give(client, every, cursor):
+    found = problem(client.get("/v1/events", params={"cursor": cursor}, headers=every), 422)
+    assert found["errors"] == [{"field": "cursor", "rule": "is one that a page of this order gave"}]
 
 
 def test_a_record_is_replayed_and_equal(client):

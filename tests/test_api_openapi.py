@@ -43,6 +43,7 @@ def test_every_route_of_the_issue_is_there(schema):
         ("get", "/v1/cases"),
         ("get", "/v1/cases/{case_id}"),
         ("post", "/v1/cases/{case_id}/steps"),
+        ("get", "/v1/events"),
         ("post", "/v1/readiness"),
         ("get", "/v1/products"),
         ("get", "/v1/products/{product_id}"),

@@ -3,19 +3,20 @@
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from sqlalchemy import create_engine, func, select
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.desk import reading
+from api.desk import cases, reading
 from api.desk.cases import decide, sweep
+from api.desk.feed import feed
 from api.desk.identity import COOKIE, SYSTEM, Role, Scope, add_account, sign_in
 from api.desk.keys import add_key
 from api.desk.outcomes import report
@@ -31,10 +32,12 @@ from tests.desks import Hands, listed, models_of, officer
 from tests.visitors import PASSWORD
 
 AT_ONCE = 8
+LONG = 60  # seconds; nothing waits for so long that is right
 REQUESTS = (
     ("POST", "/v1/recommendations", {"enterprise_id": "E1", "need": {"amount": 2_000_000}}),
     ("POST", "/v1/needs", {"need_id": "N4"}),
     ("GET", "/v1/cases", None),
+    ("GET", "/v1/events", None),
     ("GET", "/v1/cases/{case_id}", None),
     ("POST", "/v1/cases/{case_id}/steps", {"step": "accept", "version": 1}),
     (
@@ -134,6 +137,38 @@ def test_declined_by_its_officer_and_expired_by_the_clock_at_once_it_goes_on_onc
     at_once(act)
     assert reading.case(service, SYSTEM, item.case_id).item.stage in (CaseStage.DECLINED, CaseStage.EXPIRED)
     assert (count(service, CaseRow), count(service, EventRow)) == (2, 3)
+
+
+def test_a_step_that_ends_late_is_not_missed_by_who_follows_the_events(service, item, monkeypatch):
+    """Its number may be drawn before that of a step that ends earlier: as if an institution's answer took a while."""
+    other = reading.case(service, SYSTEM, listed(service, "N0").case_id).item
+    begun, released, hand_on = Event(), Event(), cases.hand_on
+
+    def late(*given):
+        begun.set()
+        assert released.wait(LONG)
+        return hand_on(*given)
+
+    def read(cursor):
+        with service.store.reading() as session:
+            found = feed(session, SYSTEM, 200, cursor)
+        return found.after, [(event.case_id, event.step) for event in found.items]
+
+    monkeypatch.setattr(cases, "hand_on", late)
+    cursor, _ = read(None)
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(
+            decide, service, officer(item.institution_id), item.case_id, Step.DECLINE, 1, reasons=["tax"]
+        )
+        assert begun.wait(LONG)
+        quick = pool.submit(decide, service, officer(other.institution_id), other.case_id, Step.ACCEPT, 1)
+        wait([quick], timeout=1)
+        cursor, early = read(cursor)
+        released.set()
+        slow.result(), quick.result()
+    told = [*early, *read(cursor)[1]]
+    assert (item.case_id, Step.DECLINE) in told
+    assert sorted(step for _, step in told) == [Step.ACCEPT, Step.DECLINE, Step.OPEN]
 
 
 def test_a_need_listed_eight_times_at_once_has_one_case(service):

@@ -108,6 +108,7 @@ def scene(market_database, tmp_path, bundle):
 def test_no_route_knows_another_institutions_case(scene):
     found = [(method, path) for method, path in routes(scene.client.app) if path not in FREE]
     assert {("GET", "/v1/cases"), ("GET", "/v1/cases/{case_id}"), ("POST", "/v1/cases/{case_id}/steps")} <= set(found)
+    assert ("GET", "/v1/events") in found
     leaks = [scene.leaks(*route, key) for route in found for key in (scene.bound, None)]
     assert [leak for leak in leaks if leak] == []
 
@@ -120,6 +121,7 @@ def test_the_same_routes_do_know_it_for_who_sees_all(scene):
     ):
         assert scene.ask("GET", template, scene.unbound).status_code == 200
     assert scene.item.case_id in scene.ask("GET", "/v1/cases", scene.unbound).text
+    assert scene.item.case_id in scene.ask("GET", "/v1/events", scene.unbound).text
 
 
 def test_who_is_bound_knows_its_own_case_and_the_enterprise_of_it(scene):
@@ -129,6 +131,8 @@ def test_who_is_bound_knows_its_own_case_and_the_enterprise_of_it(scene):
     queue = known.ask("GET", "/v1/cases", scene.bound).json()
     assert [case["case_id"] for case in queue["items"]] == [known.item.case_id]
     assert scene.own.case_id in known.ask("GET", "/desk").text
+    events = known.ask("GET", "/v1/events", scene.bound).json()["items"]
+    assert [event["case_id"] for event in events] == [known.item.case_id]
 
 
 def test_a_new_route_that_forgets_whose_case_it_is_would_be_found(scene):

@@ -12,6 +12,7 @@ from matching.errors import Fault, InputError
 
 TIMES: Final = ("due", "opened", "changed")
 AMOUNT: Final = "amount"
+EVENTS: Final = "events"  # all cases' events, by their number
 WIDEST: Final = 2**63
 _ID: Final = re.compile(r"[\w.\-]{1,64}")
 
@@ -35,7 +36,7 @@ def unpack(text: str, sort: str) -> Place:
     """The place that a text stands for. Raises `InputError` where it stands for none, or of another order."""
     try:
         of, back, value, case_id = json.loads(base64.urlsafe_b64decode(text.encode()))
-        value = _time(value) if sort in TIMES else _number(value, whole=sort == AMOUNT)
+        value = _time(value) if sort in TIMES else _number(value, whole=sort in (AMOUNT, EVENTS))
     except (ValueError, TypeError, RecursionError, binascii.Error):
         raise _unreadable() from None
     if of != sort or not _ID.fullmatch(str(case_id)):

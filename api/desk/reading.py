@@ -53,7 +53,7 @@ def case(service: Service, actor: Actor, case_id: str) -> CaseView:
 def events(session: Session, actor: Actor, case_id: str) -> list[EventShown]:
     """The steps of a case that the actor may see, oldest first."""
     query = select(EventRow).where(EventRow.case_id == case_id, *visible(actor, EventRow.institution_id))
-    return [_event(row) for row in session.scalars(query.order_by(EventRow.event_id))]
+    return [event_shown(row) for row in session.scalars(query.order_by(EventRow.event_id))]
 
 
 def institutions(session: Session, actor: Actor) -> dict[str, tuple[str, str]]:
@@ -103,7 +103,8 @@ def _may(actor: Actor, stage: CaseStage) -> tuple[Step, ...]:
     return legal(stage) if officer or (actor.role is Role.PLATFORM and Scope.OUTCOMES in actor.scopes) else ()
 
 
-def _event(row: EventRow) -> EventShown:
+def event_shown(row: EventRow) -> EventShown:
+    """A step with the words of its reasons."""
     return EventShown(
         event_id=row.event_id,
         at=aware(row.at),

@@ -77,6 +77,28 @@ class EventShown:
 
 
 @dataclass(frozen=True)
+class CaseEvent(EventShown):
+    """A step and whose it is, for who follows all cases; the need of a case never changes, nor its institution."""
+
+    case_id: str
+    need_id: str
+    enterprise_id: str
+    institution_id: str
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """Some steps of all cases, oldest first. `after` is where to go on, now or later: it stays good for ever.
+
+    It is None where nothing has ever happened; `more` is whether there are further steps already.
+    """
+
+    items: tuple[CaseEvent, ...]
+    after: str | None
+    more: bool
+
+
+@dataclass(frozen=True)
 class OwnProduct:
     """A product of the case's institution, offered on the day: its rank among all candidates, None where it is none.
 

@@ -1,12 +1,13 @@
 """The service's JSON, one file a resource."""
 
-from api.routes import cases, enterprises, health, needs, outcomes, products, readiness, recommendations
+from api.routes import cases, enterprises, events, health, needs, outcomes, products, readiness, recommendations
 
 ROUTERS = (
     recommendations.router,
     needs.router,
     outcomes.router,
     cases.router,
+    events.router,
     products.router,
     enterprises.router,
     readiness.router,

@@ -17,11 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
 from matching.errors import Fault, InputError
-from matching.faults import faults_of
+from matching.faults import faults_of, short
 
 HEADER = "x-request-id"
+JSON = "application/json"
 READ_TO_END = 64
 _ID = re.compile(r"[\w.\-]{1,64}")
+_LIKE_JSON = re.compile(r"application/[\w.\-]+\+json")
 _log = logging.getLogger("api")
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -70,6 +72,7 @@ def body_reader(model: type[Body]) -> Callable[[Request], object]:
 
     async def read(request: Request) -> Body:
         body = await read_body(request, request.app.state.service.settings.max_body)
+        _check_kind(request.headers.get("content-type", ""))
         try:
             found = model.model_validate_json(body, strict=True)
         except ValidationError as error:
@@ -78,6 +81,14 @@ def body_reader(model: type[Body]) -> Callable[[Request], object]:
         return found
 
     return read
+
+
+def _check_kind(given: str) -> None:
+    """A page of another site may send a form, a plain text or a body of no type unasked, but no JSON."""
+    kind = given.partition(";")[0].strip().lower()
+    if kind != JSON and not _LIKE_JSON.fullmatch(kind):
+        said = f"not as {short(kind)}" if kind else "not without a type"
+        raise HTTPException(415, f"The body is JSON: send it with the header Content-Type: {JSON}, {said}.")
 
 
 def _once(fields: list[tuple[str, Any]]) -> None:
@@ -106,7 +117,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def answer_of(kind: type[Any], value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A dataclass as JSON."""
-    return Response(TypeAdapter(kind).dump_json(value), status, headers, "application/json")
+    return Response(TypeAdapter(kind).dump_json(value), status, headers, JSON)
 
 
 def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -116,4 +127,4 @@ def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None =
 
 def json_answer(content: str | bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """What is JSON already."""
-    return Response(content, status, headers, "application/json")
+    return Response(content, status, headers, JSON)

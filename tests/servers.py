@@ -15,6 +15,8 @@ from typing import Any
 
 from api.settings import Settings
 
+JSON = {"Content-Type": "application/json"}
+
 
 @dataclass(frozen=True)
 class Running:
@@ -32,7 +34,8 @@ class Running:
         return self.fetch("/v1/recommendations", asked(enterprise_id))
 
     def fetch(self, path: str, body: object = None) -> dict[str, Any]:
-        request = urllib.request.Request(self.url + path, data=body and json.dumps(body).encode())
+        data = body and json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, headers=JSON if body else {})
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
 

@@ -7,6 +7,7 @@ import pytest
 
 URL = "/v1/recommendations"
 MEGABYTE = "x" * 2**20
+JSON = {"Content-Type": "application/json"}
 GOOD = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
 BY_VALUE = {"enterprise": {"enterprise_id": "E1"}, "need": {"amount": 2_000_000}}
 
@@ -86,7 +87,7 @@ def service_stays_up(client):
     ],
 )
 def test_a_fault_in_the_request_is_named_by_field_and_rule(client, body, field, rule):
-    found = problem(client.post(URL, content=json.dumps(body)), 422)
+    found = problem(client.post(URL, content=json.dumps(body), headers=JSON), 422)
     assert [error["field"] for error in found["errors"]] == [field]
     assert found["errors"][0]["rule"].startswith(rule)
     assert f"{field}: {rule}" in found["detail"]
@@ -117,7 +118,7 @@ def test_all_faults_are_named_at_once_up_to_twenty(client):
     ],
 )
 def test_a_body_that_is_no_json_is_refused_with_its_position(client, body, where):
-    found = problem(client.post(URL, content=body), 422)
+    found = problem(client.post(URL, content=body, headers=JSON), 422)
     assert found["errors"][0]["field"] == "body"
     assert found["errors"][0]["rule"].startswith(f"is JSON: {where}")
 
@@ -134,8 +135,33 @@ def test_a_body_that_is_no_json_is_refused_with_its_position(client, body, where
     ],
 )
 def test_a_field_that_is_given_twice_is_refused_and_neither_is_taken(client, body, fields):
-    found = problem(client.post(URL, content=body), 422)
+    found = problem(client.post(URL, content=body, headers=JSON), 422)
     assert [(error["field"], error["rule"]) for error in found["errors"]] == [(f, "is given once") for f in fields]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("text/plain", "not as text/plain"),
+        ("text/plain; charset=application/json", "not as text/plain"),
+        ("application/x-www-form-urlencoded", "not as application/x-www-form-urlencoded"),
+        ("multipart/form-data; boundary=application/json", "not as multipart/form-data"),
+        ("text/x+json", "not as text/x+json"),
+        ("application/" + "x" * 5000, "not as application/xxx"),
+        (None, "not without a type"),
+    ],
+)
+def test_a_body_that_is_not_sent_as_json_is_refused_even_if_it_would_be_some(client, kind, said):
+    headers = {} if kind is None else {"Content-Type": kind}
+    found = problem(client.post(URL, content=json.dumps(GOOD), headers=headers), 415)
+    assert found["detail"].startswith(
+        f"The body is JSON: send it with the header Content-Type: application/json, {said}"
+    )
+
+
+@pytest.mark.parametrize("kind", ["APPLICATION/JSON", "application/json;charset=utf-8", "application/vnd.need+json"])
+def test_json_is_taken_under_each_of_its_names(client, kind):
+    assert client.post(URL, content=json.dumps(GOOD), headers={"Content-Type": kind}).status_code == 201
 
 
 def test_a_text_of_a_megabyte_is_refused_by_size_and_not_echoed(client):

@@ -13,7 +13,7 @@ from api.settings import Settings
 from api.store import queries
 from api.store.database import Store
 from tests.desks import models_of
-from tests.servers import asked, running
+from tests.servers import JSON, asked, running
 
 AT_ONCE = 8
 killable = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system cannot kill a process at once")
@@ -58,7 +58,7 @@ def test_a_service_told_to_stop_answers_what_it_has_begun(deploy):
         for client in clients:
             client.connect()
         for i, client in enumerate(clients):
-            client.request("POST", "/v1/recommendations", json.dumps(asked(f"E{i}")))
+            client.request("POST", "/v1/recommendations", json.dumps(asked(f"E{i}")), JSON)
         first = clients[0].getresponse()  # by then all have been read, and most wait for their turn
         service.process.terminate()
         responses = [first, *(client.getresponse() for client in clients[1:])]

@@ -63,7 +63,7 @@ def get_case(case_id: CaseId, service: ServiceGiven, actor: Reader) -> Response:
     "/{case_id}/steps",
     status_code=201,
     response_model=Decided,
-    responses=repeated(Decided) | problems(401, 403, 404, 409, 413, 422, 503),
+    responses=repeated(Decided) | problems(401, 403, 404, 409, 413, 415, 422, 503),
     openapi_extra=body(StepRequest, {"decline": EXAMPLE_STEP}),
 )
 def post_step(

@@ -20,7 +20,7 @@ EXAMPLES = {"a need that the service knows": EXAMPLE_LISTING_BY_ID, "a need by v
     "",
     status_code=201,
     response_model=ListingAnswer,
-    responses=repeated(ListingAnswer) | problems(401, 403, 404, 409, 413, 422, 503),
+    responses=repeated(ListingAnswer) | problems(401, 403, 404, 409, 413, 415, 422, 503),
     openapi_extra=body(ListingRequest, EXAMPLES),
 )
 def post_need(

@@ -22,7 +22,7 @@ Key = Annotated[
     "",
     status_code=201,
     response_model=OutcomeAnswer,
-    responses=repeated(OutcomeAnswer) | problems(401, 403, 404, 409, 413, 422, 503),
+    responses=repeated(OutcomeAnswer) | problems(401, 403, 404, 409, 413, 415, 422, 503),
     openapi_extra=body(OutcomeRequest, {"a grant": EXAMPLE_OUTCOME}),
 )
 def post_outcome(

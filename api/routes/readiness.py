@@ -20,7 +20,7 @@ EXAMPLES = {"an enterprise by value": EXAMPLE_READINESS, "an enterprise by id": 
 @router.post(
     "",
     response_model=Standing,
-    responses=problems(401, 403, 404, 413, 422, 503),
+    responses=problems(401, 403, 404, 413, 415, 422, 503),
     openapi_extra=body(ReadinessRequest, EXAMPLES),
 )
 def post_readiness(

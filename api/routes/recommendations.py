@@ -24,7 +24,7 @@ EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY
     "",
     status_code=201,
     response_model=Recommendation,
-    responses=problems(401, 403, 404, 413, 422, 503),
+    responses=problems(401, 403, 404, 413, 415, 422, 503),
     openapi_extra=body(RecommendationRequest, EXAMPLES),
 )
 async def post_recommendation(

@@ -4,9 +4,11 @@ import base64
 import json
 import math
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -199,11 +201,41 @@ def test_an_export_holds_the_whole_queue_in_its_order(full, monkeypatch):
 def test_a_cursor_of_another_order_or_of_nobody_is_refused(full):
     good = ask(full, lines=5).after
     other = pack(Place(False, 5, "c001"), Sort.AMOUNT)
-    for cursor in (other, good[:-4], "", "é", pack(Place(False, NOON, "c\0"), Sort.DUE)):
+    for cursor in (other, good[:-4], "", "é", pack(Place(False, plain(NOON), "c\0"), Sort.DUE)):
         if cursor:
             with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
                 ask(full, lines=5, cursor=cursor)
     assert unpack(good, Sort.DUE).case_id == ask(full, lines=5).items[-1].case_id
+
+
+def place_in(sort, case_id="c001"):
+    """A place such as a row of this order has."""
+    return Place(False, 5 if sort in (Sort.AMOUNT, Sort.CHANCE) else plain(NOON), case_id)
+
+
+@pytest.mark.parametrize(("gave", "reads"), list(product(Sort, Sort)))
+def test_a_cursor_is_read_by_the_order_that_gave_it_and_by_no_other_of_like_values(gave, reads):
+    text = pack(place_in(gave), gave)
+    if gave is reads:
+        assert unpack(text, reads) == place_in(gave)
+    else:
+        with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+            unpack(text, reads)
+
+
+@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize("case_id", ["", "c\0", "c 1", "c/1", "c" * (64 + 1)])
+def test_a_cursor_of_what_can_be_no_case_s_id_is_refused(sort, case_id):
+    assert unpack(pack(place_in(sort, "c" * 64), sort), sort).case_id == "c" * 64
+    with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+        unpack(pack(place_in(sort, case_id), sort), sort)
+
+
+@given(st.booleans(), st.datetimes(), st.integers(1 - 2**63, 2**63 - 1), st.floats(-1, 1))
+def test_a_cursor_comes_back_as_the_place_that_it_was_made_of(back, moment, amount, chance):
+    for sort in Sort:
+        value = {Sort.AMOUNT: amount, Sort.CHANCE: chance}.get(sort, moment)
+        assert unpack(pack(Place(back, value, "c001"), sort), sort) == Place(back, value, "c001")
 
 
 def forged(sort, value):
@@ -214,7 +246,7 @@ def forged(sort, value):
 @pytest.mark.parametrize(
     ("sort", "value"),
     [
-        *((Sort.AMOUNT, value) for value in (10**30, -(2**63) - 1, 1.5, math.nan, math.inf, True, "5", None)),
+        *((Sort.AMOUNT, value) for value in (10**30, 2**63, -(2**63) - 1, 1.5, math.nan, math.inf, True, "5", None)),
         *((Sort.CHANCE, value) for value in (10**400, math.nan, -math.inf, False, "0.5", [])),
         *((Sort.DUE, value) for value in ("2025-01-10T12:00:00+08:00", "2025-01-10T12:00:00Z", "soon", 5, None)),
     ],

@@ -165,6 +165,14 @@ def test_a_lone_outcome_counts_in_each_rung_whose_context_it_shares():
     assert scores == pytest.approx([0, len(shared) * 0.5 / (0.5 + Rung().strength), 0])
 
 
+def test_an_outcome_of_more_than_fifty_years_ago_counts_as_one_of_fifty():
+    history = market(deal(90 * baselines.YEAR, A))
+    faded = 0.5 ** ((50 * baselines.YEAR - 1) / baselines.HALF_LIVES[-1])
+    system = BackOff().fit(history, [])
+    system.rungs = [Rung(fading=len(baselines.HALF_LIVES) - 1) for _ in baselines.LADDER]
+    assert system.scores(ask(history)) == pytest.approx([faded / (faded + Rung().strength), 0, 0])
+
+
 def test_amounts_are_alike_within_a_band():
     history = market(deal(9, A, amount=np.log(1.1e6)), deal(9, B, amount=np.log(4e7)))
     scores = scored(BackOff(), history, ask(history, amount=np.log(1.2e6)))

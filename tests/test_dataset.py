@@ -5,9 +5,11 @@ from datetime import date
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from matching.errors import InputError
-from matching.features import Builder
+from matching.features import FEATURES, Builder
 from matching.levels import HEADS
 from matching.memory import PARAMETERS, Kernel
 from matching.tables import frame_of
@@ -245,6 +247,23 @@ def test_of_too_many_candidates_the_taken_and_a_seeded_sample_stay(builder, monk
     assert 2 <= len(found.grades) <= 3
     assert found.grades.max() == 3
     assert found.features.tobytes() == again.features.tobytes()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0, 0, 1, 3])), min_size=11, max_size=40), st.integers(0, 9)
+)
+def test_of_too_many_candidates_half_are_those_that_the_memory_ranks_first_and_half_are_drawn(candidates, seed):
+    memory, grades = map(np.array, zip(*candidates, strict=True))
+    features = np.zeros((len(memory), len(FEATURES)))
+    features[:, FEATURES.index("product_memory_product")] = memory
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "MOST_CANDIDATES", 10)
+        kept = dataset._thinned(features, grades, seed).tolist()
+        again = dataset._thinned(features, grades, seed + 1).tolist()
+    first = sorted(range(len(memory)), key=lambda row: -memory[row])[: 10 // 2]
+    drawn = np.random.default_rng(seed).choice(len(memory), 10 // 2, replace=False)
+    assert kept == sorted({*first, *drawn.tolist(), *np.flatnonzero(grades).tolist()})
+    assert {*first, *np.flatnonzero(grades).tolist()} <= set(again)
 
 
 # narrowed

@@ -152,6 +152,11 @@ def test_the_lead_is_the_difference_on_the_same_needs(needs):
     assert list(lead["value"]) == [pytest.approx((1 - SECOND + THIRD - 1) / 2), pytest.approx(0)]
 
 
+def test_months_are_in_order_in_whatever_order_the_needs_stand(needs):
+    for figures in (breakdown.lead_by_month, lambda part: breakdown.by_month(part, "popularity")):
+        assert list(figures(needs[::-1])["month"]) == list(figures(needs)["month"])
+
+
 def test_a_slice_of_few_enterprises_has_no_interval(needs):
     frame = breakdown.by_slice(needs, "size", "popularity")
     assert frame[["low", "high"]].isna().all(axis=None)
@@ -226,6 +231,15 @@ def test_an_institution_below_the_first_ten_is_never_shown():
     assert breakdown.never_shown(twelve(first=11)) == (0, 2)
 
 
+def test_those_never_shown_are_counted_and_not_those_that_are_shown_alone():
+    found = twelve(first=0)
+    moved = {"P10": {"institution_id": "I3"}}
+    offered = [one.model_copy(update=moved.get(one.product_id, {})) for one in found.world.catalogue.products]
+    owners = [*found.world.catalogue.institutions, make.institution(institution_id="I3", name_en="Bank Three")]
+    world = replace(found.world, catalogue=Catalogue.of(offered, owners))
+    assert breakdown.never_shown(replace(found, world=world)) == (1 + 1, 3)
+
+
 def test_institutions_without_a_candidate_are_left_out():
     offered = [one for one in products() if one.institution_id == "I1"]
     taken = [("N1", "E1", date(2025, 1, 10), "P1")]
@@ -236,6 +250,12 @@ def test_institutions_without_a_candidate_are_left_out():
 def test_institutions_beyond_the_first_are_one_row(found):
     frame = breakdown.exposure(found, most=0)
     assert rows(frame, "label", "eligible", "shown") == [(OTHERS, pytest.approx(1), pytest.approx(1))]
+
+
+def test_a_single_institution_beyond_the_first_keeps_its_name(found):
+    assert (
+        list(breakdown.exposure(found, most=1)["label"]) == list(breakdown.exposure(found)["label"]) == [BANK, LESSOR]
+    )
 
 
 def test_two_institutions_of_one_name_are_told_apart_by_id(found):

@@ -125,6 +125,24 @@ def test_the_most_overdue_institution_comes_first(service, hands):
     assert found[-1].reached[CaseStage.DECLINED] == 1
 
 
+def test_reasons_are_counted_apart_by_step_the_commonest_first_and_equals_by_code_whichever_day_names_the_month(
+    service,
+):
+    for need_id, reasons in (("N4", ["tax", "debt", "capacity"]), ("N6", ["tax"])):
+        case_id, actor = opened(service, need_id)
+        walk(service, actor, case_id, Step.DECLINE, reasons=reasons)
+    case_id, actor = opened(service)
+    other = next(one.product.product_id for one in case(service, actor, case_id).products if not one.current)
+    walk(service, actor, case_id, Step.SUGGEST, product_id=other, reasons=["faster"])
+    with service.store.reading() as session:
+        found, late = (
+            month(session, COMMISSION, service.settings, JANUARY.replace(day=day), service.now()) for day in (1, 31)
+        )
+    assert [(str(reason), n) for reason, n in found.declines] == [("tax", 2), ("capacity", 1), ("debt", 1)]
+    assert [(str(reason), n) for reason, n in found.overrides] == [("faster", 1)]
+    assert (found.month, late) == (JANUARY, found)
+
+
 @pytest.mark.parametrize("hour", [16, 17])  # midnight, and an hour later
 @pytest.mark.usefixtures("chongqing")
 def test_a_month_is_that_of_where_the_service_stands(service, hands, hour):

@@ -82,6 +82,29 @@ def test_nothing_is_asked_for_while_no_measures_limit_a_term(name, before):
     assert "term_months" in lacking(name, firm, asked, before + timedelta(1))
 
 
+WITHIN = {"revenue": 36_000_000, "profit": 0, "receivables": 0, "payables": 0, "prepayments": 0, "advances": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "longest"),
+    [
+        ("term_above_pledge_limit", {"cluster": "smart_vehicles"}, 60),
+        ("term_above_pledge_limit", {"cluster": "no_key_one"}, 36),
+        ("term_above_pledge_limit", {}, None),
+        ("term_above_cycle_limit", WITHIN | {"inventory": 100_000 * 361}, 60),
+        ("term_above_cycle_limit", WITHIN | {"inventory": 100_000 * 360}, 36),  # twelve months are not a long cycle
+        ("term_above_cycle_limit", WITHIN, None),
+    ],
+)
+def test_a_term_is_above_its_limit_by_months_where_either_answer_to_what_is_unknown_agrees(name, stated, longest):
+    for term in range(1, 90 + 1):
+        found = derived(name, enterprise(**stated), need(term_months=term), DAY)
+        if longest is None and 36 < term <= 60:
+            assert found is None
+        else:
+            assert found == term - (longest or (60 if term > 60 else 36))
+
+
 @given(st.sampled_from(sorted(FACTS)))
 def test_every_fact_of_somebody_who_stated_nothing_lacks_something_stated(name):
     firm, asked = Enterprise(enterprise_id="E", as_of=DAY), need(term_months=None)

@@ -155,3 +155,9 @@ def test_a_listing_says_which_needs_its_id_names_and_when_it_has_no_open_case(sc
     schemas = schema["components"]["schemas"]
     assert "loaded or listed" in schemas["ListingRequest"]["properties"]["need_id"]["description"]
     assert "ended for good" in schemas["ListingAnswer"]["properties"]["case_id"]["description"]
+
+
+def test_an_outcome_says_that_a_later_report_of_a_stage_replaces_the_earlier_one(schema):
+    said = " ".join(schema["paths"]["/v1/outcomes"]["post"]["description"].split())
+    assert "a later report of it replaces the earlier one" in said
+    assert "report each time all that is drawn by then" in said

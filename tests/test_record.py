@@ -231,12 +231,13 @@ def test_facts_are_those_of_the_day_that_their_need_was_posted_at_the_latest(ser
     assert facts(service, "E-late") == [("2025-01-10", 8), ("2025-01-08", 8)]
 
 
-def test_what_a_platform_tells_under_another_key_is_what_it_told_last(service, hands, item):
+@pytest.mark.parametrize("stage", ["granted", "drawn"])
+def test_what_a_platform_tells_under_another_key_is_what_it_told_last(service, hands, item, stage):
     told = (("1", 100), ("3", 200), ("2", 300))
     for key, amount in told:
-        reported(service, "N4", key, stage="granted", amount=amount)
+        reported(service, "N4", key, stage=stage, amount=amount)
         hands.move(seconds=1)
-    assert rows(service)["N4", "P0", "granted"]["amount"] == 300
+    assert rows(service)["N4", "P0", stage]["amount"] == 300
     _, _, summary = read(service.settings.database_url)
     assert (summary.read, summary.kept, summary.dropped) == (3, 1, {"told more than once": 2})
 

@@ -35,6 +35,9 @@ def post_outcome(
 
     Where the match has a case at an institution's desk, the stage is a step there: an illegal one is refused, and one
     that the case has come to before is kept beside it.
+
+    A stage has one amount, and a later report of it replaces the earlier one: of a grant drawn in parts, report each
+    time all that is drawn by then. Nothing adds reports up.
     """
     made = report(service, actor, request, idempotency_key)
     return answer(made, 200 if made.repeated else 201)

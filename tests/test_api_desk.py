@@ -240,6 +240,49 @@ def test_no_more_is_reported_as_drawn_than_was_granted_once_the_case_has_ended(c
     assert (within.status_code, within.json()["stage"]) == (201, "drawn")
 
 
+def told(client, headers, stage, day, **about):
+    """A report of a match that has no case, a moment later than the one before."""
+    client.app.state.service.now.move(seconds=1)
+    body = OUTCOME | {"key": str(client.app.state.service.now.at), "product_id": "P1", "stage": stage}
+    return client.post("/v1/outcomes", json=body | {"at": f"2025-01-{day:02}"} | about, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "detail"),
+    [
+        (("granted", 8, 300), ("drawn", 8, 301), "amount: is at most the 300 granted, not 301"),
+        (("drawn", 8, 300), ("granted", 8, 299), "amount: is at least the 300 drawn, not 299"),
+        (("granted", 9, 300), ("drawn", 8, 300), "at: is not before it was granted (2025-01-09), not 2025-01-08"),
+        (("applied", 9, 300), ("drawn", 8, 300), "at: is not before it was applied (2025-01-09), not 2025-01-08"),
+        (("drawn", 8, 300), ("granted", 9, 300), "at: is not after it was drawn (2025-01-08), not 2025-01-09"),
+    ],
+)
+def test_what_is_reported_of_one_match_agrees_without_a_case_too(client, every, first, second, detail):
+    for stage, day, amount in (first, ("contacted", 10, 1)):
+        assert told(client, every, stage, day, amount=amount).status_code == 201
+    stage, day, amount = second
+    assert detail in problem(told(client, every, stage, day, amount=amount), 422)["detail"]
+    assert told(client, every, stage, first[1], amount=first[2]).status_code == 201
+
+
+def test_a_report_is_held_to_the_latest_one_of_another_stage_and_not_to_its_own(client, every):
+    for stage, amount in (("granted", 300), ("granted", 500), ("drawn", 200), ("drawn", 500), ("drawn", 400)):
+        assert told(client, every, stage, 9, amount=amount).status_code == 201
+    assert told(client, every, "granted", 9, amount=400).status_code == 201
+    assert told(client, every, "granted", 9).status_code == 201
+    assert told(client, every, "drawn", 9, amount=600).status_code == 201
+
+
+def test_a_grant_is_not_reported_smaller_than_what_its_case_has_drawn(client, every, case):
+    for version, taken in enumerate(("accept", "contact", "apply", "grant", "draw"), start=1):
+        about = {"amount": 3_000_000} if taken in ("grant", "draw") else {}
+        assert step(client, case, every, step=taken, version=version, **about).status_code == 201
+    granted = OUTCOME | {"stage": "granted", "key": "o-1", "amount": 2_999_999}
+    less = problem(client.post("/v1/outcomes", json=granted, headers=every), 422)
+    assert "amount: is at least the 3000000 drawn, not 2999999" in less["detail"]
+    assert client.post("/v1/outcomes", json=granted | {"amount": 3_000_000}, headers=every).status_code == 201
+
+
 def test_an_outcome_that_is_no_legal_step_is_refused_and_not_kept(client, every, case):
     found = problem(client.post("/v1/outcomes", json=OUTCOME | {"key": "o-1", "stage": "drawn"}, headers=every), 409)
     assert "accept" in found["legal"]

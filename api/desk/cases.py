@@ -281,10 +281,17 @@ def amount_faults(amount: int | None) -> list[Fault]:
 
 def check_drawn(session: Session, case: CaseRow, amount: int | None) -> None:
     """Raises `InputError` where more is drawn than was granted; a grant without an amount sets no bound."""
-    granted = select(EventRow.detail).where(EventRow.case_id == case.case_id, EventRow.step == Step.GRANT.value)
-    most = next((detail["amount"] for detail in session.scalars(granted) if "amount" in detail), None)
+    most = stated(session, case, Step.GRANT)
     if amount is not None and most is not None and amount > most:
         raise InputError("request", [Fault("amount", f"is at most the {most} granted, not {amount}")])
+
+
+def stated(session: Session, case: CaseRow, step: Step) -> int | None:
+    """The amount that a case's grant or drawdown states, None where there is none."""
+    details = session.scalars(
+        select(EventRow.detail).where(EventRow.case_id == case.case_id, EventRow.step == step.value)
+    )
+    return next((detail["amount"] for detail in details if "amount" in detail), None)
 
 
 def _used() -> ConflictError:

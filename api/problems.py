@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from api.refusals import ConflictError, ForbiddenError, SignInError
+from api.refusals import ConflictError, ForbiddenError, SignInError, TooManyError
 from api.store.outages import StoreError
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
 from matching.faults import faults_of, short
@@ -21,6 +21,7 @@ STATUS = {
     BundleError: 503,
     StoreError: 503,
     SignInError: 401,
+    TooManyError: 429,
     ForbiddenError: 403,
     ConflictError: 409,
 }

@@ -2,17 +2,27 @@
 
 MatchingError
 ├── SignInError      no valid session, password or key (HTTP 401)
+├── TooManyError     too many failures came from one address; `wait` says how long (HTTP 429)
 ├── ForbiddenError   known, but this is not for that role or scope (HTTP 403)
 └── ConflictError    the state does not admit it; `legal` names the steps that it does (HTTP 409)
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from matching.errors import MatchingError
 
 
 class SignInError(MatchingError):
     """Nobody known: sign in, or send a key."""
+
+
+class TooManyError(MatchingError):
+    """Nobody known, and too many from there were nobody known before: try again after `wait`."""
+
+    def __init__(self, text: str, wait: timedelta) -> None:
+        self.wait = wait
+        super().__init__(text)
 
 
 class ForbiddenError(MatchingError):

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
+from api.failures import Failures
 from api.serving import Serving
 from api.settings import Settings
 from api.store.database import Store
@@ -34,6 +35,11 @@ class Service:
     def doorkeepers(self) -> ThreadPoolExecutor:
         """The threads that check passwords: on those of all requests a storm of guesses would leave none for others."""
         return ThreadPoolExecutor(CHECKED_AT_ONCE, "doorkeeper")
+
+    @cached_property
+    def failures(self) -> Failures:
+        """Who failed to sign in, by address."""
+        return Failures(self.settings.address_failures, timedelta(minutes=self.settings.lock_minutes))
 
     def close(self) -> None:
         """Finish what is being ranked and recorded; who comes later finds new threads and new connections."""

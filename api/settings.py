@@ -61,6 +61,13 @@ class Settings(BaseModel):
     session_hours: float = Field(default=10, gt=0, le=720, description="Hours until who signed in must sign in again")
     lock_failures: int = Field(default=5, ge=1, le=100, description="Wrong passwords in a row that lock an account")
     lock_minutes: float = Field(default=15, gt=0, le=1440, description="Minutes that it is locked for")
+    address_failures: int = Field(
+        default=60,
+        ge=0,
+        le=10_000,
+        description="Failures to sign in from one address, within as many minutes, after which it has to wait; "
+        "each process counts its own; 0: no limit",
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import replace
+from datetime import timedelta
 from threading import Lock
 
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy import select, text
 
 from api.desk import identity, keys
 from api.desk.identity import Actor, Role, Scope, add_account, same_csrf, sign_in, sign_out, signed_in
-from api.refusals import ForbiddenError, SignInError
+from api.failures import Failures
+from api.refusals import ForbiddenError, SignInError, TooManyError
 from api.service import CHECKED_AT_ONCE
 from api.store.desk_models import AccountRow, SessionRow
 from matching.errors import InputError, NotFoundError
@@ -270,3 +272,78 @@ def test_a_lock_is_a_setting(account):
     fail(stricter, 1)
     with pytest.raises(SignInError):
         sign_in(stricter, "wang.fang", PASSWORD)
+
+
+def spray(service, address, times=1):
+    """Wrong passwords from an address, each for another account."""
+    for i in range(times):
+        with pytest.raises(SignInError, match="The name or the password is wrong"):
+            sign_in(service, f"nobody-{i}", "wrong password", address)
+
+
+@pytest.fixture
+def watchful(account):
+    """Three failures from one address are as many as it may have."""
+    return replace(account, settings=account.settings.model_copy(update={"address_failures": 3}))
+
+
+def test_one_password_tried_on_many_accounts_makes_its_address_wait_and_no_other(watchful, hands):
+    spray(watchful, "192.0.2.1", 3)
+    hands.move(minutes=5)
+    with pytest.raises(TooManyError, match="too many tries from this address have failed") as refused:
+        sign_in(watchful, "wang.fang", PASSWORD, "192.0.2.1")
+    assert refused.value.wait == timedelta(minutes=10)
+    assert sign_in(watchful, "wang.fang", PASSWORD, "192.0.2.2")
+    hands.move(minutes=10)
+    assert sign_in(watchful, "wang.fang", PASSWORD, "192.0.2.1")
+
+
+def test_who_gets_in_and_who_waits_count_for_nothing_at_an_address_that_many_share(watchful, hands):
+    spray(watchful, "192.0.2.1", 2)
+    for _ in range(4):
+        assert sign_in(watchful, "wang.fang", PASSWORD, "192.0.2.1")
+    spray(watchful, "192.0.2.1")
+    for _ in range(4):
+        with pytest.raises(TooManyError, match="too many tries from this address"):
+            sign_in(watchful, "wang.fang", PASSWORD, "192.0.2.1")
+    hands.move(minutes=15)
+    spray(watchful, "192.0.2.1", 3)
+
+
+def test_failures_that_lie_further_apart_never_make_an_address_wait(watchful, hands):
+    for _ in range(5):
+        spray(watchful, "192.0.2.1")
+        hands.move(minutes=7.5)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::1", "::2", True),
+        ("a socket", "a socket", True),
+    ],
+)
+def test_who_chooses_the_rest_of_an_address_is_one_address(watchful, one, other, same):
+    spray(watchful, one, 3)
+    if same:
+        with pytest.raises(TooManyError, match="too many tries from this address"):
+            sign_in(watchful, "wang.fang", PASSWORD, other)
+    else:
+        assert sign_in(watchful, "wang.fang", PASSWORD, other)
+
+
+def test_without_a_limit_no_address_waits(watchful):
+    limitless = replace(watchful, settings=watchful.settings.model_copy(update={"address_failures": 0}))
+    spray(limitless, "192.0.2.1", 4)
+
+
+def test_addresses_that_failed_long_ago_are_remembered_no_longer(hands):
+    failures = Failures(2, timedelta(minutes=15))
+    for i in range(3):
+        failures.add(f"192.0.2.{i}", hands.at)
+        failures.add("192.0.2.9", hands.at)
+        hands.move(minutes=10)
+    assert list(failures._failed) == ["192.0.2.1", "192.0.2.2", "192.0.2.9"]

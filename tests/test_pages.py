@@ -76,6 +76,26 @@ def test_too_many_failures_lock_an_account_for_a_while(app, hands):
     assert visitor.sign_in("wang.wei").status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("zh-CN", "您所在网络的登录失败次数过多，请在 "),
+        ("en", "Too many tries to sign in have failed from your network. Try again after Jan 10, 2025, "),
+    ],
+)
+def test_too_many_failures_from_one_address_make_whoever_is_there_wait_for_a_while(app, hands, language, text):
+    visitor = Visitor(app)
+    visitor.get(f"/signin?lang={language}")
+    for i in range(app.state.service.settings.address_failures):
+        app.state.service.failures.add("testclient", identity.plain(hands.at) + timedelta(seconds=i))
+    answer = visitor.sign_in("wang.wei")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "900")
+    assert visitor.says(text)
+    assert PASSWORD not in visitor.page
+    hands.move(minutes=15)
+    assert visitor.sign_in("wang.wei").status_code == 303
+
+
 def test_who_waits_for_the_check_of_a_password_takes_no_thread_from_others(app, monkeypatch):
     entered, go_on = Semaphore(0), Event()
 

@@ -136,13 +136,16 @@ def accounts(session: Session, actor: Actor) -> list[AccountShown]:
     return [_shown(row) for row in session.scalars(select(AccountRow).order_by(AccountRow.name))]
 
 
-def sign_in(service: Service, name: str, password: str) -> SignedIn:
+def sign_in(service: Service, name: str, password: str, address: str | None = None) -> SignedIn:
     """A new session. Raises `SignInError`, the same one whatever was wrong; failures in a row lock the account.
 
     The password is checked before the account's row is taken, the lock after: guesses at once are each counted. One
-    that was changed in between was not checked, so it neither admits nor counts.
+    that was changed in between was not checked, so it neither admits nor counts. Failures from one `address`, of
+    whatever accounts, make it wait (`TooManyError`): many may share it, so that nothing but a failure counts there.
     """
     now = plain(service.now())
+    if address is not None:
+        service.failures.check(address, now)
     with service.store.reading() as session:
         seen = _account(session, name)
     good = _verified(seen, password)
@@ -151,6 +154,8 @@ def sign_in(service: Service, name: str, password: str) -> SignedIn:
         checked = seen is not None and row is not None and row.password_hash == seen.password_hash
         if row is not None and checked and _admits(service, row, good, now):
             return _begin(service, session, row, now)
+    if address is not None:
+        service.failures.add(address, now)
     raise SignInError(REFUSED)
 
 

@@ -1,7 +1,9 @@
 """The way in and out: the first page, what to try, signing in and out."""
 
 from asyncio import get_running_loop
-from typing import Annotated
+from datetime import timedelta
+from math import ceil
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
@@ -9,9 +11,12 @@ from api.desk import identity
 from api.pages.refusing import PageRoute
 from api.pages.rendering import home, render, set_cookie
 from api.pages.visits import Form, FormGiven, Visit, VisitGiven, check_csrf, field, go, inside, known_language
-from api.refusals import ForbiddenError, SignInError
+from api.problems import status_of
+from api.refusals import ForbiddenError, SignInError, TooManyError
 from api.store import queries
+from matching.errors import MatchingError
 
+MINUTE: Final = timedelta(minutes=1)
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -73,18 +78,34 @@ def _signed_in(visit: Visit, form: Form) -> Response:
     name, target = field(form, "name"), inside(field(form, "next"))
     try:
         check_csrf(visit, form)
-        made = identity.sign_in(visit.service, name, field(form, "password"))
-    except (SignInError, ForbiddenError) as error:
+        made = identity.sign_in(visit.service, name, field(form, "password"), _address(visit))
+    except (SignInError, ForbiddenError, TooManyError) as error:
         return _refused(visit, error, name, target)
     response = go(target)
     set_cookie(visit, response, identity.COOKIE, made.token)
     return response
 
 
-def _refused(visit: VisitGiven, error: Exception, name: str, target: str) -> Response:
+def _address(visit: Visit) -> str | None:
+    """Where the visitor asks from, as the server says it; through a proxy that it believes, what that one says."""
+    client = visit.request.client
+    return client.host if client else None
+
+
+def _refused(visit: Visit, error: MatchingError, name: str, target: str) -> Response:
     """The form again, without the password."""
+    told = {"name": name[:128], "fault": _fault(visit, error)}
+    response = render(visit, "signin.html", status_of(error), next=target, expired=False, left=False, **told)
+    if isinstance(error, TooManyError):
+        response.headers["Retry-After"] = str(ceil(error.wait.total_seconds()))
+    return response
+
+
+def _fault(visit: Visit, error: MatchingError) -> str:
     say = visit.language.say
-    wrong = say("The name or the password is wrong, or the account is locked for a while after too many failures.")
-    lost = say("The form had grown old. Please sign in once more.")
-    fault, status = (wrong, 401) if isinstance(error, SignInError) else (lost, 403)
-    return render(visit, "signin.html", status, next=target, name=name[:128], fault=fault, expired=False, left=False)
+    if isinstance(error, TooManyError):
+        until = visit.language.moment(visit.service.now() + error.wait + MINUTE)  # which is told without its seconds
+        return say("Too many tries to sign in have failed from your network. Try again after %(until)s.", until=until)
+    if isinstance(error, SignInError):
+        return say("The name or the password is wrong, or the account is locked for a while after too many failures.")
+    return say("The form had grown old. Please sign in once more.")

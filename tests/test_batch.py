@@ -29,6 +29,7 @@ from matching.tables import frame_of
 from tests import bundles
 from tests import factories as make
 from training.batch import Cluster, Local, Options, check_name, columns, rank_all, working
+from training.batch.lock import alone
 from training.batch.output import part_file
 from training.batch.preparing import HISTORY, PLAN
 from training.batch.running import JOB, PREPARED
@@ -465,19 +466,56 @@ def test_a_batch_that_is_killed_while_it_clears_up_is_not_in_the_way_of_the_next
 
 
 def test_a_process_that_outlives_its_batch_puts_no_part_into_the_next(data, bundle, tmp_path, monkeypatch):
-    out, real = tmp_path / "parts", working.write_part
+    out, real, made = tmp_path / "parts", working.write_part, []
 
-    def outlived(*said):
-        """The batch was killed, its folder removed and another begun before this process has its part."""
-        monkeypatch.setattr(working, "write_part", real)
-        shutil.rmtree(out)
-        rank_all(data, bundle, out, options=Options(top_k=1), engine=Local(1))
-        real(*said)
+    def killed(*said):
+        """The batch is killed before one of its processes has its part."""
+        made.append(said)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(working, "write_part", outlived)
-    with pytest.raises(OSError, match="_prepared"):
+    monkeypatch.setattr(working, "write_part", killed)
+    with pytest.raises(KeyboardInterrupt):
         rank_all(data, bundle, out, options=Options(top_k=3), engine=Local(1))
+    monkeypatch.setattr(working, "write_part", real)
+    shutil.rmtree(out)
+    rank_all(data, bundle, out, options=Options(top_k=1), engine=Local(1))
+    with pytest.raises(OSError, match="_prepared"):
+        real(*made[0])
     assert pd.read_parquet(out)["rank"].max() == 1
+
+
+@pytest.mark.parametrize("name", ["parts", "list.csv"])
+def test_two_commands_do_not_rank_to_one_place_at_once(crowd, bundle, tmp_path, name):
+    out, refused = tmp_path / name, []
+
+    def another(step, _share):
+        if step == "ranking":
+            with pytest.raises(
+                InputError, match=rf"--out: is written by one command at a time: .* to .*{name}$"
+            ) as one:
+                rank_all(crowd, bundle, out, engine=Local(1))
+            refused.append(one)
+
+    assert rank_all(crowd, bundle, out, engine=Local(1), part_needs=16, progress=another).matches == 200
+    assert len(refused) == 4
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_lock_that_its_owner_let_go_of_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    out, real, lost = tmp_path / "list.csv", os.open, []
+
+    def opened(path, *how):
+        """The first time the file is removed before it is locked."""
+        file = real(path, *how)
+        if not lost:
+            lost.append(Path(path).unlink())
+        return file
+
+    monkeypatch.setattr(os, "open", opened)
+    with alone(out):
+        assert lost
+        with pytest.raises(InputError, match="is written by one command at a time"), alone(out):
+            pass
 
 
 def test_a_batch_of_broken_tables_that_is_killed_while_it_clears_up_is_not_either(crowd, bundle, tmp_path, killed):

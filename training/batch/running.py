@@ -16,6 +16,7 @@ from matching.errors import Fault, InputError, MatchingError
 from matching.ranker import LIBRARIES
 from matching.tables import ENTITIES, described, file_of
 from training.batch.engines import Engine, Local
+from training.batch.lock import alone
 from training.batch.output import aside_of, counted, join, part_file, remove, sweep, write_whole
 from training.batch.preparing import Plan, prepare
 from training.batch.rows import Options, columns
@@ -51,29 +52,31 @@ def rank_all(
 
     `out` is a .parquet or .csv file, or a folder of parquet parts. Rows of the tables after `as_of` (by default the
     last day in them) are not looked at; a ranker of some products only ranks those. Raises `InputError` where `out`
-    holds something else than parts of this very batch, where tables change meanwhile, and as `tables.read` does.
+    holds something else than parts of this very batch, where another command ranks to it or tables change meanwhile,
+    and as `tables.read` does.
     """
     options = options or Options()
     folder = out.absolute().with_name(f".{out.name}.parts") if out.suffix else out.absolute()
     asked = _asked(data, bundle, as_of, options, part_needs)
-    parts = _claimed(folder, asked, anew=bool(out.suffix))
-    finished = _finished(folder, parts)
-    if parts is None or len(finished) < parts:
-        progress("tables", 0.0)
-        plan = _planned(folder, data.absolute(), bundle.absolute(), as_of, options, part_needs)
-        parts, finished = len(plan.slices), _finished(folder, len(plan.slices))
-        _work_off(folder, plan, finished, engine or Local(), progress)
-        if _asked(data, bundle, as_of, options, part_needs) != asked:
-            remove(folder)  # its parts may be of two tables
-            raise InputError("rank", [Fault("DATA", f"stays as it is while it is ranked, which {data} did not")])
-        write_whole(json.dumps({"asked": asked, "parts": parts}), folder / JOB)
-    remove(folder / PREPARED)
-    files = [part_file(folder, part) for part in range(parts)]
-    done = Done(*counted(files), len(finished))
-    if out.suffix:
-        join(files, columns(options), out.absolute())
-        remove(folder)
-    return done
+    with alone(out):
+        parts = _claimed(folder, asked, anew=bool(out.suffix))
+        finished = _finished(folder, parts)
+        if parts is None or len(finished) < parts:
+            progress("tables", 0.0)
+            plan = _planned(folder, data.absolute(), bundle.absolute(), as_of, options, part_needs)
+            parts, finished = len(plan.slices), _finished(folder, len(plan.slices))
+            _work_off(folder, plan, finished, engine or Local(), progress)
+            if _asked(data, bundle, as_of, options, part_needs) != asked:
+                remove(folder)  # its parts may be of two tables
+                raise InputError("rank", [Fault("DATA", f"stays as it is while it is ranked, which {data} did not")])
+            write_whole(json.dumps({"asked": asked, "parts": parts}), folder / JOB)
+        remove(folder / PREPARED)
+        files = [part_file(folder, part) for part in range(parts)]
+        done = Done(*counted(files), len(finished))
+        if out.suffix:
+            join(files, columns(options), out.absolute())
+            remove(folder)
+        return done
 
 
 def _planned(

@@ -28,7 +28,7 @@ from matching.reference import lpr
 from matching.tables import frame_of
 from tests import bundles
 from tests import factories as make
-from training.batch import Cluster, Local, Options, check_name, columns, rank_all, working
+from training.batch import Cluster, Local, Options, check_name, columns, rank_all, source, working
 from training.batch.lock import alone
 from training.batch.output import part_file
 from training.batch.preparing import HISTORY, PLAN
@@ -188,6 +188,27 @@ def test_a_table_that_breaks_a_rule_is_refused(crowd, rank, tmp_path):
     (tmp_path / "needs.parquet").write_text("no parquet")
     with pytest.raises(InputError, match="needs: file is readable"):
         rank(tmp_path)
+
+
+def test_an_id_of_two_needs_is_refused_in_whichever_parts_they_are_before_one_is_ranked(crowd, bundle, tmp_path):
+    data, told = shutil.copytree(crowd, tmp_path / "data"), []
+    needs = pd.read_parquet(data / "needs.parquet")
+    needs["need_id"] = needs["need_id"].replace({"X39": "X01", "X38": "X02"})
+    needs.to_parquet(data / "needs.parquet", row_group_size=16)
+    with pytest.raises(InputError) as refused:
+        rank_all(data, bundle, tmp_path / "parts", engine=Local(1), progress=lambda step, _share: told.append(step))
+    assert str(refused.value) == (
+        "needs: need_id (row 63): is unique, not X02 again; need_id (row 64): is unique, not X01 again"
+    )
+    assert told == ["tables"]
+
+
+def test_ids_of_one_hash_and_needs_without_an_id_are_not_taken_for_one_given_twice(crowd, tmp_path, monkeypatch):
+    needs = pd.read_parquet(crowd / "needs.parquet")
+    needs["need_id"] = needs["need_id"].replace({"X01": None, "X39": None})
+    needs.to_parquet(tmp_path / "needs.parquet")
+    monkeypatch.setattr(pd.util, "hash_pandas_object", lambda ids, **_how: ids.map(lambda _id: 0).astype("uint64"))
+    source.unique_needs(tmp_path)
 
 
 # what is said of a match

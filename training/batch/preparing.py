@@ -59,7 +59,7 @@ def prepare(
 ) -> Plan:  # fmt: skip
     """The plan in `folder`, beside it history, catalogue and settled needs; what is there already stays as it is.
 
-    Raises `InputError` as `source.past` and `in_one_currency` do.
+    Raises `InputError` as `source.past`, `source.unique_needs` and `in_one_currency` do.
     """
     if (folder / PLAN).exists():
         return Plan.read(folder)
@@ -68,6 +68,7 @@ def prepare(
     tables = source.as_parquet(data, folder / "tables")
     day = as_of or source.last_day(tables)
     known, about = source.past(tables, day), Ranker.load(bundle).manifest
+    source.unique_needs(tables)
     in_one_currency("rank", known, about)
     world = World.of(narrowed(known, about.get("where", {})))
     world.history.save(folder / HISTORY)

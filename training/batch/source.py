@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from matching import tables as gate
 from matching.errors import Fault, InputError
-from matching.schemas import days
+from matching.schemas import FAULTS_SHOWN, days
 from matching.tables import Tables
 
 BATCH: Final = 16_384  # rows that are decoded at once
@@ -78,6 +79,45 @@ def last_day(folder: Path) -> date:
             whole(folder, name)  # a table whose every date is broken is not an empty one
         raise InputError("rank", [Fault("--as-of", "is given where tables have neither needs nor outcomes")])
     return found.max().date()
+
+
+def unique_needs(folder: Path) -> None:
+    """Raises `InputError` where an id is that of two needs, wherever they stand: a part only knows its own.
+
+    Of all needs together only a hash of each id is held; the ids of equal hashes are read again, a missing one is left
+    to the check of its part.
+    """
+    twice = _hashed_twice(folder)[:FAULTS_SHOWN]
+    faults: list[Fault] = []
+    seen: set[str] = set()
+    for first, ids, hashes in _need_ids(folder) if len(twice) else ():
+        told = ids[np.isin(hashes, twice) & ids.notna()]
+        for row, need_id in told.items():
+            if need_id in seen:
+                faults.append(Fault("need_id", f"is unique, not {need_id} again", first + int(row) + 1))
+            seen.add(need_id)
+    if faults:
+        raise InputError("needs", faults[:FAULTS_SHOWN])
+
+
+def _hashed_twice(folder: Path) -> np.ndarray:
+    """The hashes that two ids or more have, by value."""
+    with _readable(folder, "needs"):
+        hashes = np.empty(pq.ParquetFile(folder / "needs.parquet").metadata.num_rows, np.uint64)
+    for first, ids, found in _need_ids(folder):
+        hashes[first : first + len(ids)] = found
+    hashes.sort()
+    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+
+
+def _need_ids(folder: Path) -> Iterator[tuple[int, pd.Series, np.ndarray]]:
+    """The ids of all needs and their hashes, some at a time, each time with how many came before."""
+    first = 0
+    with _readable(folder, "needs"):
+        for batch in pq.ParquetFile(folder / "needs.parquet").iter_batches(BATCH, columns=["need_id"]):
+            ids = batch.column("need_id").cast(pa.string()).to_pandas()
+            yield first, ids, pd.util.hash_pandas_object(ids, index=False, categorize=False).to_numpy()
+            first += len(ids)
 
 
 def white_list(folder: Path, part: Slice) -> Tables:

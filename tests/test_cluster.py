@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from importlib import metadata
 from time import sleep
 
 import numpy as np
@@ -122,3 +123,32 @@ def test_a_cluster_that_is_lost_during_the_work_is_said_in_words():
     lost = r"--scheduler: keeps its workers until the work is done: tcp://.* did not \(.*connection-lost"
     with distributed.LocalCluster(**options) as cluster, pytest.raises(InputError, match=lost):
         lose(cluster)
+
+
+@pytest.mark.parametrize(("there", "told"), [("0.1", "lightgbm 0.1"), (None, "no lightgbm")])
+def test_a_worker_of_another_version_is_named_before_the_work(pair, there, told):
+    worker = min(pair.scheduler_info(n_workers=-1)["workers"])
+
+    def pretend():
+        real = metadata.version
+
+        def found(name):
+            if name == "lightgbm" and there is None:
+                raise metadata.PackageNotFoundError(name)
+            return there if name == "lightgbm" else real(name)
+
+        metadata.version, found.real = found, real
+
+    def undo():
+        metadata.version = metadata.version.real
+
+    rule = f"has workers of the versions here: {worker} has {told}, this process {metadata.version('lightgbm')}"
+    pair.run(pretend, workers=[worker])
+    try:
+        with pytest.raises(InputError) as refused, connected(pair.scheduler.address):
+            pass
+    finally:
+        pair.run(undo, workers=[worker])
+    assert str(refused.value) == f"cluster: --scheduler: {rule}"
+    with connected(pair.scheduler.address):
+        pass

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Final
 
 import lightgbm as lgb
@@ -16,8 +17,10 @@ from matching.catalogue import Rows
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
 from matching.history import Codes, Numbers
+from matching.ranker import LIBRARIES
 
 SECONDS: Final = 30
+PACKAGES: Final = ("bank-enterprise-matching", *LIBRARIES)  # on whose versions it depends what is ranked and trained
 # What a fit notes down of how it ran. None of it is the model's: a bundle names no host and no port.
 _OF_THE_RUN: Final = re.compile(r"^\[(machines|local_listen_port|num_threads|eval_at): .*\]$", re.MULTILINE)
 _ALONE: Final = {"machines": "", "local_listen_port": "12400", "num_threads": "0", "eval_at": ""}
@@ -27,8 +30,8 @@ _ALONE: Final = {"machines": "", "local_listen_port": "12400", "num_threads": "0
 def connected(scheduler: str, seconds: int = SECONDS) -> Iterator[Any]:
     """A client of the cluster.
 
-    Raises `InputError` where the extra is missing, no scheduler answers or no worker is there in time, and where the
-    cluster is lost later on.
+    Raises `InputError` where the extra is missing, no scheduler answers or no worker is there in time, where a worker
+    has other versions than this process, and where the cluster is lost later on.
     """
     try:
         from distributed import Client  # an extra: only who has a cluster needs it
@@ -44,7 +47,22 @@ def connected(scheduler: str, seconds: int = SECONDS) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=seconds)
         except TimeoutError:
             raise InputError("cluster", [Fault("--scheduler", f"has a worker: {scheduler} has none")]) from None
+        _of_one_version(client)
         yield client
+
+
+def _of_one_version(client: Any) -> None:
+    """Raises `InputError` where a worker has another version of a package, or lacks it: its part would be another's.
+
+    What runs there is Python's own, as the worker may know nothing of this library.
+    """
+    for name in PACKAGES:
+        here = version(name)
+        for worker, there in client.run(version, name, on_error="return").items():
+            if there != here:
+                told = f"{name} {there}" if isinstance(there, str) else f"no {name}"
+                rule = f"has workers of the versions here: {worker} has {told}, this process {here}"
+                raise InputError("cluster", [Fault("--scheduler", rule)])
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from matching.errors import Fault, InputError, MatchingError
-from matching.ranker import LIBRARIES
 from matching.tables import ENTITIES, described, file_of
 from training.batch.engines import Engine, Local
 from training.batch.lock import alone
@@ -21,6 +20,7 @@ from training.batch.output import aside_of, counted, join, part_file, remove, sw
 from training.batch.preparing import Plan, prepare
 from training.batch.rows import Options, columns
 from training.batch.working import rank_part
+from training.cluster import PACKAGES
 from training.train import Progress, silent
 
 PART_NEEDS: Final = 2000
@@ -108,7 +108,7 @@ def _asked(
     return {
         "tables.json": about,
         "tables": {name: [found.st_size, found.st_mtime_ns] for name, found in files.items()},
-        "versions": {name: version(name) for name in ("bank-enterprise-matching", *LIBRARIES)},
+        "versions": {name: version(name) for name in PACKAGES},
         "model": bundle.name,
         "as_of": as_of and str(as_of),
         "options": asdict(options),

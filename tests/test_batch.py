@@ -335,6 +335,25 @@ def test_a_process_that_the_system_ends_is_said_in_words():
         list(Local(2).run(ended, [0, 1]))
 
 
+WAITS = """
+import os, time
+from training.batch import Local
+
+def work(part):
+    os.write(1, b"at work\\n")
+    time.sleep(part)
+
+list(Local(2).run(work, [100, 101]))
+"""
+
+
+def test_processes_end_with_the_batch_that_is_killed():
+    with subprocess.Popen([sys.executable, "-c", WAITS], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert [process.stdout.readline() for _ in range(2)] == [b"at work\n"] * 2
+        process.kill()
+        assert process.communicate(timeout=60)[0] == b""  # read to its end, which comes when nobody holds it any more
+
+
 def test_csv_tables_give_the_same_list(crowd, rank, tmp_path):
     gate.write(gate.read(crowd), tmp_path, "csv")
     pd.testing.assert_frame_equal(rank(tmp_path), rank(crowd))

@@ -1,9 +1,13 @@
 """Where the parts of a batch are worked off: the processes of this machine, or a Dask cluster."""
 
+import os
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from threading import Thread
+from time import sleep
 from typing import Protocol, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
@@ -33,12 +37,24 @@ class Local:
             with warnings.catch_warnings():
                 # To joblib what a process keeps of contexts looks like a leak: it goes on in another, nothing is lost.
                 warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-                parallel = Parallel(processes, return_as="generator_unordered")
+                ended = {"initializer": _end_with, "initargs": (os.getpid(),)}
+                parallel = Parallel(processes, return_as="generator_unordered", **ended)
                 try:
                     yield from parallel(delayed(work)(part) for part in parts)
                 except BrokenProcessPool:
                     rule = "suffices, which ended one of the processes: take fewer --processes or a smaller --part"
                     raise InputError("rank", [Fault("memory", rule)]) from None
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process once its parent is gone, as when that was killed: joblib lets it wait for work for minutes."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, name="parent", daemon=True).start()
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,9 @@ def _columns(needs: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, Numbe
     texts |= _levels("/" + needs["industry"], "industry", INDUSTRY_LEVELS)
     texts["enterprise"] = needs["enterprise_id"]
     raw = needs[["amount", "term_months", "revenue", "employees"]].to_numpy(dtype=np.float64, na_value=np.nan)
-    years = ((needs["posted_at"] - needs["founded"]).dt.days / 365.25).to_numpy(dtype=np.float64, na_value=np.nan)
+    # In seconds: pandas counts no more than 292 years in nanoseconds, and an enterprise may be older.
+    posted, founded = (needs[name].astype("datetime64[s]") for name in ("posted_at", "founded"))
+    years = ((posted - founded).dt.days / 365.25).to_numpy(dtype=np.float64, na_value=np.nan)
     debts, assets = (needs[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("liabilities", "assets"))
     debt = debts / np.where(assets == 0, np.nan, assets)
     place = needs[["latitude", "longitude"]].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -223,6 +223,15 @@ def test_numbers_are_logs_and_the_debt_ratio_a_share():
     assert known["debt_ratio"] == 100 / 400
 
 
+def test_an_enterprise_may_be_older_than_292_years():
+    """pandas counts no further in nanoseconds."""
+    firm = make.enterprise(as_of=START, founded=date(1700, 1, 1))
+    found = of_outcomes(make.outcome(need_id="N0", at=JANUARY), enterprises=[firm])
+    by_itself = found.context(firm, make.need(posted_at=START), JANUARY)
+    age = NUMBERS.index("age")
+    assert found.numbers[0, age] == by_itself.numbers[age] == pytest.approx(np.log(320), abs=0.01)
+
+
 # on disk
 
 

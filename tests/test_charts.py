@@ -216,3 +216,15 @@ def test_a_name_in_a_chart_stays_text():
     svg = charts.svg(charts.exposure(exposure().assign(label=[EVIL, "b"])))
     assert "<script" not in svg
     assert "&lt;script&gt;" in svg
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\ufffe", "\uffff"])
+def test_a_sign_that_no_picture_may_hold_does_not_keep_a_chart_from_being_drawn(sign):
+    """Of the last two the renderer ends the whole process."""
+    label, kept = f"甲{sign}银行", f"甲{' ' if sign < chr(0x3000) else chr(0xFFFD)}银行"
+    for chart in (
+        charts.exposure(exposure().assign(label=[label, "b"])),
+        charts.bars(importance().assign(label=[label, "b"]), "share", "share"),
+        charts.slices(slices(label=[label, label])),
+    ):
+        assert kept in " ".join(texts(charts.svg(chart)))

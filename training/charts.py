@@ -39,6 +39,7 @@ _WHOLE: Final[dict[str, Any]] = {  # an axis of what is at most 1 goes on, for t
     "gridOpacity": {"condition": {"test": "datum.value > 1", "value": 0}, "value": 1},
     "tickOpacity": {"condition": {"test": "datum.value > 1", "value": 0}, "value": 1},
 }
+_UNDRAWN: Final = str.maketrans("\u2028\u2029\ufffe\uffff", "  \ufffd\ufffd")  # names may hold them, pictures may not
 _FONT: Final = "Arial, Helvetica, Liberation Sans, sans-serif"  # of one width everywhere, so that labels fit
 _MONTH: Final = alt.X("yearmonth(month):T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True))
 _CONFIG: Final[dict[str, Any]] = {
@@ -79,6 +80,7 @@ def systems(frame: pd.DataFrame, metric: str) -> Chart:
 
 def slices(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
     """A dot and its interval for each label and system (label, system, value, low, high, needs)."""
+    frame = _drawable(frame)
     frame = frame.assign(label=frame["label"] + "\t(" + frame["needs"].map("{:,}".format) + ")")
     y = alt.Y("label:N", sort=list(frame["label"].unique()), title=None, axis=alt.Axis(labelExpr=_SHORT_LABEL))
     base = alt.Chart(frame).encode(
@@ -116,6 +118,7 @@ def importance(frame: pd.DataFrame) -> Chart:
 def bars(frame: pd.DataFrame, column: str, title: str) -> Chart:
     """A bar a label (label, `column`), in the frame's order; a column named `share` is in percent."""
     axis, text, end = ("%", ".1%", _WHOLE) if column == "share" else ("~s", ",d", {})
+    frame = _drawable(frame)
     room = alt.Scale(domain=[0, 1.28 * float(frame[column].max())])  # for the figure beside the longest
     base = alt.Chart(frame).encode(
         x=alt.X(f"{column}:Q", title=title, scale=room, axis=alt.Axis(format=axis, tickCount=5, **end)),
@@ -193,9 +196,15 @@ def svg(chart: Chart) -> str:
     return text
 
 
+def _drawable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with labels that can be drawn: line separators end a script, and no SVG holds what is no character."""
+    return frame.assign(label=[str(label).translate(_UNDRAWN) for label in frame["label"]])
+
+
 def _two_dots(frame: pd.DataFrame, names: dict[str, str], description: str) -> Chart:
     """A grey and a blue dot a label, joined: the columns of `names`, which says what they are."""
     first, second = names
+    frame = _drawable(frame)
     long = frame.melt("label", list(names), "share of", "value").replace({"share of": names})
     y = alt.Y("label:N", sort=list(frame["label"]), title=None)
     link = alt.Chart(frame).mark_rule(color=LINE, strokeWidth=3).encode(y=y, x=f"{first}:Q", x2=f"{second}:Q")

@@ -215,6 +215,24 @@ def test_a_driver_that_is_not_installed_is_named(driver):
         Store(f"{driver}://host/name")
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sqlite:///none.db?nonsense=1", r"takes: .*'nonsense'"),
+        ("sqlite:///none.db?timeout=abc", "takes: .*'abc'"),
+        ("sqlite:///none.db?timeout=1&timeout=2", "takes: .*'tuple'"),
+        ("sqlite://user:secret@host/none.db", "takes: Invalid SQLite URL: .*"),
+        ("postgresql+psycopg://user:secret@host/none?host=h:1&host=h:x", "takes: .*'x'"),
+        ("postgresql+psycopg_async://user:secret@host/none", r"asynchronous, like postgresql\+psycopg$"),
+    ],
+)
+def test_an_option_that_the_driver_does_not_take_is_told_in_a_line_without_a_password(url, why):
+    with pytest.raises(InputError, match=rf"\Adatabase: database_url: .*{why}") as caught:
+        Store(url)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_store_that_cannot_be_reached_is_told_in_a_line_without_its_password():
     store = Store("postgresql+psycopg://user:secret@127.0.0.1:1/none")
     rule = r"^database: database_url: is a store that can be reached and brought up to date: .*port 1 failed.*$"

@@ -1,6 +1,7 @@
 """The store: one engine, its schema brought up to date, and sessions to read and to write in."""
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -12,7 +13,7 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DatabaseError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SAWarning
 from sqlalchemy.orm import Session
 
 from api.store.inserting import Inserter
@@ -134,9 +135,16 @@ def _engine(url: URL) -> Engine:
     remote = url.get_backend_name() != "sqlite"
     patience = _patience(url) if remote else {}
     try:
-        engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=remote, connect_args=patience)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SAWarning)  # of an option that would be passed over
+            engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=remote, connect_args=patience)
     except (ImportError, NoSuchModuleError) as error:
         raise _refused(f"names an installed driver: {error}") from None
+    except (ArgumentError, SAWarning, TypeError, ValueError) as error:
+        why = str(error.args[0]).partition("\n")[0]
+        raise _refused(f"has nothing but what its driver takes: {why}") from None
+    if engine.dialect.is_async:
+        raise _refused("names a driver that is not asynchronous, like postgresql+psycopg")
     if engine.dialect.name == "sqlite":
         Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _prepare_sqlite)

@@ -6,7 +6,9 @@ import re
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
+from typing import get_args, get_type_hints
 
 import pandas as pd
 import pytest
@@ -380,15 +382,48 @@ def test_a_truth_that_is_none_is_refused(run, data, models):
     )
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["simulate", "--out"], ["train", ".", "--models"], ["evaluate", ".", "--from", "2025-01-01", "--models"],
-     ["ablate", ".", "--from"], ["benchmark", ".", "--from"]],
-)  # fmt: skip
-def test_a_seed_is_no_negative_number(run, words):
-    code, out, err = run(*words, "2025-01-01", "--seed", -1)
-    assert (code, out) == (2, [])
-    assert any("'--seed': " in line and "greater than or equal to 0" in line for line in err)
+NUMBERS = [
+    ("simulate --out .", "--seed", 0, 10**9),
+    ("simulate --out .", "--enterprises", 10, 10**6),
+    ("simulate --out .", "--position-bias", 0, 10),
+    ("train . --models .", "--seed", 0, 10**9),
+    ("evaluate . --models . --from 2025-01-01", "--seed", 0, 10**9),
+    ("evaluate . --models . --from 2025-01-01", "--exposure-cap", 1, 10),
+    ("evaluate . --models . --from 2025-01-01", "--exposure-floor", 0, 10),
+    ("evaluate . --models . --from 2025-01-01", "--small-share", 0.000001, 1),
+    ("ablate . --from 2025-01-01", "--seed", 0, 10**9),
+    ("ablate . --from 2025-01-01", "--seeds", 1, 100),
+    ("benchmark . --from 2025-01-01", "--seed", 0, 10**9),
+    ("benchmark . --from 2025-01-01", "--years", 1, 100),
+    ("rank . --models . --out top.csv", "--top-k", 1, 1000),
+    ("rank . --models . --out top.csv", "--processes", 1, 1024),
+    ("rank . --models . --out top.csv", "--part", 1, 10**6),
+]
+
+
+@pytest.mark.parametrize(("words", "option", "low", "high"), NUMBERS)
+def test_a_number_outside_its_range_is_refused_with_its_option_and_the_range_s_end(
+    run, words, option, low, high, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    above, below = f"greater than or equal to {Decimal(str(low)):f}", f"less than or equal to {high}"
+    no_number = "a valid integer|greater than or equal to|less than or equal to"
+    wrong = {low - 1: above, high + 1: below, "9" * 40: below, "-inf": no_number, "inf": no_number, "nan": no_number}
+    for text, why in wrong.items():
+        code, out, err = run(*words.split(), f"{option}={text}")
+        told = " ".join(line.strip("│ ") for line in err)
+        assert (code, out) == (2, [])
+        assert re.search(f"Invalid value for '{option}': Input should be ({why})", told), told
+
+
+def test_every_number_has_a_range():
+    found = []
+    for command in commands.app.registered_commands:
+        for name, hint in get_type_hints(command.callback, include_extras=True).items():
+            kind, *about = get_args(hint) or [hint]
+            if {int, float} & {kind, *get_args(kind)}:
+                found.append((command.name, f"--{name.replace('_', '-')}", about[0].min, about[0].max))
+    assert sorted(found) == sorted((words.partition(" ")[0], *rest) for words, *rest in NUMBERS)
 
 
 def test_the_first_line_of_help_names_every_command():

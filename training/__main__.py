@@ -49,7 +49,7 @@ Filter = Annotated[
     list[str] | None, typer.Option("--where", metavar="COLUMN=VALUE[,VALUE]", help="Keep only these products.")
 ]
 Everyone = Annotated[bool, typer.Option("--all-industries", help="Not only manufacturing enterprises.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")]
+Seed = Annotated[int, typer.Option(min=0, max=10**9, help="The same seed gives the same bytes.")]
 Truth = Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")]
 Engine = Annotated[Engines, typer.Option(help="All cores of this machine, or a Dask cluster.")]
 Scheduler = Annotated[str | None, typer.Option(metavar="URL", help="The cluster's, tcp://HOST:8786.")]
@@ -60,8 +60,8 @@ Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="By def
 def simulate_command(
     out: Annotated[Path, typer.Option(metavar="DATA", help="Where the tables go.")],
     seed: Seed = 0,
-    enterprises: Annotated[int, typer.Option(min=10, help="How many enterprises.")] = 3000,
-    position_bias: Annotated[float, typer.Option(min=0, help="0: every position is looked at.")] = 1.0,
+    enterprises: Annotated[int, typer.Option(min=10, max=10**6, help="How many enterprises.")] = 3000,
+    position_bias: Annotated[float, typer.Option(min=0, max=10, help="0: every position is looked at.")] = 1.0,
 ) -> None:
     """Write the simulated market's tables, and its truth apart."""
     check_folder("simulate", "--out", out)
@@ -141,7 +141,7 @@ def evaluate_command(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The report as a page; by default beside the JSON.")
     ] = None,
-    exposure_cap: Annotated[int | None, typer.Option(min=1, help="Also with at most N of ten places each.")] = None,
+    exposure_cap: Annotated[int | None, typer.Option(min=1, max=10, help="Also with at most N of ten each.")] = None,
     exposure_floor: Annotated[int, typer.Option(min=0, max=10, help="Also with N of ten kept for small ones.")] = 0,
     small_share: Annotated[
         float, typer.Option(min=1e-6, max=1.0, help="Small: a share of outcomes below this.")
@@ -179,7 +179,7 @@ def ablate_command(
     truth: Truth = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
     seed: Seed = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Average each model over so many seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Average each model over so many seeds.")] = 1,
 ) -> None:
     """Measure what each family of features is worth: the model without it, on needs from a date on."""
     check_file("ablate", "--json", json_file)
@@ -203,7 +203,7 @@ def benchmark_command(
     to: End = None,
     models: Annotated[Path | None, typer.Option(metavar="MODELS", help="Bundles; without, a model is trained.")] = None,
     model: Model = None,
-    years: Annotated[int, typer.Option(min=1, help="Also the years before --from, each with models of its own.")] = 1,
+    years: Annotated[int, typer.Option(min=1, max=100, help="Also the years before, each with its own models.")] = 1,
     peers: Annotated[
         list[str] | None, typer.Option("--peer", metavar="TEXT", help="Only peers whose name holds this.")
     ] = None,
@@ -242,8 +242,8 @@ def rank_command(
     stack: Annotated[bool, typer.Option("--stack", help="Say what fits on a match, and what all costs.")] = False,
     engine: Engine = Engines.LOCAL,
     scheduler: Scheduler = None,
-    processes: Annotated[int | None, typer.Option(min=1, help="Of the local engine; by default one a core.")] = None,
-    part: Annotated[int, typer.Option(min=1, help="How many needs a process holds at once.")] = batch.PART_NEEDS,
+    processes: Annotated[int | None, typer.Option(min=1, max=1024, help="Of this machine; else one a core.")] = None,
+    part: Annotated[int, typer.Option(min=1, max=10**6, help="Needs a process holds at once.")] = batch.PART_NEEDS,
 ) -> None:
     """Rank the products for every open need; interrupted, the same command goes on where it stopped."""
     batch.check_name(out, data)

@@ -4,6 +4,7 @@ A folder of tables holds one file a table, `NAME.parquet` or `NAME.csv`, and `ta
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import date
@@ -307,8 +308,21 @@ def _read_frame(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """All cells as texts; pandas takes the first cells of rows that are all too long as their index."""
+    """All cells as texts; pandas takes the first cells of rows that are all too long as their index.
+
+    A column without name and cells is none: spreadsheets leave such at the end.
+    """
+    names = list(pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0])
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     if not isinstance(frame.index, pd.RangeIndex):
         raise pd.errors.ParserError("rows have more cells than the header")
-    return frame
+    filled = [bool(name) or bool(frame.iloc[:, place].notna().any()) for place, name in enumerate(names)]
+    faults = [Fault(name, "column appears once") for name, times in Counter(names).items() if name and times > 1]
+    faults += [
+        Fault(f"column {place + 1}", "has a name in the header, or no cells")
+        for place, name in enumerate(names)
+        if filled[place] and not name
+    ]
+    if faults:
+        raise InputError(path.stem, faults)
+    return frame.loc[:, filled]

@@ -325,6 +325,32 @@ def test_a_csv_with_all_rows_too_long_is_refused(folder):
     assert "institutions: file is readable: " in refusal(folder)
 
 
+def widened(path, *cells):
+    """The file with a cell more in each line; all lines below the header get the last one."""
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header},{cells[0]}", *(f"{row},{cells[-1]}" for row in rows)]))
+
+
+def test_an_empty_column_at_the_end_of_a_csv_is_none(folder):
+    before = read(folder)
+    widened(folder / "needs.csv", ",,")
+    assert read(folder).needs.equals(before.needs)
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (("amount", "1"), "amount: column appears once"),
+        ((",amount", "1,1"), r"amount: column appears once; column \d+: has a name in the header, or no cells"),
+        (("", "1"), r"column \d+: has a name in the header, or no cells"),
+    ],
+)
+def test_a_column_of_a_csv_that_is_there_twice_or_has_no_name_is_named_as_the_file_has_it(folder, cells, why):
+    widened(folder / "needs.csv", *cells)
+    with pytest.raises(InputError, match=f"^needs: {why}$"):
+        read(folder)
+
+
 def test_a_csv_of_another_encoding_is_refused(folder):
     (folder / "institutions.csv").write_bytes("institution_id,name_zh\nI1,甲银行".encode("gb18030"))
     message = "institutions: file is UTF-8 (spreadsheets call it CSV UTF-8), which byte 0xbc is not"

@@ -1,6 +1,7 @@
 """The desk over JSON: keys and their scopes, needs, outcomes and steps, and what is refused."""
 
 import asyncio
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,16 +9,18 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.desk import clockwork
 from api.desk.cases import sweep
 from api.desk.clockwork import sweeping
 from api.desk.cursors import Place, pack
 from api.desk.identity import Scope
 from api.desk.keys import add_key, revoke_key
+from api.desk.views import Swept
 from api.settings import Settings
 from api.store import arrays, queries
 from api.store.desk_models import CaseRow, OutcomeRow
 from api.store.models import LoadRow
-from tests.desks import Hands, desk, listed, models_of
+from tests.desks import NOON, Hands, desk, listed, models_of
 
 OUTCOME = {"need_id": "N3", "product_id": "P0", "stage": "contacted", "at": "2025-01-10"}
 ASKED = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
@@ -461,3 +464,55 @@ def test_the_clocks_are_looked_at_while_the_service_runs(market_database, tmp_pa
 
     assert asyncio.run(wait())
     service.store.close()
+
+
+def clocked(minutes=10.0):
+    """As much of a service as its clocks need."""
+    return SimpleNamespace(settings=Settings(sweep_minutes=minutes), now=Hands())
+
+
+def test_the_clocks_are_looked_at_after_each_span_of_the_settings_never_at_once(monkeypatch):
+    done, service = [], clocked(2.5)
+
+    async def asleep(seconds):
+        done.append(seconds)
+        if len(done) == 5:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(clockwork.asyncio, "sleep", asleep)
+    monkeypatch.setattr(clockwork, "sweep", lambda _, now: done.append(now) or Swept())
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(clockwork._forever(service))
+    assert done == [2.5 * 60, NOON, 2.5 * 60, NOON, 2.5 * 60]
+
+
+@pytest.mark.parametrize(("minutes", "clocks"), [(0, 0), (10, 1)])
+def test_the_clocks_run_as_long_as_the_service_and_not_at_all_where_the_settings_say_0(minutes, clocks):
+    async def tasks():
+        async with sweeping(clocked(minutes)):
+            during = len(asyncio.all_tasks())
+        return during - 1, len(asyncio.all_tasks()) - 1  # beside this one
+
+    assert asyncio.run(tasks()) == (clocks, 0)
+
+
+def test_the_log_tells_what_a_look_at_the_clocks_did_and_is_silent_of_one_that_did_nothing(monkeypatch, caplog):
+    caplog.set_level("INFO", "api")
+    done = [Swept(), Swept(("C1", "C2"), ("C3",)), Swept(forgotten=4)]
+    monkeypatch.setattr(clockwork, "sweep", lambda *_: done.pop(0))
+    for _ in range(3):
+        clockwork._once(clocked())
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 cases expired, 1 handed on, 0 records forgotten",
+        "0 cases expired, 0 handed on, 4 records forgotten",
+    ]
+
+
+def test_a_look_at_the_clocks_that_fails_is_logged_and_stops_none_to_come(monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("a fault of the code")
+
+    monkeypatch.setattr(clockwork, "sweep", fail)
+    clockwork._once(clocked())
+    assert [record.getMessage() for record in caplog.records] == ["the clocks could not be looked at"]
+    assert "a fault of the code" in caplog.text

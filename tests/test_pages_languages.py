@@ -14,10 +14,12 @@ import api.pages
 from api.desk.queue import Show, Sort
 from api.desk.reasons import OverrideReason
 from api.desk.stages import CaseStage, Step
-from api.pages import words
+from api.desk.views import EventShown
+from api.pages import events, words
 from api.pages.languages import LOCALES, NONE, language, local
 from api.pages.verdicts import Teller, fields_of, missing
 from api.pages.views import Due
+from matching.codes import DeclineReason
 from matching.domain import Enterprise, Rule, Verdict
 from tests import factories as make
 
@@ -326,3 +328,54 @@ def test_a_verdict_that_waits_names_what_to_ask_for():
 def test_a_clock_counts_days_and_hours_begun(left, overdue, days, hours):
     due = Due(datetime(2026, 1, 5, tzinfo=UTC), left)
     assert (due.overdue, due.days, due.hours) == (overdue, days, hours)
+
+
+OPENED = {"product_id": "P1", "rank": 2, "turn": 1}
+CHANGED = {"from": "P1", "from_rank": 2, "to": "P9", "to_rank": 4}
+FASTER = (OverrideReason.FASTER, OverrideReason.ASKED)
+REPORTED = {"amount": 1_500_000, "rate_bp": 385.5, "at": "2025-01-09"}
+
+
+@pytest.mark.parametrize(
+    ("actor", "step", "stage", "reasons", "text", "detail", "zh", "en"),
+    [
+        (
+            *("system", Step.OPEN, CaseStage.SUGGESTED, (), "", OPENED),
+            ("系统", "推送至机构", (), ""),
+            ("the desk itself", "Came to the institution", (), ""),
+        ),
+        (
+            *("wang", Step.SUGGEST, CaseStage.ACCEPTED, FASTER, "sooner", CHANGED),
+            ("wang", "改荐本机构其他产品", ("办理更快、企业要求", "Loan One → P9"), "sooner"),
+            (
+                "wang",
+                "Another own product suggested",
+                ("Decided sooner, The enterprise asked for it", "Loan One → P9"),
+                "sooner",
+            ),
+        ),
+        (
+            *("key:A", Step.GRANT, CaseStage.GRANTED, (), "reported by key:A", REPORTED),
+            ("key:A", "已授信", ("¥1,500,000", "年利率 3.855%", "由接口回写，发生于 2025年1月9日"), ""),
+            ("key:A", "Granted", ("CN¥1,500,000", "3.855% a year", "Reported over the API; it was on Jan 9, 2025"), ""),
+        ),
+        (
+            *("wang", Step.GRANT, CaseStage.GRANTED, (), "reported by key:A", {"rate_bp": 0.0}),
+            ("wang", "已授信", ("年利率 0%",), "reported by key:A"),
+            ("wang", "Granted", ("0% a year",), "reported by key:A"),
+        ),
+        (
+            *("simulated", Step.DECLINE, CaseStage.DECLINED, (DeclineReason.DEBT,), "", {}),
+            ("模拟操作", "已拒绝", ("资产负债率过高",), ""),
+            ("made-up work", "Declined", ("Debt too high",), ""),
+        ),
+    ],
+)
+def test_an_event_is_told_in_the_page_s_language(actor, step, stage, reasons, text, detail, zh, en):
+    at = datetime(2025, 1, 10, 12, tzinfo=UTC)
+    event = EventShown(
+        7, at, actor, step, CaseStage.CONTACTED, stage, reasons, text, detail, 3600, late=step is Step.OPEN
+    )
+    for tongue, told in ((ZH, zh), (EN, en)):
+        expected = events.EventTold(at, *told, late=step is Step.OPEN)
+        assert events.told(event, tongue, "CNY", {"P1": "Loan One"}) == expected

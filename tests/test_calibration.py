@@ -178,6 +178,21 @@ def test_a_small_kind_s_level_is_drawn_to_the_others():
     assert 0.3 < apart[0] < 0.9 < apart[1] < 1.1
 
 
+def test_the_line_is_where_the_penalised_likelihood_is_flat():
+    said, kinds, granted = market(n=900, bond=1.0, bonds=0.4)
+    found = fit_calibration(said, kinds, granted)
+    told = {kind: found.intercepts[KINDS[kind]] for kind in (CREDIT, BOND)}
+    odds = said - np.log(-np.expm1(said))
+    left = granted - logistic(found.slope * odds + np.vectorize(told.get)(kinds))
+    # What the kinds have in common is drawn to 0 by 0.001, and each to that by 1 / 0.3².
+    level = sum(told.values()) / (len(told) + 0.3**2 * 0.001)
+    assert (left * odds).sum() == pytest.approx(0.001 * found.slope, abs=0.01)
+    assert left.sum() == pytest.approx(0.001 * level, abs=0.01)
+    for kind, intercept in told.items():
+        assert left[kinds == kind].sum() == pytest.approx((intercept - level) / 0.3**2, abs=0.01)
+    assert told[BOND] - told[CREDIT] > 1
+
+
 def test_chances_that_tell_nothing_leave_one_chance_a_kind():
     _, kinds, granted = market(bond=-0.5)
     noise = np.random.default_rng(5).normal(size=len(kinds))

@@ -156,6 +156,10 @@ def test_small_is_who_has_less_than_the_share_of_what_was_taken_in_three_years(p
     assert small(places, share=0.76) == {"P1", "P2", "P3", "P4", "P5", "P6"}
 
 
+def test_who_has_the_only_outcome_has_all_of_what_was_taken(places):
+    assert small(places, as_of=date(2021, 1, 1), share=1) == {"P1", "P2", "P4", "P5", "P6"}  # P3 has 1 of 1
+
+
 def test_nothing_of_the_month_itself_tells_who_is_small(places):
     assert "P4" in small(places, as_of=date(2025, 1, 31))
     assert "P4" not in small(places, as_of=date(2025, 2, 1))
@@ -205,6 +209,8 @@ def test_a_floor_above_the_number_asked_for_is_refused(places):
     ("given", "rule"),
     [
         ({"cap": 0}, "greater than or equal to 1"),
+        ({"cap": 1001}, "less than or equal to 1000"),
+        ({"floor": 1001}, "less than or equal to 1000"),
         ({"floor": -1}, "greater than or equal to 0"),
         ({"small_share": 0.0}, "greater than 0"),
         ({"small_share": 1.1}, "less than or equal to 1"),

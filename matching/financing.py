@@ -140,7 +140,7 @@ class Financing:
             percent=None if rate_bp is None else percent(found),
             yuan=None if rate_bp is None else sum(one.yuan for one in found),
             losses=losses,
-            chance=None if lift is None or chance is None else min(1.0, chance + lift),
+            chance=None if lift is None or chance is None else chance + lift,
             lift=lift,
         )
 

@@ -180,6 +180,23 @@ def test_what_is_assumed_of_the_chance_is_said_with_its_trust():
     assert basis.trust == "C"
 
 
+def test_where_nothing_is_assumed_no_stack_gains_a_chance_and_none_is_explained(monkeypatch):
+    monkeypatch.setattr(module.dated, "assumption", lambda *_: None)
+    made = financing()
+    assert (made.basis.assumption_zh, made.basis.assumption_en, made.basis.trust) == ("", "", None)
+    found = every(made.of(product(), RATE, 0.4))
+    assert {(one.chance, one.lift) for one in found.values()} == {(0.4, 0.0)}
+    assert len(found) == 4
+
+
+@given(st.floats(0, 1))
+def test_a_stack_s_chance_is_what_is_gained_beside_that_of_the_product_alone(chance):
+    for one in every(stacks(chance=chance)).values():
+        assert one.losses[0].bearer is Bearer.LENDER
+        assert one.lift == pytest.approx((1 - chance) * 0.5 * float(1 - one.losses[0].share))
+        assert one.chance == chance + one.lift <= 1
+
+
 @pytest.mark.parametrize(
     ("as_of", "admitted"),
     [

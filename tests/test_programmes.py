@@ -83,6 +83,15 @@ def test_every_rung_has_rules_on_each_day_that_it_is_there(day):
     assert all(criteria("ladder_rules", rung.code, day) for rung in programmes.rungs(day))
 
 
+@pytest.mark.parametrize("day", [day for day in turns() if day >= programmes.ladder_begins()], ids=str)
+def test_all_rules_of_a_rung_come_from_one_source_that_began_on_one_day(day):
+    for rung in programmes.rungs(day):
+        rows = criteria("ladder_rules", rung.code, day)
+        assert len({(row.rule.source, row.valid_from) for row in rows}) == 1, (
+            "as a step of the ladder names one of each"
+        )
+
+
 def test_there_is_no_ladder_before_its_first_day():
     assert programmes.ladder_begins() == date(2022, 8, 1)
     with pytest.raises(InputError, match=r"reference/rungs: as_of: is at least 2022-08-01, the table's first day"):

@@ -294,6 +294,40 @@ def test_a_declined_case_goes_to_the_next_products_institution(service, case, ow
     assert ([str(reason) for reason in event.reasons], event.text) == (["debt", "other"], "负债过高")
 
 
+def test_a_case_that_is_handed_on_begins_anew_as_its_match_was_ranked(service, hands, case, own):
+    hands.move(hours=7)
+    walk(service, own, case.item.case_id, Step.DECLINE, reasons=["tax"])
+    found = reading.case(service, SYSTEM, open_case(service).case_id)
+    match = next(m for m in recommended(service, case) if m.institution_id != case.item.institution_id)
+    item = found.item
+    ranked = (match.product_id, match.rank, match.score, match.chance, match.kind)
+    assert (item.product_id, item.rank, item.score, item.chance, item.kind) == ranked
+    assert (item.product_zh, item.product_en) == (match.name_zh, match.name_en)
+    assert (item.version, item.opened_at, item.changed_at) == (1, hands.at, hands.at)
+    assert (item.due_at, item.closed_at) == (hands.at + timedelta(days=1), None)
+    (opened,) = found.events
+    assert (opened.step, opened.to_stage, opened.actor, opened.at) == ("open", "suggested", "system", hands.at)
+    assert (opened.reasons, opened.text, opened.took, opened.late) == ((), "", 0, False)
+    assert opened.detail == {"product_id": match.product_id, "rank": match.rank, "turn": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "purpose", "search"),
+    [
+        ({"purpose": "equipment"}, "equipment", "e-new 重庆“新”厂 n-new"),
+        ({}, None, "e-new 重庆“新”厂 n-new"),
+        ({"name": None}, None, "e-new n-new"),
+    ],
+)
+def test_a_case_is_found_and_read_by_what_its_need_says(service, change, purpose, search):
+    firm = FIRM | {name: value for name, value in change.items() if name in FIRM}
+    asked = NEED | {name: value for name, value in change.items() if name not in FIRM}
+    list_need(service, SYSTEM, ListingRequest.model_validate({"enterprise": firm, "need": asked}))
+    row = open_case(service, "N-new")
+    assert (row.enterprise_name, row.region, row.search) == (firm["name"], firm["region"], search)
+    assert (row.amount, row.term_months, row.purpose) == (3_000_000, 24, purpose)
+
+
 def test_a_need_goes_to_each_institution_once_and_then_is_exhausted(service, case, own):
     walk(service, own, case.item.case_id, Step.DECLINE, reasons=["tax"])
     second = open_case(service)

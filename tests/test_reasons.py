@@ -16,7 +16,7 @@ from matching.leanings import LEANINGS
 from matching.levels import LEVELS
 from matching.matcher import Matcher
 from matching.ranker import APPETITE_WEIGHT, Ranker
-from matching.reasons import LEAST, MOST, explained, reference_rows, why
+from matching.reasons import LEAST, MOST, _tellable, explained, reference_rows, why
 from matching.sides import Side
 from matching.tables import catalogue_of
 from matching.topics import SAID
@@ -274,6 +274,22 @@ def test_a_feature_that_no_other_candidate_knows_is_in_no_reason(matcher):
     told = [why(matcher, alone, make.enterprise(), make.need(), "P0", other) for other in ("P1", "P2", "P3", "P4")]
     assert "home_km" not in {reason.feature for found in told for reason in found}
     assert all(found for found in told)
+
+
+VALUES = st.sampled_from([np.nan, 0.0, 0.5])
+
+
+@given(own=VALUES, others=st.lists(VALUES, min_size=1, max_size=6), unstated=st.booleans(), slope=st.booleans())
+def test_a_part_counts_where_it_is_known_of_the_row_and_of_any_other_and_a_slope_where_it_was_learned(
+    own, others, unstated, slope
+):
+    values = np.full((1 + len(others), len(PARTS)), np.nan)
+    part = len(FEATURES) if slope else len(FEATURES) - 1
+    values[:, part] = own, *others
+    told = _tellable(np.full((1, len(PARTS)), 2.0), values, np.full(len(PARTS), unstated))
+    counts = np.isfinite(own) and np.isfinite(others).any() and not unstated and not (slope and own == 0)
+    assert told[0, part] == (2.0 if counts else 0.0)
+    assert told.sum() == told[0, part]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import select, text
 
 from api.desk import identity, keys
-from api.desk.identity import Actor, Role, Scope, add_account, same_csrf, sign_in, sign_out, signed_in
+from api.desk.identity import Actor, Role, Scope, add_account, sign_in, sign_out, signed_in
 from api.failures import Failures
 from api.refusals import ForbiddenError, SignInError, TooManyError
 from api.service import CHECKED_AT_ONCE
@@ -112,14 +112,6 @@ def test_a_storm_of_guesses_is_checked_a_few_at_a_time_and_counted_one_by_one(ac
 
 def test_an_unknown_name_is_refused_in_the_same_words(account):
     fail(account, 1, name="nobody")
-
-
-def test_a_form_of_another_session_is_refused(account):
-    one, other = (sign_in(account, "wang.fang", PASSWORD) for _ in range(2))
-    same_csrf(one, one.csrf)
-    for given in (other.csrf, "", "é"):
-        with pytest.raises(ForbiddenError, match="the form is of another session"):
-            same_csrf(one, given)
 
 
 def test_another_password_ends_the_sessions_and_the_lock(account):

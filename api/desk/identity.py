@@ -183,12 +183,6 @@ def sign_out(service: Service, token: str) -> None:
             session.delete(row)
 
 
-def same_csrf(session: SignedIn, given: str) -> None:
-    """Raises `ForbiddenError` where a form did not come from a page of this session."""
-    if not secrets.compare_digest(session.csrf.encode(), given.encode()):
-        raise ForbiddenError("the form is of another session: load the page again")
-
-
 def hashed(token: str) -> str:
     """SHA-256: enough for what is random itself."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -7,14 +7,14 @@ from api.desk import identity, keys
 from api.desk.identity import Role
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
-from api.pages.visits import SignedVisit
+from api.pages.visits import VisitGiven
 from api.store.models import InstitutionRow
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/desk/accounts")
-def get_accounts(visit: SignedVisit) -> Response:
+def get_accounts(visit: VisitGiven) -> Response:
     """Who may come in, and which keys there are; both are changed on the command line."""
     visit.actor.need(Role.ADMINISTRATOR)
     with visit.service.store.reading() as session:

@@ -67,17 +67,8 @@ def visit(request: Request, service: ServiceGiven) -> Visit:
 VisitGiven = Annotated[Visit, Depends(visit)]
 
 
-def signed(visit: VisitGiven) -> Visit:
-    """The visit of somebody signed in, in whatever role. Raises `SignInError`."""
-    visit.actor.need(*Role)
-    return visit
-
-
-SignedVisit = Annotated[Visit, Depends(signed)]
-
-
-def seeing(visit: SignedVisit) -> Visit:
-    """The visit of somebody who may see cases. Raises `ForbiddenError`."""
+def seeing(visit: VisitGiven) -> Visit:
+    """The visit of somebody who may see cases. Raises `SignInError`, `ForbiddenError`."""
     visit.actor.need(Role.OFFICER, Role.COMMISSION)
     return visit
 

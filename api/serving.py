@@ -14,11 +14,10 @@ from api.store import queries
 from api.store.database import Store
 from api.store.outages import StoreError
 from matching.bundles import champion, promoted, promotion
-from matching.catalogue import Catalogue
+from matching.catalogue import EPOCH, Catalogue
 from matching.compiled import anything_compiled
 from matching.domain import Enterprise, Need, Product
 from matching.errors import BundleError
-from matching.history import EPOCH
 from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.reasons import explained

@@ -17,16 +17,16 @@ from matching.errors import Fault, InputError
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 T = TypeVar("T", bound=np.generic)
-EPOCH: Final = date(1970, 1, 1).toordinal()
+EPOCH: Final = date(1970, 1, 1)
 KINDS: Final = tuple(Kind)
 _LIMITS: Final = (("min_amount", "max_amount"), ("min_term", "max_term"), ("valid_from", "valid_to"))
 _VERSION_LENGTH: Final = 16
 _NOBODY: Final = np.array([], dtype=np.intp)
 
 
-def days(day: date) -> int:
+def day_of(moment: date) -> int:
     """Days since 1970-01-01."""
-    return day.toordinal() - EPOCH
+    return moment.toordinal() - EPOCH.toordinal()
 
 
 class Catalogue:
@@ -56,8 +56,8 @@ class Catalogue:
         self.max_term = _numbers([p.max_term for p in products])
         self.spread_bp = _numbers([p.spread_bp for p in products])
         self.capacity = _numbers([p.capacity for p in products])
-        self.valid_from = _numbers([days(p.valid_from) for p in products])
-        self.valid_to = _numbers([None if p.valid_to is None else days(p.valid_to) for p in products])
+        self.valid_from = _numbers([day_of(p.valid_from) for p in products])
+        self.valid_to = _numbers([None if p.valid_to is None else day_of(p.valid_to) for p in products])
         self._superseded = _superseded(self.ids, self.valid_from)
         self.ends = _read_only(np.fmin(self.valid_to, self._superseded))
         self._benchmark_code = _codes([p.benchmark for p in products], (*Benchmark, None))
@@ -83,12 +83,12 @@ class Catalogue:
 
     def index_as_of(self, as_of: date) -> Rows:
         """The rows offered on `as_of`, at most one a product, ascending."""
-        day = days(as_of)
+        day = day_of(as_of)
         return np.flatnonzero((self.valid_from <= day) & (day < self.ends))
 
     def known_as_of(self, as_of: date) -> Rows:
         """One row for each product begun by `as_of`, its latest version by then, ended or not; ascending."""
-        day = days(as_of)
+        day = day_of(as_of)
         return np.flatnonzero((self.valid_from <= day) & (day < self._superseded))
 
     def institution_of(self, row: int) -> Institution:

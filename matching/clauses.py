@@ -5,7 +5,7 @@ from datetime import date
 from math import ceil, floor
 from typing import Final, NamedTuple
 
-from matching.catalogue import days
+from matching.catalogue import day_of
 from matching.domain import BuiltIn, Operator, Product, Result, Rule
 from matching.errors import Fault, InputError
 from matching.facts import COUNTED, FACTS, Fact, FactType
@@ -236,7 +236,7 @@ def _day(text: str) -> float | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return float(days(day)) if day.isoformat() == text else None  # Python takes 20200101 and 2020-W01-1 as well
+    return float(day_of(day)) if day.isoformat() == text else None  # Python takes 20200101 and 2020-W01-1 as well
 
 
 def _codes(fact: Fact, rule: Rule) -> frozenset[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from matching.catalogue import Floats, Rows, days
+from matching.catalogue import Floats, Rows, day_of
 from matching.clauses import Condition, read
 from matching.domain import Operator, Product, Result
 from matching.facts import FACTS, Fact, Known, members, number
@@ -78,12 +78,12 @@ class OwnRules:
         self._conditions = Conditions([one for one, _ in distinct])
         self._priced = np.array([row for _, row in distinct], dtype=np.intp)
         self._ceiling = np.array([RESULTS.index(rule.severity) for rule in self.rules], dtype=np.int8)
-        self._starts = np.array([days(rule.valid_from or date.min) for rule in self.rules], dtype=np.float64)
-        self._ends = np.array([days(rule.valid_to or date.max) for rule in self.rules], dtype=np.float64)
+        self._starts = np.array([day_of(rule.valid_from or date.min) for rule in self.rules], dtype=np.float64)
+        self._ends = np.array([day_of(rule.valid_to or date.max) for rule in self.rules], dtype=np.float64)
 
     def in_force(self, as_of: date) -> npt.NDArray[np.bool_]:
         """Which entries are asked on a day."""
-        day = days(as_of)
+        day = day_of(as_of)
         return (self._starts <= day) & (day < self._ends)
 
     def judge(self, known: Known, as_of: date, rate_bp: Floats) -> Codes:

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.catalogue import Catalogue, Rows
+from matching.catalogue import Catalogue, Rows, day_of
 from matching.domain import Entity, fact
 from matching.errors import Fault, InputError
-from matching.history import History, Numbers, cutoff, day_of
+from matching.history import History, Numbers, cutoff
 from matching.roster import Roster
 
 YEARS: Final = 3

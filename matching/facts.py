@@ -10,7 +10,7 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
 from matching import reference
-from matching.catalogue import days
+from matching.catalogue import day_of
 from matching.domain import Enterprise, Entity, Need, Size
 from matching.errors import InputError
 from matching.sizing import size_need
@@ -124,7 +124,7 @@ def number(fact: Fact, known: Known) -> float | None:
     value = known[fact.name]
     if value is None:
         return None
-    return float(days(value) if fact.type is FactType.DAY else value)
+    return float(day_of(value) if fact.type is FactType.DAY else value)
 
 
 def members(fact: Fact, known: Known, as_of: date) -> frozenset[str] | None:

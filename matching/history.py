@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.catalogue import day_of
 from matching.domain import Enterprise, Need
 
 REGION_LEVELS: Final = 4
@@ -34,15 +35,9 @@ CODES: Final = (
 DISTANCES: Final = ("amount", "term", "revenue", "employees", "age", "debt_ratio")
 NUMBERS: Final = (*DISTANCES, "latitude", "longitude")
 MISSING: Final = -1
-EPOCH: Final = date(1970, 1, 1)
 
 Codes = NDArray[np.int32]
 Numbers = NDArray[np.float64]
-
-
-def day_of(moment: date) -> int:
-    """Days since 1970-01-01."""
-    return (moment - EPOCH).days
 
 
 def cutoff(as_of: date) -> date:

@@ -7,7 +7,7 @@ codes in arrays over the catalogue (`conditions.RESULTS`); verdicts with their t
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from math import isfinite, isnan
 from typing import NamedTuple, Protocol
@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from matching.catalogue import EPOCH, KINDS, Catalogue, Floats, Rows, days
+from matching.catalogue import EPOCH, KINDS, Catalogue, Floats, Rows, day_of
 from matching.clauses import RATE, Condition
 from matching.conditions import FAIL, PASS, RESULTS, REVIEW, Codes, OwnRules, numbered
 from matching.domain import BuiltIn, Enterprise, Need, Operator, Product, Result, Verdict
@@ -205,7 +205,7 @@ class _Dates:
         self._thresholds = [_offered(*span) for span in spans]
 
     def judge(self, case: Case) -> Codes:
-        day = days(case.as_of)
+        day = day_of(case.as_of)
         return _failing((day < self._from) | (day >= self._ends))
 
     def threshold(self, row: int) -> str:
@@ -332,7 +332,7 @@ def _between(low: float, high: float) -> str:
 
 
 def _date(day: float) -> date:
-    return date.fromordinal(int(day) + EPOCH)
+    return EPOCH + timedelta(days=int(day))
 
 
 def _built_in_rules(catalogue: Catalogue) -> dict[BuiltIn, _BuiltIn]:

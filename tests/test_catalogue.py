@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.catalogue import KINDS, Catalogue, days
+from matching.catalogue import KINDS, Catalogue, day_of
 from matching.domain import Kind
 from matching.errors import InputError
 from tests.factories import DAY, institution, product
@@ -174,4 +174,4 @@ def test_a_catalogue_that_contradicts_itself_is_refused(products, institutions, 
 
 
 def test_days_count_from_1970():
-    assert days(date(1970, 1, 2)) == 1
+    assert day_of(date(1970, 1, 2)) == 1

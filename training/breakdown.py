@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 
 from matching import reference
-from matching.catalogue import Rows
+from matching.catalogue import Rows, day_of
 from matching.domain import Size, Stage
 from matching.errors import InputError
 from matching.features import SPECIFICATION
-from matching.history import day_of
 from matching.outcomes import TAKEN
 from training.dataset import Query, World
 from training.evaluate import CONSTRAINED, MODEL, ORACLE, Evaluation, Scored

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from matching import tables as gate
-from matching.catalogue import Catalogue, Rows
+from matching.catalogue import Catalogue, Rows, day_of
 from matching.domain import Enterprise, Need, Stage
 from matching.errors import Fault, InputError
 from matching.features import FEATURES, Builder
-from matching.history import Codes, Context, History, Numbers, cutoff, day_of
+from matching.history import Codes, Context, History, Numbers, cutoff
 from matching.outcomes import TAKEN, history_of
 from matching.reference import is_manufacturing
 from matching.roster import Roster

@@ -13,6 +13,7 @@ from joblib import Parallel, delayed
 from matching.appetite import Appetite
 from matching.boosting import fit
 from matching.calibration import SILENT, Calibration
+from matching.catalogue import EPOCH
 from matching.choice import fit_choice
 from matching.errors import Fault, InputError
 from matching.features import Builder
@@ -128,7 +129,7 @@ def learnable(world: World, all_industries: bool) -> list[Query]:
     """
     if len(world.history) == 0:
         raise InputError("train", [Fault("outcomes", "has at least one row before the split")])
-    first = date(1970, 1, 1) + timedelta(days=int(world.history.day[0]) + WARM_UP_DAYS)
+    first = EPOCH + timedelta(days=int(world.history.day[0]) + WARM_UP_DAYS)
     alone = apart(world.tables.outcomes)
     asked = _latest(world, cutoff(first), all_industries, alone)
     if alone and len(asked) < FEWEST_QUERIES:

@@ -1,5 +1,6 @@
 """Who is asked about: an enterprise by value or by id, and where it stands on the ladder of tiers and boards."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from api.messages import EnterpriseShown, ReadinessRequest, RecommendationRequest
@@ -31,13 +32,20 @@ def _posted_at(request: RecommendationRequest | ReadinessRequest) -> date | None
     return request.need.posted_at if isinstance(request, RecommendationRequest) else None
 
 
+def refuse_later(days: Mapping[str, date | None], last: date, called: str = "as_of") -> None:
+    """Raises `InputError` naming each field whose day, if given, is after the `last` one; `called` is what that is."""
+    late = [
+        Fault(field, f"is not after {called} ({last}), not {day}") for field, day in days.items() if day and day > last
+    ]
+    if late:
+        raise InputError("request", late)
+
+
 def assess(service: Service, request: ReadinessRequest) -> Standing:
     """Where the enterprise of a request stands. Raises `InputError` for facts of a later day than is asked for."""
     as_of = request.as_of or service.today()
     enterprise = asked_enterprise(service, request, as_of)
-    if enterprise.as_of > as_of:
-        rule = f"is not after as_of ({as_of}), not {enterprise.as_of}"
-        raise InputError("request", [Fault("enterprise.as_of", rule)])
+    refuse_later({"enterprise.as_of": enterprise.as_of}, as_of)
     return readiness(enterprise, as_of)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from api.desk.identity import Actor
-from api.enquiring import asked_enterprise
+from api.enquiring import asked_enterprise, refuse_later
 from api.messages import (
     Asked,
     CandidateFeatures,
@@ -154,7 +154,7 @@ def _asked(service: Service, request: RecommendationRequest, recommendation_id: 
     as_of = request.as_of or service.today()
     enterprise = asked_enterprise(service, request, as_of)
     need = _need(request, enterprise, as_of, f"need-{recommendation_id}")
-    _refuse_the_future(enterprise, need, as_of)
+    refuse_later({"enterprise.as_of": enterprise.as_of, "need.posted_at": need.posted_at}, as_of)
     return Asked(
         enterprise=enterprise,
         need=need,
@@ -176,13 +176,6 @@ def _need(request: RecommendationRequest, enterprise: Enterprise, as_of: date, n
         raise InputError("request", [Fault("need.enterprise_id", f"is {owner!r} as the enterprise, or absent")])
     defaults = {"need_id": need_id, "enterprise_id": owner, "posted_at": as_of}
     return Need.model_validate(defaults | given.model_dump(exclude_none=True))
-
-
-def _refuse_the_future(enterprise: Enterprise, need: Need, as_of: date) -> None:
-    dates = {"enterprise.as_of": enterprise.as_of, "need.posted_at": need.posted_at}
-    late = [Fault(field, f"is not after as_of ({as_of}), not {day}") for field, day in dates.items() if day > as_of]
-    if late:
-        raise InputError("request", late)
 
 
 def _fixes(matcher: Matcher, asked: Asked) -> tuple[ProductFix, ...] | None:

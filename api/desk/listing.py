@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.desk.identity import Actor, plain
 from api.desk.routing import open_next
 from api.desk.views import Listed
+from api.enquiring import refuse_later
 from api.messages import Asked, ListingRequest, NeedGiven, RecommendationRequest
 from api.recommending import Made, make
 from api.refusals import ConflictError
@@ -64,11 +65,7 @@ def _refuse_the_future(request: ListingRequest, today: date) -> None:
         "enterprise.as_of": request.enterprise and request.enterprise.as_of,
         "need.posted_at": request.need and request.need.posted_at,
     }
-    late = [
-        Fault(name, f"is not after today ({today}), not {day}") for name, day in days.items() if day and day > today
-    ]
-    if late:
-        raise InputError("request", late)
+    refuse_later(days, today, "today")
 
 
 def _keep(session: Session, enterprise: Enterprise, need: Need) -> None:

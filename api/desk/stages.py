@@ -70,6 +70,7 @@ CLOCKS: Final[Mapping[CaseStage, str]] = {
 }
 CLOCKS_OWN: Final = frozenset({Step.OPEN, Step.EXPIRE})
 HANDED_ON: Final = frozenset({CaseStage.SUGGESTED, CaseStage.ACCEPTED, CaseStage.CONTACTED, CaseStage.APPLIED})
+FUNNEL: Final = tuple(stage for stage in CaseStage if LEGAL[stage] or stage is CaseStage.DRAWN)
 ENDED: Final = frozenset(stage for stage, steps in LEGAL.items() if not steps)
 
 

@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Response
 
 from api.desk import cases, reading
 from api.desk.reasons import LONGEST, MOST, choices
-from api.desk.stages import LEGAL, TO, CaseStage, Step
+from api.desk.stages import FUNNEL, TO, Step
 from api.desk.views import CaseView
 from api.pages import figures, turning, words
 from api.pages.clocks import due
@@ -29,7 +30,6 @@ from matching.errors import InputError, NotFoundError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 AHEAD: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
-FUNNEL: Final = tuple(stage for stage in CaseStage if LEGAL[stage] or stage is CaseStage.DRAWN)
 WORST_FIRST: Final = (Result.FAIL, Result.REVIEW, Result.PASS)
 BP: Final = 100
 DIGITS: Final = len(str(MAX_MONEY))
@@ -64,7 +64,7 @@ def post_case(form: FormGiven, visit: SeeingVisit, case_id: str) -> Response:
         except InputError as error:
             wrong = told_faults(error, visit.language)
     view = reading.case(visit.service, visit.actor, case_id)
-    return _page(visit, view, Said(**{**said.__dict__, "faults": wrong}), 422)
+    return _page(visit, view, replace(said, faults=wrong), 422)
 
 
 @router.get("/desk/{rest:path}")

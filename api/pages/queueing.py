@@ -52,7 +52,7 @@ def get_queue(visit: SeeingVisit) -> Response:
         per=per,
         **_choices(filters),
         regions=_regions(visit, filters.region),
-        institutions=_institutions(visit, names),
+        institutions=choosable(visit, names),
         chips=[{"show": one, "here": one is filters.show, "href": address("/desk", kept, show=one)} for one in SHOWS],
         late=late,
         narrowed=filters != Filters(show=filters.show),
@@ -139,8 +139,8 @@ def _regions(visit: Visit, chosen: str | None) -> list[tuple[str, str]]:
     return sorted(found) + others
 
 
-def _institutions(visit: Visit, names: Mapping[str, tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those to choose among; none for who sees one alone."""
+def choosable(visit: Visit, names: Mapping[str, tuple[str, str]]) -> list[tuple[str, str]]:
+    """The institutions to choose among; none for who sees one alone."""
     if visit.actor.institution_id is not None:
         return []
     return visit.language.sorted((key, visit.language.pick(*both)) for key, both in names.items())

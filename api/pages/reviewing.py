@@ -9,9 +9,10 @@ from fastapi import APIRouter, Response
 
 from api.desk import month, reading
 from api.desk.overview import overview
-from api.desk.stages import CaseStage
+from api.desk.stages import FUNNEL, CaseStage
 from api.desk.views import Clock, MonthView
 from api.pages.languages import Language
+from api.pages.queueing import choosable
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
 from api.pages.views import Bar
@@ -19,15 +20,7 @@ from api.pages.visits import SeeingVisit, Visit
 from matching.codes import Coded
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-FUNNEL = (
-    CaseStage.SUGGESTED,
-    CaseStage.ACCEPTED,
-    CaseStage.CONTACTED,
-    CaseStage.APPLIED,
-    CaseStage.GRANTED,
-    CaseStage.DRAWN,
-)
-OUT = (CaseStage.DECLINED, CaseStage.WITHDRAWN, CaseStage.EXPIRED)
+OUT = tuple(stage for stage in CaseStage if stage not in FUNNEL)
 COLUMNS = (CaseStage.SUGGESTED, CaseStage.ACCEPTED, CaseStage.APPLIED, CaseStage.GRANTED, CaseStage.DECLINED)
 HOURS = 24
 EARLIEST = date(2000, 1, 1)  # nobody's desk is older
@@ -46,14 +39,13 @@ def get_month(visit: SeeingVisit) -> Response:
         chosen = chosen if chosen in names and visit.actor.institution_id is None else None
         view = month.month(session, visit.actor, visit.service.settings, first, now, chosen)
         lines = [] if chosen or visit.actor.institution_id else overview(session, visit.actor, first, now)
-    institutions = [] if visit.actor.institution_id else _sorted(names, visit.language)
     return render(
         visit,
         "month.html",
         view=view,
         first=first,
         chosen=chosen,
-        institutions=institutions,
+        institutions=choosable(visit, names),
         lines=[(line, visit.language.pick(*names[line.institution_id])) for line in lines],
         about=_about(names, chosen, visit),
         columns=[(stage, _came(stage, visit.language)) for stage in COLUMNS],
@@ -157,7 +149,3 @@ def _after(first: date) -> date:
 def _address(first: date, chosen: str | None) -> str:
     told = {"month": f"{first:%Y-%m}"} | ({"institution": chosen} if chosen else {})
     return f"/desk/month?{urlencode(told)}"
-
-
-def _sorted(names: dict[str, tuple[str, str]], language: Language) -> list[tuple[str, str]]:
-    return language.sorted((key, language.pick(*both)) for key, both in names.items())

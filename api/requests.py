@@ -115,14 +115,14 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def answer_of(kind: type[Any], value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer_of(kind: type[Any], value: object, status: int = 200) -> Response:
     """A dataclass as JSON."""
-    return Response(TypeAdapter(kind).dump_json(value), status, headers, JSON)
+    return json_answer(TypeAdapter(kind).dump_json(value), status)
 
 
-def answer(model: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def answer(model: BaseModel, status: int = 200) -> Response:
     """A model as JSON; it was built from checked parts, so it is not checked once more on its way out."""
-    return json_answer(model.model_dump_json(), status, headers)
+    return json_answer(model.model_dump_json(), status)
 
 
 def json_answer(content: str | bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.desk.identity import aware
+from api.desk.identity import SYSTEM, aware
 from api.desk.queue import UNSTATED
 from api.desk.stages import CaseStage, Step, clock
 from api.messages import Asked, RankedProduct, Recommendation
@@ -102,7 +102,7 @@ def _opened(case: CaseRow, turn: int, now: datetime) -> EventRow:
         case_id=case.case_id,
         institution_id=case.institution_id,
         at=now,
-        actor="system",
+        actor=SYSTEM.name,
         step=Step.OPEN.value,
         to_stage=CaseStage.SUGGESTED.value,
         reason_codes=[],

@@ -1,6 +1,6 @@
 """What the desk shows of cases: plain values, times in UTC with their zone, money in whole units of the currency."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -192,4 +192,4 @@ class Swept:
 
     expired: tuple[str, ...] = ()
     opened: tuple[str, ...] = ()
-    forgotten: int = field(default=0)
+    forgotten: int = 0

@@ -1,7 +1,6 @@
 """What is wrong with an input, in the visitor's words: the desk's faults are written for the API's clients."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from api.desk.cases import HIGHEST_RATE
@@ -10,24 +9,19 @@ from api.pages.languages import Language, marked
 from matching.domain import MAX_MONEY
 from matching.errors import InputError
 
-_MOST: Final[Mapping[str, int]] = MappingProxyType(
-    {"text": LONGEST, "amount": MAX_MONEY, "rate_bp": HIGHEST_RATE // 100}
-)
-TOLD: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "reasons": marked("Choose among the reasons that this step offers, one to four."),
-        "text": marked("The text says what another reason is, in at most %(most)s characters."),
-        "product_id": marked("Choose another product that your institution offers today."),
-        "amount": marked(
-            "The amount is above 0 and at most %(most)s, for a drawdown at most what was granted; others have none."
-        ),
-        "rate_bp": marked("The rate is from 0 to %(most)s percent a year, and is for a grant or a drawdown alone."),
-        "key": marked("The form is not as the page made it. Load the page again."),
-        "form": marked("The form has too many fields, or is no text. Load the page again."),
-        "cursor": marked("The address of this page is of another order of the queue. Begin at the first page."),
-    }
-)
-"""By field, what the desk asks of it."""
+_MOST: Final[Mapping[str, int]] = {"text": LONGEST, "amount": MAX_MONEY, "rate_bp": HIGHEST_RATE // 100}
+TOLD: Final[Mapping[str, str]] = {  # by field, what the desk asks of it
+    "reasons": marked("Choose among the reasons that this step offers, one to four."),
+    "text": marked("The text says what another reason is, in at most %(most)s characters."),
+    "product_id": marked("Choose another product that your institution offers today."),
+    "amount": marked(
+        "The amount is above 0 and at most %(most)s, for a drawdown at most what was granted; others have none."
+    ),
+    "rate_bp": marked("The rate is from 0 to %(most)s percent a year, and is for a grant or a drawdown alone."),
+    "key": marked("The form is not as the page made it. Load the page again."),
+    "form": marked("The form has too many fields, or is no text. Load the page again."),
+    "cursor": marked("The address of this page is of another order of the queue. Begin at the first page."),
+}
 OTHERWISE: Final = marked("Something in the address or the form is not as it should be.")
 
 

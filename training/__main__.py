@@ -53,6 +53,7 @@ Seed = Annotated[int, typer.Option(min=0, max=10**9, help="The same seed gives t
 Truth = Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")]
 Engine = Annotated[Engines, typer.Option(help="All cores of this machine, or a Dask cluster.")]
 Scheduler = Annotated[str | None, typer.Option(metavar="URL", help="The cluster's, tcp://HOST:8786.")]
+Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="By default the champion, else the latest.")]
 
 
@@ -137,7 +138,7 @@ def evaluate_command(
     where: Filter = None,
     all_industries: Everyone = False,
     truth: Truth = None,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
+    json_file: Report = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The report as a page; by default beside the JSON.")
     ] = None,
@@ -177,7 +178,7 @@ def ablate_command(
     all_industries: Everyone = False,
     alone: Annotated[bool, typer.Option("--alone", help="Fit each family by itself too.")] = False,
     truth: Truth = None,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
+    json_file: Report = None,
     seed: Seed = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Average each model over so many seeds.")] = 1,
 ) -> None:
@@ -209,7 +210,7 @@ def benchmark_command(
     ] = None,
     where: Filter = None,
     all_industries: Everyone = False,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")] = None,
+    json_file: Report = None,
     seed: Seed = 0,
 ) -> None:
     """Compare a model with its peers, installed by the extra `benchmark`, on needs from a date on."""

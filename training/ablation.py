@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +31,8 @@ from training.appetites import record
 from training.benchmark import lead
 from training.dataset import Query, Where, World, each_found, examined, narrowed
 from training.evaluate import MODEL, Scored, is_cold, report, with_truth
-from training.train import ROUNDS, Progress, build_groups, day_after, fit_kernels, learnable, silent, stacked
+from training.progress import Progress, on_all_cores, silent
+from training.train import ROUNDS, build_groups, day_after, fit_kernels, learnable, stacked
 
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in SPECIFICATION))
 AGAIN: Final = "another seed"
@@ -245,12 +245,7 @@ def _scored(
         scores = {name: model.score(features[id(model.leaning)]) for name, model in models.items()}
         return Scored(query, is_cold(world, query), query.gains, scores)
 
-    found = []
-    work = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(one)(query) for query in asked)
-    for done, item in enumerate(work, start=1):
-        found.append(item)
-        progress("ranking", done / len(asked))
-    return found
+    return on_all_cores("ranking", one, asked, progress)
 
 
 def _cells(found: Mapping[str, Any], name: str) -> list[str]:

@@ -1,13 +1,11 @@
 """What was shown and what came of it: the rows that appetites and the chance of a grant are fitted on."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from matching.calibration import Calibration, fit_calibration
 from matching.domain import Stage
@@ -17,6 +15,7 @@ from matching.levels import LEVELS
 from matching.shown import UNDECIDED, Shown, held_back
 from training.applications import Decisions, Kept, decisions
 from training.dataset import Query, World, posted, query
+from training.progress import Progress, on_all_cores
 
 MOST_NEEDS: Final = 24_000  # the latest: what an appetite knows of bonds and leases grows with them, time too
 FEWEST_GRANTED: Final = 200  # with fewer, slopes learn next to nothing
@@ -24,7 +23,6 @@ RIPE_DAYS: Final = 30  # younger needs have had no time for an application
 SEEN_DAYS: Final = 28  # what was shown since has had none either: a ripe need may just have been handed on
 APPLIED: Final = (Stage.APPLIED, Stage.GRANTED, Stage.DRAWN)
 
-Progress = Callable[[str, float], None]
 Positions = dict[str, dict[str, int]]
 
 
@@ -63,11 +61,9 @@ def looked_at(
     places = positions(world.tables.outcomes)
     ripe = until - timedelta(days=RIPE_DAYS)
     needs = [query(world, *pair, {}) for pair in posted(world, places, None, ripe, all_industries, MOST_NEEDS)]
-    work = (delayed(_looked)(world, builder, asked, places[asked.need_id]) for asked in needs)
-    found: list[Looked] = []
-    for done, item in enumerate(Parallel(n_jobs=-1, prefer="threads", return_as="generator")(work), start=1):
-        progress("appetite", done / len(needs))
-        found.append(item)
+    found = on_all_cores(
+        "appetite", lambda asked: _looked(world, builder, asked, places[asked.need_id]), needs, progress
+    )
     return [item for item in found if len(item.kept)]
 
 

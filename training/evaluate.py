@@ -15,7 +15,6 @@ from typing import Any, Final
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from matching.errors import Fault, InputError
 from matching.history import Numbers, cutoff
@@ -25,8 +24,8 @@ from matching.tables import Tables
 from training.baselines import BackOff, Baseline, OwnThenRegion, Popularity, Random, RecentInRegion
 from training.dataset import Query, Where, World, each_found, examined, in_one_currency, narrowed, queries
 from training.metrics import bootstrap, measures
+from training.progress import Progress, on_all_cores, silent
 from training.reliability import measured, stated, unstated
-from training.train import Progress, silent
 
 METRICS: Final = ("ndcg@10", "mrr", "recall@1", "recall@5")
 TUNING_YEARS: Final = 2
@@ -140,13 +139,7 @@ def score(
         scores = {MODEL: ranking.scores} | {b.name: np.asarray(b.scores(query), dtype=np.float64) for b in baselines}
         return Scored(query, is_cold(world, query), query.gains, scores)
 
-    found = []
-    for done, item in enumerate(
-        Parallel(n_jobs=-1, prefer="threads", return_as="generator")(delayed(one)(query) for query in asked), start=1
-    ):
-        found.append(item)
-        progress("ranking", done / len(asked))
-    return found
+    return on_all_cores("ranking", one, asked, progress)
 
 
 def report(scored: Sequence[Scored], seed: int = 0) -> dict[str, Any]:

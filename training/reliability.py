@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from matching.calibration import FEWEST
 from matching.catalogue import Rows
@@ -20,6 +19,7 @@ from matching.shown import UNDECIDED
 from training.appetites import positions
 from training.applications import Applied, applied
 from training.dataset import World
+from training.progress import on_all_cores
 
 BINS: Final = 10
 COLUMNS: Final = ("need_id", "product_id", "kind", "chance", "granted", "looked")
@@ -37,8 +37,7 @@ def stated(
     """
     asked = applied(world, since, until, all_industries) if matcher.ranker.calibration.intercepts else []
     places = positions(world.tables.outcomes)
-    work = (delayed(_stated)(world, matcher, item, places.get(item.query.need_id)) for item in asked)
-    frames = Parallel(n_jobs=-1, prefer="threads")(work)
+    frames = on_all_cores("chance", lambda item: _stated(world, matcher, item, places.get(item.query.need_id)), asked)
     return pd.concat(frames, ignore_index=True) if asked else pd.DataFrame(columns=list(COLUMNS))
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import lightgbm as lgb
 import numpy as np
-from joblib import Parallel, delayed
 
 from matching.appetite import Appetite
 from matching.boosting import fit
@@ -28,6 +27,7 @@ from matching.tables import Tables
 from training.appetites import calibrate, record
 from training.applications import Kept, counts
 from training.dataset import Group, Query, Where, World, apart, group, narrowed, queries
+from training.progress import Progress, on_all_cores, silent
 
 MOST_QUERIES: Final = 2500  # the latest, other industries' where there are fewer; older ones tell of another market
 HALF_LIFE_YEARS: Final = 2.0
@@ -37,12 +37,7 @@ FEWEST_QUERIES: Final = 20
 WARM_UP_DAYS: Final = 365  # a query in the first year of the data has next to no history
 ROUNDS: Final = 120
 
-Progress = Callable[[str, float], None]
 Fitter = Callable[[Numbers, Codes, Codes, Numbers, int, int, Sequence[Any]], lgb.Booster]
-
-
-def silent(_step: str, _share: float) -> None:
-    """A `Progress` that shows nothing: (step, share done)."""
 
 
 def train(
@@ -113,13 +108,9 @@ def build_groups(
     builder: Builder | Kept, asked: Sequence[Query], seed: int, progress: Progress = silent
 ) -> list[Group]:
     """The groups of all queries of which something can be learned, on all cores."""
-    groups: list[Group] = []
-    work = (delayed(group)(builder, query, seed + i) for i, query in enumerate(asked))
-    for done, found in enumerate(Parallel(n_jobs=-1, prefer="threads", return_as="generator")(work), start=1):
-        progress("features", done / len(asked))
-        if found is not None:
-            groups.append(found)
-    return groups
+    seeded = list(enumerate(asked, start=seed))
+    found = on_all_cores("features", lambda one: group(builder, one[1], one[0]), seeded, progress)
+    return [each for each in found if each is not None]
 
 
 def learnable(world: World, all_industries: bool) -> list[Query]:

@@ -21,7 +21,7 @@ from training.batch.preparing import Plan, prepare
 from training.batch.rows import Options, columns
 from training.batch.working import rank_part
 from training.cluster import PACKAGES
-from training.train import Progress, silent
+from training.progress import Progress, silent
 
 PART_NEEDS: Final = 2000
 JOB: Final = "_job.json"

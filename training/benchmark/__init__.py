@@ -31,7 +31,8 @@ from training.benchmark.shares import BackOffShares
 from training.dataset import Query, Where, World, each_found, examined, in_one_currency, narrowed
 from training.evaluate import METRICS, MODEL, Scored, report, score
 from training.metrics import measures, paired
-from training.train import Progress, silent, train
+from training.progress import Progress, silent
+from training.train import train
 
 PEERS: Final[tuple[type[Peer], ...]] = (
     BackOffShares,

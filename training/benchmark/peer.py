@@ -10,7 +10,8 @@ from matching.features import Builder
 from matching.history import Numbers
 from matching.ranker import Ranker
 from training.dataset import Group, Query, World
-from training.train import Progress, build_groups, learnable, silent
+from training.progress import Progress, silent
+from training.train import build_groups, learnable
 
 THREADS: Final = 2
 

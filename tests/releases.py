@@ -46,6 +46,7 @@ ROWS = {
         "Primary Exporter State Code": "CA",
         "Approved/Declined Amount": "1000.6",
         "Disbursed/Shipped Amount": "7.0",
+        "Small Business Authorized Amount": "1000.6",
     },
     "bndes": {
         "cliente": "C1",

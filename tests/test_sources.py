@@ -11,6 +11,7 @@ from matching.errors import InputError
 from tests.releases import AFTERWARDS, AMOUNTS, DATES, release, row
 from training.sources import SOURCES, read
 from training.sources._deals import need_ids
+from training.sources.us_exim import SMALL
 
 SOURCE_NAMES = list(SOURCES)
 
@@ -231,6 +232,25 @@ def test_us_exim_gives_a_product_for_lender_programme_policy_type_and_term(tmp_p
         {"need_id": "U2", "amount": 1001, "purpose": "export"},
     ]
     assert only(tables.enterprises)["region"] == "US/CA/LOS ANGELES"
+
+
+def test_us_exim_takes_an_exporter_for_small_where_the_whole_amount_is_a_small_business_s(tmp_path):
+    amounts = {"1000.6": "small", "991": "small", "990": "large", "400": "large", "0.0": "large", "": None}
+    rows = [
+        row(
+            "us-exim",
+            **{"Unique Identifier": f"U{k}", "Deal Number": f"D{k}", "Primary Exporter": f"X{k}", SMALL: text},
+        )
+        for k, text in enumerate(amounts)
+    ]
+    tables, _ = imported(tmp_path, "us-exim", *rows)
+    assert values(tables.enterprises, "size") == [{"size": size} for size in amounts.values()]
+
+
+def test_us_exim_without_a_column_of_small_businesses_knows_no_size(tmp_path):
+    cells = {name: cell for name, cell in row("us-exim").items() if name != SMALL}
+    tables, _ = imported(tmp_path, "us-exim", cells)
+    assert values(tables.enterprises, "size") == [{"size": None}]
 
 
 def test_us_exim_keeps_the_earliest_row_of_a_deal_and_product(tmp_path):

@@ -25,8 +25,10 @@ PRODUCT: Final = ["Primary Lender", "Program", "Policy Type", "Term"]
 NEEDED: Final = (
     "Unique Identifier", "Deal Number", "Decision", "Decision Date", *PRODUCT, CODE, "Primary Exporter", AMOUNT,
 )  # fmt: skip
-OPTIONAL: Final = ("Primary Exporter City", "Primary Exporter State Code")
+SMALL: Final = "Small Business Authorized Amount"
+OPTIONAL: Final = ("Primary Exporter City", "Primary Exporter State Code", SMALL)
 STAGES: Final = {"approved": "granted", "declined": "declined"}
+WHOLE: Final = 0.99  # the two amounts are rounded apart
 NO_LENDER: Final = frozenset({"", "NA", "NONE", "UNKNOWN", "NOT APPLICABLE", "TO BE DETERMINED"})
 NOBODY: Final = frozenset({"", "N A", "NA", "NONE", "UNKNOWN"})
 _FORMS: Final = re.compile(
@@ -91,10 +93,20 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
             "at": rows["Decision Date"],
             "region": mapped_rows(us_region, rows["Primary Exporter State Code"], rows["Primary Exporter City"]),
             "industry": rows[CODE],
+            "size": mapped_rows(_size, rows[SMALL], rows[AMOUNT]),
             "amount": rows[AMOUNT],
             "purpose": "export",
         }
     )
+
+
+def _size(small: str, amount: int) -> str | None:
+    """Small by the US standard where the whole amount stands as a small business's; large stands for any other.
+
+    A part of it may be that of small suppliers, which a deal has or not: it says nothing of the exporter.
+    """
+    part = number(small)
+    return None if part is None else "small" if part >= WHOLE * amount else "large"
 
 
 def _legs(rows: pd.DataFrame) -> pd.DataFrame:

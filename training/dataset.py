@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from matching import tables as gate
 from matching.catalogue import Catalogue, Rows, day_of
 from matching.domain import Enterprise, Need, Stage
 from matching.errors import Fault, InputError
-from matching.features import FEATURES, Builder
+from matching.features import FEATURES
 from matching.history import Codes, Context, History, Numbers, cutoff
 from matching.outcomes import TAKEN, history_of
 from matching.reference import is_manufacturing
@@ -275,7 +275,13 @@ def query(world: World, need: Need, enterprise: Enterprise, grades: Mapping[str,
     )
 
 
-def group(builder: Builder, asked: Query, seed: int = 0) -> Group | None:
+class Builds(Protocol):
+    """What builds the features of a need's candidates: a `Builder`, or one that keeps what it built."""
+
+    def build(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows) -> Numbers: ...
+
+
+def group(builder: Builds, asked: Query, seed: int = 0) -> Group | None:
     """The query's training rows, or None where nobody applied for any of them.
 
     Of more than `MOST_CANDIDATES` candidates, half are those that the memory ranks first and half are drawn at

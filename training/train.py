@@ -26,7 +26,7 @@ from matching.shown import fit_appetites
 from matching.tables import Tables
 from training.appetites import calibrate, record
 from training.applications import Kept, counts
-from training.dataset import Group, Query, Where, World, apart, group, narrowed, queries
+from training.dataset import Builds, Group, Query, Where, World, apart, group, narrowed, queries
 from training.progress import Progress, on_all_cores, silent
 
 MOST_QUERIES: Final = 2500  # the latest, other industries' where there are fewer; older ones tell of another market
@@ -104,9 +104,7 @@ def stacked(groups: Sequence[Group]) -> tuple[Numbers, Codes, Codes, Numbers]:
     return np.concatenate([g.features for g in groups]), np.concatenate([g.grades for g in groups]), sizes, weights
 
 
-def build_groups(
-    builder: Builder | Kept, asked: Sequence[Query], seed: int, progress: Progress = silent
-) -> list[Group]:
+def build_groups(builder: Builds, asked: Sequence[Query], seed: int, progress: Progress = silent) -> list[Group]:
     """The groups of all queries of which something can be learned, on all cores."""
     seeded = list(enumerate(asked, start=seed))
     found = on_all_cores("features", lambda one: group(builder, one[1], one[0]), seeded, progress)

@@ -62,8 +62,8 @@ def _refuse_the_future(request: ListingRequest, today: date) -> None:
     """A recommendation may look ahead; the clocks of a listed need begin today."""
     days = {
         "as_of": request.as_of,
-        "enterprise.as_of": request.enterprise and request.enterprise.as_of,
-        "need.posted_at": request.need and request.need.posted_at,
+        "enterprise.as_of": request.enterprise.as_of if request.enterprise else None,
+        "need.posted_at": request.need.posted_at if request.need else None,
     }
     refuse_later(days, today, "today")
 

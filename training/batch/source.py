@@ -92,9 +92,9 @@ def unique_needs(folder: Path) -> None:
     seen: set[str] = set()
     for first, ids, hashes in _need_ids(folder) if len(twice) else ():
         told = ids[np.isin(hashes, twice) & ids.notna()]
-        for row, need_id in told.items():
+        for row, need_id in zip(told.index, told, strict=True):
             if need_id in seen:
-                faults.append(Fault("need_id", f"is unique, not {need_id} again", first + int(row) + 1))
+                faults.append(Fault("need_id", f"is unique, not {need_id} again", first + row + 1))
             seen.add(need_id)
     if faults:
         raise InputError("needs", faults[:FAULTS_SHOWN])

@@ -275,6 +275,11 @@ def test_another_ending_is_refused(name, tmp_path):
         check_name(tmp_path / name, tmp_path)
 
 
+def test_the_root_of_all_folders_is_no_place_for_a_list(tmp_path):
+    with pytest.raises(InputError, match=r"--out: ends in .parquet or .csv or names a folder, not '/'$"):
+        check_name(Path("/"), tmp_path)
+
+
 def test_a_file_in_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"--out: lies in a folder that exists, not .*nowhere"):
         check_name(tmp_path / "nowhere" / "out.csv", tmp_path)

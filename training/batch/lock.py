@@ -16,7 +16,8 @@ def alone(out: Path) -> Iterator[None]:
     The file that is locked lies beside `out`, as what is in the folder of parts comes and goes. A batch that is killed
     leaves it behind unlocked, which the next one takes over.
     """
-    path = out.absolute().with_name(f".{out.name}.lock")
+    whole = out.absolute()
+    path = whole.with_name(f".{whole.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     file = _locked(path, out)
     try:

@@ -23,8 +23,9 @@ def check_name(out: Path, data: Path) -> None:
 
     So it does where `out` is a table of `data`: that would be lost.
     """
-    if out.suffix not in ("", *FILES):
-        raise InputError("rank", [Fault("--out", f"ends in .parquet or .csv or names a folder, not {out.name!r}")])
+    named = out.absolute().name  # the root of all folders has none: nothing can lie beside it
+    if not named or out.suffix not in ("", *FILES):
+        raise InputError("rank", [Fault("--out", f"ends in .parquet or .csv or names a folder, not {named or '/'!r}")])
     if out.stem in ENTITIES and out.resolve().parent == data.resolve():
         raise InputError("rank", [Fault("--out", f"is none of the tables that are ranked, as {out} would be")])
     if out.suffix:

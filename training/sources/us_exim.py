@@ -3,6 +3,8 @@
 A product is lender, programme, policy type and term. Later rows of one deal with the same product are renewals: the
 earliest stays. `Country`, `Disbursed/Shipped Amount`, `Deal Cancelled` and `Expiration Date` are consequences of the
 deal or known only afterwards and are not read.
+An exporter's size is told by the amount that stands as a small business's, as of the deal. Amounts of businesses owned
+by women and by minorities are not read: nobody is ranked by them.
 """
 
 import re
@@ -103,7 +105,7 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
 def _size(small: str, amount: int) -> str | None:
     """Small by the US standard where the whole amount stands as a small business's; large stands for any other.
 
-    A part of it may be that of small suppliers, which a deal has or not: it says nothing of the exporter.
+    A part of it is that of small suppliers, whoever exports.
     """
     part = number(small)
     return None if part is None else "small" if part >= WHOLE * amount else "large"

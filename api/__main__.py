@@ -29,6 +29,8 @@ def default(context: typer.Context, host: Host = None, port: Port = None) -> Non
         typer.echo(f"warning: environment: {line}", err=True)
     if context.invoked_subcommand is None:
         serve(host, port)
+    elif (host, port) != (None, None):
+        raise typer.BadParameter("stand after serve: before a command they would be lost", param_hint="--host, --port")
 
 
 @app.command()

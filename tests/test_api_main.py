@@ -72,6 +72,15 @@ def test_serving_is_what_happens_without_a_command(run, deploy, monkeypatch, arg
     assert served == [("api.app:from_environment", web)]
 
 
+@pytest.mark.parametrize("option", [["--port", "7"], ["--port", "0"], ["--host", "::"]])
+def test_where_to_listen_is_not_lost_before_a_command(monkeypatch, capsys, option):
+    monkeypatch.setattr("sys.argv", ["api", *option, "serve"])
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main()
+    unboxed = " ".join(re.findall(r"[^\s│]+", capsys.readouterr().err))
+    assert "--host, --port: stand after serve: before a command they would be lost" in unboxed
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_store_that_cannot_be_used_is_told_before_any_process_is_started(monkeypatch, tmp_path, workers):
     (tmp_path / "service.db").write_text("no database" * 99)

@@ -57,6 +57,12 @@ def test_limit_keeps_the_best_of_all_that_cost_the_same(ranker):
     assert best.rank == 1
 
 
+def test_of_many_fixes_alike_the_one_that_scores_best_is_found_wherever_it_stands(ranker):
+    served = matcher(ranker, *(product(product_id=name, **CAPPED) for name in ("P1", "P2", "P3", "P4", "Z0")))
+    (best,) = advise(served, WHO, need(), as_of=DAY, limit=1)  # three of the five are ranked
+    assert (best.product_id, best.rank) == ("Z0", 1)
+
+
 def test_what_is_eligible_or_beyond_repair_gets_no_advice(ranker):
     served = matcher(ranker, product(), product(product_id="P2", industries=["A"]))
     assert advise(served, WHO, need(), as_of=DAY) == ()

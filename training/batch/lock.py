@@ -14,7 +14,7 @@ def alone(out: Path) -> Iterator[None]:
     """Nobody else ranks to `out` meanwhile. Raises `InputError` where somebody does already.
 
     The file that is locked lies beside `out`, as what is in the folder of parts comes and goes. A batch that is killed
-    leaves it behind unlocked, which the next one takes over.
+    leaves it behind unlocked, which the next one takes over; one that ends takes it away, which `filelock` would not.
     """
     whole = out.absolute()
     path = whole.with_name(f".{whole.name}.lock")

@@ -5,7 +5,7 @@ import logging
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -67,7 +67,7 @@ def _id_of(given: str) -> str:
     return given if _ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def body_reader(model: type[Body]) -> Callable[[Request], object]:
+def body_reader(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """A dependency that reads the request's JSON as `model`, strictly: a text is no number, and true is not 1."""
 
     async def read(request: Request) -> Body:

@@ -94,6 +94,14 @@ def test_the_desk_always_needs_a_key_and_one_of_the_right_scope(client, method, 
     )
 
 
+@pytest.mark.parametrize("path", ["/v1/needs", "/v1/outcomes", "/v1/cases/c1/steps", "/v1/recommendations"])
+@pytest.mark.parametrize("sent", [{"json": {"nobody": "asks for this"}}, {"data": {"a": "form"}}], ids=["json", "form"])
+def test_without_a_key_nobody_is_told_what_is_wrong_with_a_body(client, path, sent):
+    real(client)
+    bearer(client, Scope.READ)
+    assert problem(client.post(path, **sent), 401)["detail"].startswith("an API key is needed")
+
+
 def test_recommendations_are_open_to_anybody_until_a_real_market_has_a_key(client):
     assert client.post("/v1/recommendations", json=ASKED).status_code == 201
     real(client)

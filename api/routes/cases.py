@@ -68,9 +68,9 @@ def get_case(case_id: CaseId, service: ServiceGiven, actor: Reader) -> Response:
 )
 def post_step(
     case_id: CaseId,
+    actor: Annotated[Actor, Depends(keyed(Scope.OUTCOMES))],
     request: Annotated[StepRequest, Depends(body_reader(StepRequest))],
     service: ServiceGiven,
-    actor: Annotated[Actor, Depends(keyed(Scope.OUTCOMES))],
     idempotency_key: Key = None,
 ) -> Response:
     """Take a step; an illegal one is refused with those that are legal, a repeated key changes nothing (status 200)."""

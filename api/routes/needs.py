@@ -24,9 +24,9 @@ EXAMPLES = {"a need that the service knows": EXAMPLE_LISTING_BY_ID, "a need by v
     openapi_extra=body(ListingRequest, EXAMPLES),
 )
 def post_need(
+    actor: Annotated[Actor, Depends(keyed(Scope.RECOMMEND))],
     request: Annotated[ListingRequest, Depends(body_reader(ListingRequest))],
     service: ServiceGiven,
-    actor: Annotated[Actor, Depends(keyed(Scope.RECOMMEND))],
 ) -> Response:
     """White-list a need: it is recommended, and the best product's institution gets the case.
 

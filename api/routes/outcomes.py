@@ -26,9 +26,9 @@ Key = Annotated[
     openapi_extra=body(OutcomeRequest, {"a grant": EXAMPLE_OUTCOME}),
 )
 def post_outcome(
+    actor: Annotated[Actor, Depends(keyed(Scope.OUTCOMES))],
     request: Annotated[OutcomeRequest, Depends(body_reader(OutcomeRequest))],
     service: ServiceGiven,
-    actor: Annotated[Actor, Depends(keyed(Scope.OUTCOMES))],
     idempotency_key: Key = None,
 ) -> Response:
     """Report what came of a match; the same key again changes nothing and answers the same, with status 200.

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from api.desk.identity import Actor, Scope
 from api.keyed import openly, openly_later
@@ -14,10 +16,21 @@ from api.replaying import replay as replayed
 from api.requests import answer, body_reader, json_answer
 from api.service import ServiceGiven
 from matching.domain import Id
-from matching.errors import NotFoundError
+from matching.errors import InputError, NotFoundError
 
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
 EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY_ID}
+Asker = Annotated[Callable[[], Actor], Depends(openly_later(Scope.RECOMMEND))]
+_read = body_reader(RecommendationRequest)
+
+
+async def asked(request: Request, asker: Asker) -> RecommendationRequest:
+    """The body. Who may not ask is told that, and not what is wrong with what was sent."""
+    try:
+        return await _read(request)
+    except (InputError, HTTPException):
+        await run_in_threadpool(asker)
+        raise
 
 
 @router.post(
@@ -28,9 +41,9 @@ EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY
     openapi_extra=body(RecommendationRequest, EXAMPLES),
 )
 async def post_recommendation(
-    request: Annotated[RecommendationRequest, Depends(body_reader(RecommendationRequest))],
+    request: Annotated[RecommendationRequest, Depends(asked)],
     service: ServiceGiven,
-    asker: Annotated[Callable[[], Actor], Depends(openly_later(Scope.RECOMMEND))],
+    asker: Asker,
 ) -> Response:
     """Rank the catalogue for a need. The answer is recorded before it leaves; `Location` names the record."""
     made = await recommend_in_turn(service, request, asker)

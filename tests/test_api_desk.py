@@ -15,7 +15,9 @@ from api.desk.clockwork import sweeping
 from api.desk.cursors import Place, pack
 from api.desk.identity import Scope
 from api.desk.keys import add_key, revoke_key
+from api.desk.stages import CaseStage
 from api.desk.views import Swept
+from api.routes.months import MONTH
 from api.settings import Settings
 from api.store import arrays, queries
 from api.store.desk_models import CaseRow, OutcomeRow
@@ -38,7 +40,8 @@ def store(client):
 
 
 def bearer(client, *scopes, institution_id=None):
-    key = add_key(store(client), client.app.state.service.now(), "platform", scopes, institution_id)
+    label = institution_id or "platform"
+    key = add_key(store(client), client.app.state.service.now(), label, scopes, institution_id)
     return {"Authorization": f"Bearer {key}"}
 
 
@@ -80,6 +83,7 @@ def real(client):
         ("GET", "/v1/cases", None),
         ("GET", "/v1/cases/c1", None),
         ("GET", "/v1/events", None),
+        ("GET", "/v1/months/2025-01", None),
         ("POST", "/v1/cases/c1/steps", {"step": "accept", "version": 1}),
     ],
 )
@@ -524,3 +528,49 @@ def test_a_look_at_the_clocks_that_fails_is_logged_and_stops_none_to_come(monkey
     clockwork._once(clocked())
     assert [record.getMessage() for record in caplog.records] == ["the clocks could not be looked at"]
     assert "a fault of the code" in caplog.text
+
+
+def test_a_month_tells_how_far_cases_came_and_why_not_further_in_all_and_by_institution(client, every, case):
+    step(client, case, every)
+    step(client, case, every, step="decline", version=2, reasons=["tax", "debt"])
+    found = client.get("/v1/months/2025-01", headers=every).json()
+    assert (found["month"], found["institution_id"], found["open"], found["overdue"]) == ("2025-01-01", None, 1, 0)
+    nothing = dict.fromkeys(map(str, CaseStage), 0)
+    assert found["reached"] == nothing | {"suggested": 2, "accepted": 1, "declined": 1}
+    assert found["clocks"][0] == {"stage": "suggested", "days": 1, "steps": 1, "median_hours": 0, "in_time": 1}
+    assert (found["declines"], found["overrides"], found["granted_amount"]) == ({"debt": 1, "tax": 1}, {}, 0)
+    waiting, declined = found["institutions"]
+    assert (waiting["open"], waiting["reached"]) == (1, nothing | {"suggested": 1})
+    assert declined == {
+        "institution_id": case["item"]["institution_id"], "open": 0, "overdue": 0,
+        "reached": nothing | {"suggested": 1, "accepted": 1, "declined": 1}, "answers": 2, "in_time": 2,
+    }  # fmt: skip
+
+
+def test_a_month_may_be_asked_of_one_institution_by_who_may_see_it(client, every, case):
+    name = case["item"]["institution_id"]
+    other = {"I1": "I2", "I2": "I1"}[name]
+    month = "/v1/months/2025-01"
+    of_one = client.get(month, params={"institution_id": name}, headers=every).json()
+    assert (of_one["open"], [line["institution_id"] for line in of_one["institutions"]]) == (1, [name])
+    assert client.get(month, headers=bearer(client, Scope.READ, institution_id=name)).json() == of_one
+    of_other = client.get(month, headers=bearer(client, Scope.READ, institution_id=other)).json()
+    assert (of_other["open"], of_other["institutions"]) == (0, [])
+    for asked, headers in ((other, bearer(client, Scope.READ, institution_id=name)), ("I9", every)):
+        refused = problem(client.get(month, params={"institution_id": asked}, headers=headers), 404)
+        assert refused["detail"] == f"institution {asked!r} does not exist"
+
+
+@pytest.mark.parametrize(
+    ("month", "rule"),
+    [
+        ("2025-02", "is not after today (2025-01-10), not 2025-02-01"),
+        ("2025-13", f"matches {MONTH}, not '2025-13'"),
+        ("2025-1", f"matches {MONTH}, not '2025-1'"),
+        ("1999-12", f"matches {MONTH}, not '1999-12'"),
+    ],
+)
+def test_no_month_is_told_that_is_none_or_yet_to_come(client, every, month, rule):
+    assert problem(client.get(f"/v1/months/{month}", headers=every), 422)["errors"] == [
+        {"field": "month", "rule": rule}
+    ]

@@ -44,6 +44,7 @@ def test_every_route_of_the_issue_is_there(schema):
         ("get", "/v1/cases/{case_id}"),
         ("post", "/v1/cases/{case_id}/steps"),
         ("get", "/v1/events"),
+        ("get", "/v1/months/{month}"),
         ("post", "/v1/readiness"),
         ("get", "/v1/products"),
         ("get", "/v1/products/{product_id}"),

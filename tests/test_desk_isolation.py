@@ -42,6 +42,7 @@ class Scene:
             "enterprise_id": self.item.enterprise_id,
             "recommendation_id": self.recommendation_id,
             "product_id": "P4",
+            "month": "2025-01",
             "rest": "nothing",
         }
         asked = re.findall(r"{(\w+)[^}]*}", template)

@@ -19,6 +19,11 @@ def lines(service, actor=COMMISSION, first=JANUARY):
         return {line.institution_id: line for line in overview(session, actor, first, service.now())}
 
 
+def came(line):
+    """The stages that cases came to."""
+    return {stage: count for stage, count in line.reached.items() if count}
+
+
 def opened(service, need_id="N3"):
     """A case and an officer of its institution."""
     case_id = listed(service, need_id).case_id
@@ -53,7 +58,7 @@ def test_a_month_s_steps_are_counted_and_answers_in_time_apart_from_late_ones(se
     hands.move(days=4)
     walk(service, actor, case_id, Step.CONTACT, version=2)
     line = lines(service)[actor.institution_id]
-    assert line.reached == {CaseStage.SUGGESTED: 1, CaseStage.ACCEPTED: 1, CaseStage.CONTACTED: 1}
+    assert came(line) == {CaseStage.SUGGESTED: 1, CaseStage.ACCEPTED: 1, CaseStage.CONTACTED: 1}
     assert (line.answers, line.in_time) == (2, 1)
 
 
@@ -67,7 +72,7 @@ def test_a_withdrawal_is_no_answer(service):
 def test_another_month_counts_nothing_but_what_waits(service):
     _, actor = opened(service)
     line = lines(service, first=date(2024, 12, 1))[actor.institution_id]
-    assert (line.open, line.answers, line.reached) == (1, 0, {})
+    assert (line.open, line.answers, came(line)) == (1, 0, {})
 
 
 def test_an_institution_s_line_is_that_of_its_month(service, hands):
@@ -87,7 +92,7 @@ def test_an_institution_s_line_is_that_of_its_month(service, hands):
         with service.store.reading() as session:
             told = month(session, COMMISSION, service.settings, JANUARY, service.now(), name)
         assert (told.institution_id, told.open, told.overdue) == (name, line.open, line.overdue)
-        assert {stage: n for stage, n in told.reached.items() if n} == line.reached
+        assert told.reached == line.reached
         steps = [(clock.steps, clock.in_time) for clock in told.clocks]
         assert tuple(map(sum, zip(*steps, strict=True))) == (line.answers, line.in_time)
     assert sum(line.answers - line.in_time for line in found.values()) == 1
@@ -138,8 +143,8 @@ def test_reasons_are_counted_apart_by_step_the_commonest_first_and_equals_by_cod
         found, late = (
             month(session, COMMISSION, service.settings, JANUARY.replace(day=day), service.now()) for day in (1, 31)
         )
-    assert [(str(reason), n) for reason, n in found.declines] == [("tax", 2), ("capacity", 1), ("debt", 1)]
-    assert [(str(reason), n) for reason, n in found.overrides] == [("faster", 1)]
+    assert [(str(reason), n) for reason, n in found.declines.items()] == [("tax", 2), ("capacity", 1), ("debt", 1)]
+    assert [(str(reason), n) for reason, n in found.overrides.items()] == [("faster", 1)]
     assert (found.month, late) == (JANUARY, found)
 
 

@@ -326,7 +326,7 @@ def test_a_month_counts_steps_clocks_and_reasons(service, hands):
     assert (clocks["suggested"].steps, clocks["suggested"].in_time) == (3, 3)
     assert clocks["suggested"].median_hours == 0  # of 0, 0 and 12
     assert (clocks["accepted"].median_hours, clocks["accepted"].in_time, clocks["accepted"].days) == (96, 0, 3)
-    assert [(str(reason), n) for reason, n in found.declines] == [("tax", 2), ("debt", 1)]
+    assert [(str(reason), n) for reason, n in found.declines.items()] == [("tax", 2), ("debt", 1)]
     assert (found.granted_amount, found.open, found.overdue) == (777, 3, 0)
     assert {stage: n + others.reached[stage] for stage, n in own.reached.items()} == found.reached
     assert (own.open + others.open, own.granted_amount + others.granted_amount) == (3, 777)

@@ -104,8 +104,8 @@ def test_a_stack_s_costs_and_losses_are_bars():
 
 def month(**facts):
     defaults = {
-        "month": date(2025, 1, 1), "institution_id": "I1", "reached": {}, "clocks": (), "declines": (),
-        "overrides": (), "open": 0, "overdue": 0, "granted_amount": 0,
+        "month": date(2025, 1, 1), "institution_id": "I1", "reached": {}, "clocks": (), "declines": {},
+        "overrides": {}, "open": 0, "overdue": 0, "granted_amount": 0,
     }  # fmt: skip
     return shown(MonthView(**defaults | facts), EN)
 
@@ -135,5 +135,5 @@ def test_a_clock_s_median_stands_beside_what_is_allowed(hours, share, limit, lat
 
 
 def test_decline_reasons_are_beside_the_commonest():
-    declines = month(declines=((DeclineReason.DEBT, 4), (DeclineReason.TAX, 1)))["declines"]
+    declines = month(declines={DeclineReason.DEBT: 4, DeclineReason.TAX: 1})["declines"]
     assert [(bar.label, bar.share) for bar in declines] == [("Debt too high", 1), ("Tax grade too low", 1 / 4)]

@@ -1,6 +1,7 @@
 """A month in figures: how far cases came, how fast against the clocks, and why they were declined; narrowed in SQL."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Final
 
@@ -8,15 +9,16 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, plain
-from api.desk.reasons import label
+from api.desk.reasons import OverrideReason, label
 from api.desk.sight import visible
 from api.desk.stages import CLOCKS, CaseStage, Step
 from api.desk.views import Clock, MonthView
 from api.settings import Settings
 from api.store.desk_models import CaseRow, EventRow
-from matching.codes import Coded
+from matching.codes import DeclineReason
 
 HOUR: Final = 3600
+Reason = DeclineReason | OverrideReason
 _ANSWERS: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW, Step.DECLINE, Step.EXPIRE)
 
 
@@ -35,7 +37,7 @@ def month(
     return MonthView(
         month=first.replace(day=1),
         institution_id=institution_id or actor.institution_id,
-        reached={stage: reached.get(stage, 0) for stage in CaseStage},
+        reached=by_stage(reached),
         clocks=_clocks(session, wanted, settings),
         declines=_reasons(session, wanted, Step.DECLINE),
         overrides=_reasons(session, wanted, Step.SUGGEST),
@@ -43,6 +45,11 @@ def month(
         overdue=overdue,
         granted_amount=_granted(session, wanted),
     )
+
+
+def by_stage(counts: Mapping[CaseStage, int]) -> dict[CaseStage, int]:
+    """The counts of all stages in their order, 0 where there are none."""
+    return {stage: counts.get(stage, 0) for stage in CaseStage}
 
 
 def span(first: date) -> tuple[datetime, datetime]:
@@ -81,11 +88,11 @@ def _medians(session: Session, answers: list[ColumnElement[bool]]) -> dict[str, 
     return {stage: float(took) / HOUR for stage, took in session.execute(middle.group_by(rows.c.from_stage))}
 
 
-def _reasons(session: Session, wanted: list[ColumnElement[bool]], step: Step) -> tuple[tuple[Coded, int], ...]:
+def _reasons(session: Session, wanted: list[ColumnElement[bool]], step: Step) -> dict[Reason, int]:
     """Commonest first; a step with several reasons counts for each."""
     query = select(EventRow.reason_codes).where(*wanted, EventRow.step == step.value)
     counted = Counter(code for codes in session.scalars(query) for code in codes)
-    return tuple((label(code), count) for code, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+    return {label(code): count for code, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))}
 
 
 def _granted(session: Session, wanted: list[ColumnElement[bool]]) -> int:

@@ -1,7 +1,6 @@
 """All institutions side by side, for who may see them all: what waits at each, and what each did in a month."""
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
@@ -9,26 +8,18 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, plain
-from api.desk.month import span
+from api.desk.month import by_stage, month, span
+from api.desk.reading import institutions
 from api.desk.sight import visible
 from api.desk.stages import CaseStage, Step
+from api.desk.views import InstitutionMonth, MonthFigures
+from api.settings import Settings
 from api.store.desk_models import CaseRow, EventRow
+from matching.errors import NotFoundError
 
 _NO_ANSWER: Final = (Step.OPEN.value, Step.SUGGEST.value, Step.WITHDRAW.value)
 Waiting = dict[str, tuple[int, int]]
 Counts = dict[str, Counter[CaseStage]]
-
-
-@dataclass(frozen=True)
-class InstitutionMonth:
-    """An institution's line: cases open and overdue now, the month's steps into each stage, its answers in time."""
-
-    institution_id: str
-    open: int
-    overdue: int
-    reached: Counter[CaseStage]
-    answers: int
-    in_time: int
 
 
 def overview(session: Session, actor: Actor, first: date, now: datetime) -> list[InstitutionMonth]:
@@ -39,10 +30,22 @@ def overview(session: Session, actor: Actor, first: date, now: datetime) -> list
     waiting = _waiting(session, actor, plain(now))
     reached, answers, in_time = _month(session, actor, first)
     lines = [
-        InstitutionMonth(one, *waiting.get(one, (0, 0)), reached.get(one, Counter()), answers[one], in_time[one])
+        InstitutionMonth(one, *waiting.get(one, (0, 0)), by_stage(reached.get(one, {})), answers[one], in_time[one])
         for one in waiting.keys() | reached.keys()
     ]
     return sorted(lines, key=lambda line: (-line.overdue, -line.open, line.institution_id))
+
+
+def figures(
+    session: Session, actor: Actor, settings: Settings, first: date, now: datetime, institution_id: str | None = None
+) -> MonthFigures:
+    """As `month`, with each institution's line. Raises `NotFoundError` for one that the actor may not see."""
+    if institution_id is not None and institution_id not in institutions(session, actor):
+        raise NotFoundError("institution", institution_id)
+    whole = month(session, actor, settings, first, now, institution_id)
+    lines = overview(session, actor, first, now)
+    wanted = [line for line in lines if institution_id in (None, line.institution_id)]
+    return MonthFigures(**vars(whole), institutions=tuple(wanted))
 
 
 def _waiting(session: Session, actor: Actor, now: datetime) -> Waiting:

@@ -7,7 +7,7 @@ from typing import Any
 from api.desk.reasons import OverrideReason
 from api.desk.stages import CaseStage, Step
 from api.messages import ProductFix, RankedProduct, Record
-from matching.codes import Coded, DeclineReason, Kind, Purpose, Size
+from matching.codes import DeclineReason, Kind, Purpose, Size
 from matching.domain import Enterprise, Need, Product, Verdict
 
 
@@ -148,20 +148,40 @@ class Clock:
 
 @dataclass(frozen=True)
 class MonthView:
-    """A month of an institution, or of all: cases by the stage that they came to, clocks, decline reasons.
+    """A month of an institution, or of all: cases by the stage that they came to, clocks, reasons with their counts.
 
-    `reached` counts the steps into each stage in that month; `open` and `overdue` count cases now.
+    `reached` counts the steps into each stage in that month; `open` and `overdue` count cases now. The commonest reason
+    of `declines`, and of `overrides` for another product than the ranking's, comes first.
     """
 
     month: date
     institution_id: str | None
     reached: dict[CaseStage, int]
     clocks: tuple[Clock, ...]
-    declines: tuple[tuple[Coded, int], ...]
-    overrides: tuple[tuple[Coded, int], ...]
+    declines: dict[DeclineReason | OverrideReason, int]
+    overrides: dict[DeclineReason | OverrideReason, int]
     open: int
     overdue: int
     granted_amount: int
+
+
+@dataclass(frozen=True)
+class InstitutionMonth:
+    """An institution's line: cases open and overdue now, the month's steps into each stage, its answers in time."""
+
+    institution_id: str
+    open: int
+    overdue: int
+    reached: dict[CaseStage, int]
+    answers: int
+    in_time: int
+
+
+@dataclass(frozen=True)
+class MonthFigures(MonthView):
+    """A month, and a line for each institution that had a part in it or has a case open, the most overdue first."""
+
+    institutions: tuple[InstitutionMonth, ...]
 
 
 @dataclass(frozen=True)

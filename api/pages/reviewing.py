@@ -17,7 +17,6 @@ from api.pages.refusing import PageRoute
 from api.pages.rendering import render
 from api.pages.views import Bar
 from api.pages.visits import SeeingVisit, Visit
-from matching.codes import Coded
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 OUT = tuple(stage for stage in CaseStage if stage not in FUNNEL)
@@ -61,7 +60,7 @@ def shown(view: MonthView, language: Language) -> dict[str, Any]:
     applied, granted = (reached.get(stage, 0) for stage in (CaseStage.APPLIED, CaseStage.GRANTED))
     return {
         "funnel": _funnel(view, language),
-        "out": _counted([(stage, reached.get(stage, 0)) for stage in OUT], language),
+        "out": _counted({stage: reached.get(stage, 0) for stage in OUT}, language),
         "clocks": [_clock(clock, language) for clock in view.clocks],
         "declines": _counted(view.declines, language),
         "overrides": _counted(view.overrides, language),
@@ -94,11 +93,10 @@ def _came(stage: CaseStage, language: Language) -> str:
     return language.say("Came in") if stage is CaseStage.SUGGESTED else language.label(stage)
 
 
-def _counted(rows: Any, language: Language) -> list[Bar]:
+def _counted(counts: Mapping[Any, int], language: Language) -> list[Bar]:
     """Codes with how often they were given."""
-    told: list[tuple[Coded, int]] = [(code, count) for code, count in rows if count]
-    most = max((count for _, count in told), default=1)
-    return [Bar(language.label(code), count / most, language.number(count)) for code, count in told]
+    most = max(counts.values(), default=1)
+    return [Bar(language.label(code), count / most, language.number(count)) for code, count in counts.items() if count]
 
 
 def _clock(clock: Clock, language: Language) -> dict[str, Any]:

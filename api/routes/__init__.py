@@ -1,6 +1,6 @@
 """The service's JSON, one file a resource."""
 
-from api.routes import cases, enterprises, events, health, needs, outcomes, products, readiness, recommendations
+from api.routes import cases, enterprises, events, health, months, needs, outcomes, products, readiness, recommendations
 
 ROUTERS = (
     recommendations.router,
@@ -8,6 +8,7 @@ ROUTERS = (
     outcomes.router,
     cases.router,
     events.router,
+    months.router,
     products.router,
     enterprises.router,
     readiness.router,

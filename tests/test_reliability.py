@@ -175,3 +175,9 @@ def test_a_model_without_a_chance_states_none(world, matcher, loyal_ranker):
     frame = stated(world, Matcher(world.catalogue, silent), SPLIT)
     assert list(frame.columns) == list(COLUMNS)
     assert frame.empty
+
+
+def test_where_it_is_not_on_record_what_was_shown_every_candidate_was_looked_at(world, matcher):
+    outcomes = world.tables.outcomes
+    unseen = replace(world, tables=replace(world.tables, outcomes=outcomes[outcomes["stage"] != "shown"]))
+    assert set(stated(unseen, matcher, SPLIT)["looked"]) == {1.0}

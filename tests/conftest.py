@@ -1,4 +1,4 @@
-"""What every test shares: property tests draw the same examples each run and have no clock to beat; a served market."""
+"""What every test shares: property tests draw the same examples and have no clock to beat; passwords are cheap."""
 
 import os
 import shutil
@@ -7,11 +7,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from hypothesis import settings as property_settings
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.desk import identity
 from api.loading import load
 from api.service import Service
 from api.settings import Settings
@@ -32,6 +34,14 @@ NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
 SPLIT = date(2026, 1, 1)
 ROUNDS = 5
 FEW = 50  # grants that teach appetites, so that a market of a few hundred needs has them
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """To keep or check a password takes a tenth of a second of both cores on purpose, which here would be minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")

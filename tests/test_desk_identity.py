@@ -19,6 +19,7 @@ from matching.errors import InputError, NotFoundError
 from tests.desks import ADMINISTRATOR, officer
 
 PASSWORD = "correct horse battery"
+DEAR = identity._hasher  # the service's own, before it is made cheap for tests
 TRIES = 5
 
 
@@ -55,6 +56,12 @@ def test_neither_password_nor_token_nor_key_is_in_the_store(account, hands):
     kept = everything(account)
     assert "$argon2id$" in kept
     assert not any(secret in kept for secret in (PASSWORD, made.token, key.split("_", 2)[2]))
+
+
+def test_a_password_is_as_dear_to_guess_as_argon2_advises():
+    kept = DEAR.hash(PASSWORD)
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")  # RFC 9106, its second recommended option
+    assert DEAR.verify(kept, PASSWORD)
 
 
 def test_a_session_ends_by_itself_and_by_signing_out(account, hands):

@@ -111,6 +111,7 @@ def test_no_values_have_no_shares():
         (["US/CA", "BR/SP"], ["US", "BR"]),
         (["CN/500000/500101", "CN/500000/500102"], ["Wanzhou", "Fuling"]),
         (["CN/500000/500101", "CN/500000/999999"], ["Wanzhou", "CN/500000/999999"]),
+        (["CN/500000/500101", "CN/500000"], ["Wanzhou", "CN/500000"]),
         (["US/CA/Fresno", "US/CA/Fresno"], ["US/CA/Fresno"] * 2),
     ],
 )

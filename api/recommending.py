@@ -70,17 +70,10 @@ class Made:
         return self.columns | documents | {"feature_names": FEATURE_NAMES}
 
 
-def recommend(service: Service, request: RecommendationRequest) -> Recommendation:
-    """The answer to a request; it is in the store, committed, when this returns."""
-    made = make(service, request)
-    service.store.recorder.add(made.record()).result()
-    return made.answer
-
-
 async def recommend_in_turn(service: Service, request: RecommendationRequest, asker: Callable[[], Actor]) -> Made:
-    """As `recommend`: first come, first ranked, a few at a time; who waits for the disk keeps nobody from ranking.
+    """The answer to a request, its record on disk: first come, first ranked, a few at a time.
 
-    `asker` raises where whoever asks may not.
+    Who waits for the disk keeps nobody from ranking. `asker` raises where whoever asks may not.
     """
     answered: Future[Made] = Future()
     service.rankers.submit(_recommend, service, request, asker, answered)

@@ -32,8 +32,8 @@ def day_of(moment: date) -> int:
 class Catalogue:
     """Products as read-only columns, rows ordered by (product_id, valid_from); never changed, only swapped whole.
 
-    `products`, `ids` and `institution_ids` name the rows; `kind_code`, `type_code` and `institution_code` are positions
-    in `KINDS`, `types` and `institutions`. `places` holds each institution's latitude and longitude.
+    `products`, `ids` and `institution_ids` name the rows; `kind_code` and `institution_code` are positions in `KINDS`
+    and `institutions`. `places` holds each institution's latitude and longitude.
     Amounts (yuan), terms (months), `spread_bp` and `capacity` (yuan a year) are
     float64, NaN where none is stated. `valid_from` and `valid_to` (exclusive, NaN while open) are days since 1970;
     `ends` is the day on which the row really ends: its `valid_to` or the next version's first day, else infinity.
@@ -43,11 +43,9 @@ class Catalogue:
     def __init__(self, products: tuple[Product, ...], institutions: tuple[Institution, ...]) -> None:
         self.products = products
         self.institutions = institutions
-        self.types = tuple(sorted({product.type for product in products}))
         self.ids: npt.NDArray[np.str_] = np.array([p.product_id for p in products], dtype=np.str_)
         self.institution_ids: npt.NDArray[np.str_] = np.array([p.institution_id for p in products], dtype=np.str_)
         self.kind_code = _codes([p.kind for p in products], KINDS)
-        self.type_code = _codes([p.type for p in products], self.types)
         self.places = _places(institutions)
         self.institution_code = _codes([p.institution_id for p in products], [i.institution_id for i in institutions])
         self.min_amount = _numbers([p.min_amount for p in products])

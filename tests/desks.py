@@ -11,7 +11,8 @@ from api.desk.identity import SYSTEM, Actor, Role
 from api.desk.listing import list_need
 from api.desk.stages import Step
 from api.desk.views import Decided, Listed
-from api.messages import ListingRequest
+from api.messages import ListingRequest, Recommendation, RecommendationRequest
+from api.recommending import make
 from api.service import Service
 from api.serving import Serving
 from api.settings import Settings
@@ -55,6 +56,13 @@ def desk(url: str, models: Path, clock: Hands | None = None, **changes: Any) -> 
 
 def officer(institution_id: str, name: str = "wang") -> Actor:
     return Actor(name, Role.OFFICER, institution_id)
+
+
+def answered(service: Service, request: RecommendationRequest) -> Recommendation:
+    """The answer to a request, on record."""
+    made = make(service, request)
+    service.store.recorder.add(made.record()).result()
+    return made.answer
 
 
 def listed(service: Service, need_id: str = "N3") -> Listed:

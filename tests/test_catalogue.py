@@ -37,7 +37,6 @@ def test_codes_are_positions_among_the_names():
     lease = product(product_id="P2", institution_id="L1", kind="leasing", type="direct_lease")
     shop = Catalogue.of([product(), lease], [lessor, bank])
     assert [KINDS[code] for code in shop.kind_code] == [Kind.CREDIT, Kind.LEASING]
-    assert [shop.types[code] for code in shop.type_code] == ["working_capital", "direct_lease"]
     assert [shop.institution_of(row) for row in range(2)] == [bank, lessor]
     assert shop.institution_ids.tolist() == ["I1", "L1"]
 

@@ -15,14 +15,14 @@ from api.desk.outcomes import report
 from api.desk.retention import forget
 from api.desk.stages import CaseStage, Step
 from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
-from api.recommending import make, recall, recommend
+from api.recommending import make, recall
 from api.refusals import ConflictError, ForbiddenError
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
 from matching.codes import Stage
 from matching.errors import BundleError, InputError, NotFoundError
-from tests.desks import ADMINISTRATOR, COMMISSION, NOON, listed, officer, walk
+from tests.desks import ADMINISTRATOR, COMMISSION, NOON, answered, listed, officer, walk
 
 FIRM = {
     "enterprise_id": "E-new",
@@ -612,7 +612,7 @@ def test_a_need_has_one_open_case_whatever_is_tried(service, case):
 
 def test_old_recommendations_are_forgotten_but_never_those_of_cases(service, hands, case):
     request = RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 1_000_000}})
-    recommend(service, request)
+    answered(service, request)
     keeping = service.settings.model_copy(update={"retain_days": 30})
     forgetful = type(service)(keeping, service.store, service.serving, hands)
     assert forget(forgetful, (hands.at + timedelta(days=29)).replace(tzinfo=None)) == 0
@@ -624,7 +624,7 @@ def test_old_recommendations_are_forgotten_but_never_those_of_cases(service, han
 def test_who_writes_while_much_is_forgotten_waits_for_a_part_of_it_alone(service, hands, monkeypatch):
     asked = RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 1_000_000}})
     for _ in range(5):
-        recommend(service, asked)
+        answered(service, asked)
     write, left = service.store.writing, []
 
     def writing():
@@ -640,7 +640,7 @@ def test_who_writes_while_much_is_forgotten_waits_for_a_part_of_it_alone(service
 
 def test_a_recommendation_whose_need_has_an_outcome_is_never_forgotten(service, hands):
     asked = RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 1_000_000}})
-    told, untold = recommend(service, asked), recommend(service, asked)
+    told, untold = answered(service, asked), answered(service, asked)
     outcome = OutcomeRequest(need_id=told.need_id, product_id="P0", stage="shown", at=NOON.date())
     report(service, SYSTEM, outcome, "shown-1")
     keeping = service.settings.model_copy(update={"retain_days": 30})

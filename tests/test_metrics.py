@@ -14,7 +14,6 @@ from training.metrics import (
     Interval,
     bootstrap,
     by_enterprise,
-    coverage,
     mean_ranks,
     measures,
     mrr,
@@ -104,14 +103,6 @@ def test_the_recall_of_the_report_is_that_of_the_first_and_of_the_first_five(ran
     assert (found["recall@1"], found["recall@5"]) == (first, five)
 
 
-def test_coverage_counts_the_products_that_reach_any_top():
-    products = [[10, 11, 12], [12, 13, 14]]
-    assert coverage(products, [[3, 2, 1], [3, 2, 1]], k=1) == 2 / 5
-    assert coverage(products, [[3, 2, 1], [3, 2, 1]], k=2) == 4 / 5
-    assert coverage([], []) == 0
-    assert coverage([range(20)], [range(20)]) == 10 / 20
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -119,8 +110,6 @@ def test_coverage_counts_the_products_that_reach_any_top():
         (lambda: mrr([1, 2], [1, -1]), r"gains \(row 2\): is finite and at least 0"),
         (lambda: mrr([1, 2], [nan, 1]), r"gains \(row 1\): is finite and at least 0"),
         (lambda: recall([1], [1], 0), "k: is at least 1, not 0"),
-        (lambda: coverage([[1]], [[1]], 0), "k: is at least 1, not 0"),
-        (lambda: coverage([[1]], []), "products: has 0 items, not 1"),
         (lambda: by_enterprise([], []), "values: holds at least one query"),
         (lambda: by_enterprise([nan], [1]), "finite numbers only"),
         (lambda: bootstrap([1], [1, 2]), "enterprises: has 1 items, not 2"),

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from api.messages import NeedGiven, RecommendationRequest
-from api.recommending import recall, recommend, recommend_in_turn
+from api.recommending import make, recall, recommend_in_turn
 from api.refusals import SignInError
 from api.store.models import RecommendationRow
 from matching.errors import NotFoundError
@@ -36,7 +36,7 @@ def kept(service):
 def test_an_answer_in_turn_is_on_record_and_like_any_other(service):
     made = in_turn(service)
     own = {"id": made.answer.id, "need_id": made.answer.need_id}
-    assert recommend(service, REQUEST).model_copy(update=own) == made.answer
+    assert make(service, REQUEST).answer.model_copy(update=own) == made.answer
     assert recall(service, made.answer.id, features=False).matches == made.answer.matches
 
 

@@ -11,7 +11,7 @@ A query is two arrays over its candidates: `scores` (the higher the better) and 
 * An average counts each enterprise once: the mean over enterprises of the mean over an enterprise's queries.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -61,16 +61,6 @@ def measures(scores: ArrayLike, gains: ArrayLike) -> dict[str, float]:
     """Every metric of the report by name (the keys of `MEASURES`), ranked once."""
     ranks, worth = _query(scores, gains)
     return {name: measure(ranks, worth) for name, measure in MEASURES.items()}
-
-
-def coverage(products: Sequence[ArrayLike], scores: Sequence[ArrayLike], k: int = 10) -> float:
-    """The share of all queries' candidate `products` (codes, one array a query) that are in any query's top k."""
-    _positive(k)
-    _same_length("products", len(products), len(scores))
-    codes = [np.asarray(each) for each in products]
-    shown = [each[mean_ranks(of) <= k] for each, of in zip(codes, scores, strict=True)]
-    offered = np.unique(np.concatenate([*codes, np.empty(0)])).size
-    return np.unique(np.concatenate([*shown, np.empty(0)])).size / offered if offered else 0.0
 
 
 def by_enterprise(values: ArrayLike, enterprises: ArrayLike) -> float:

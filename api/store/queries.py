@@ -145,11 +145,6 @@ def currency(session: Session) -> str:
     return last.currency if last else "CNY"
 
 
-def revision(session: Session) -> int:
-    """The number of the latest load, 0 before the first."""
-    return session.scalar(REVISION) or 0
-
-
 def recommendation(session: Session, recommendation_id: str, features: bool = False) -> RecommendationRow:
     """A record, with the arrays of all its candidates when `features` are asked for."""
     query = select(RecommendationRow).where(RecommendationRow.recommendation_id == recommendation_id)

@@ -22,7 +22,6 @@ from api.store.texts import Holds
 from matching.codes import Coded, Kind, Purpose, Size
 
 SIZES: Final = (20, 50, 100, 200)
-MOST: Final = 200
 EXPORTED_AT_ONCE: Final = 1000
 UNSTATED: Final = -1.0
 
@@ -100,7 +99,7 @@ def page(
     session: Session, actor: Actor, now: datetime, filters: Filters, sort: Sort, size: int, cursor: str | None = None
 ) -> QueuePage:
     """A page of an actor's queue. Raises `InputError` for a cursor that is none; administrators see no cases."""
-    sort, size = _sort(filters, sort), min(max(size, 1), MOST)
+    sort = _sort(filters, sort)
     wanted = _wanted(actor, filters, plain(now))
     place = unpack(cursor, sort) if cursor else None
     rows = _rows(session, wanted, sort, size + 1, place, filters.narrow)

@@ -40,7 +40,7 @@ class Settings(BaseModel):
     keys: Literal["auto", "always", "never"] = Field(
         default="auto",
         description="Whether recommendations and what is read need an API key; `auto`: once one exists, unless the "
-        "market is simulated. Needs, outcomes and cases always need one",
+        "market is simulated. Needs, outcomes, cases, events and months always need one",
     )
     accept_days: float = Field(default=1, gt=0, le=365, description="Days that an institution has to accept a case")
     contact_days: float = Field(default=3, gt=0, le=365, description="Days from there to the first contact")

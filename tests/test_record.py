@@ -17,13 +17,13 @@ from api.desk.listing import list_need
 from api.desk.outcomes import report
 from api.desk.stages import Step
 from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
-from api.recommending import recall, recommend
+from api.recommending import recall
 from api.store.models import LoadRow, RecommendationRow
 from matching import tables as gate
 from matching.errors import InputError
 from matching.features import FEATURES
 from tests import bundles
-from tests.desks import listed, officer, walk
+from tests.desks import answered, listed, officer, walk
 from training import record
 from training.__main__ import app
 from training.record import read
@@ -169,7 +169,7 @@ def test_a_product_is_shown_by_the_day_that_a_platform_says_it_was_contacted(ser
 
 def asked(service, **given):
     """The answer to a request as it comes over the wire."""
-    return recommend(service, RecommendationRequest.model_validate(given))
+    return answered(service, RecommendationRequest.model_validate(given))
 
 
 def reported(service, need_id, key, product_id="P0", stage="shown", at=date(2025, 1, 10), **more):
@@ -303,7 +303,7 @@ def test_features_are_those_that_were_logged_bit_for_bit(service, item):
 
 def test_the_features_of_what_was_only_asked_are_not_read(service, item):
     walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT)
-    asked = recommend(service, RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 7}}))
+    asked = answered(service, RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 7}}))
     unread = update(RecommendationRow).where(RecommendationRow.recommendation_id == asked.id)
     with service.store.writing() as session:
         session.execute(unread.values(product_ids=b"nobody reads this"))

@@ -22,7 +22,10 @@ _GUARDED: Final = select(and_(keys.MADE.exists(), not_(func.coalesce(queries.SIM
 
 
 def keyed(scope: Scope) -> Callable[..., Actor]:
-    """A dependency: whose key it is, which must have the scope. Raises `SignInError`, `ForbiddenError`."""
+    """A dependency: whose key it is, which must have the scope. Raises `SignInError`, `ForbiddenError`.
+
+    A route has it before its body: dependencies go in order, and who may not ask is told nothing of what was sent.
+    """
 
     def asker(service: ServiceGiven, given: Given) -> Actor:
         return _asker(service, given, scope, required=True)

@@ -568,6 +568,7 @@ def test_a_month_may_be_asked_of_one_institution_by_who_may_see_it(client, every
         ("2025-13", f"matches {MONTH}, not '2025-13'"),
         ("2025-1", f"matches {MONTH}, not '2025-1'"),
         ("1999-12", f"matches {MONTH}, not '1999-12'"),
+        ("20２５-01", f"matches {MONTH}, not '20２５-01'"),
     ],
 )
 def test_no_month_is_told_that_is_none_or_yet_to_come(client, every, month, rule):

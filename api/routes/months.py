@@ -16,7 +16,7 @@ from api.service import ServiceGiven
 from matching.domain import Id
 
 router = APIRouter(prefix="/v1/months", tags=["desk"])
-MONTH = r"^20\d\d-(0[1-9]|1[0-2])$"
+MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
 
 
 @router.get("/{month}", response_model=MonthFigures, responses=problems(401, 403, 404, 422, 503))

@@ -151,7 +151,7 @@ def test_nor_has_what_comes_of_a_form(browser, desk, width, scheme, language):
     words, (address, tokens) = WORDS[language], desk
     with window(browser, address, "", width, color_scheme=scheme, **SCRIPTED) as context:
         page, other = context.new_page(), context.new_page()
-        page.bring_to_front()  # one that lies behind is drawn once a second
+        page.bring_to_front()  # one that lies behind is seldom drawn, and a click waits for it
         page.goto(f"/signin?lang={language}")
         sign_in(page, words, "nobody")
         assert faults(page) == []

@@ -9,16 +9,14 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, plain
-from api.desk.reasons import OverrideReason, label
+from api.desk.reasons import StepReason, label
 from api.desk.sight import visible
 from api.desk.stages import CLOCKS, CaseStage, Step
 from api.desk.views import Clock, MonthView
 from api.settings import Settings
 from api.store.desk_models import CaseRow, EventRow
-from matching.codes import DeclineReason
 
 HOUR: Final = 3600
-Reason = DeclineReason | OverrideReason
 _ANSWERS: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW, Step.DECLINE, Step.EXPIRE)
 
 
@@ -88,7 +86,7 @@ def _medians(session: Session, answers: list[ColumnElement[bool]]) -> dict[str, 
     return {stage: float(took) / HOUR for stage, took in session.execute(middle.group_by(rows.c.from_stage))}
 
 
-def _reasons(session: Session, wanted: list[ColumnElement[bool]], step: Step) -> dict[Reason, int]:
+def _reasons(session: Session, wanted: list[ColumnElement[bool]], step: Step) -> dict[StepReason, int]:
     """Commonest first; a step with several reasons counts for each."""
     query = select(EventRow.reason_codes).where(*wanted, EventRow.step == step.value)
     counted = Counter(code for codes in session.scalars(query) for code in codes)

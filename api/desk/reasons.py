@@ -28,6 +28,7 @@ class OverrideReason(Coded):
     OTHER = "override_other", "其他", "Other"
 
 
+StepReason = DeclineReason | OverrideReason
 REASONS: Final[dict[Step, type[Coded]]] = {Step.DECLINE: DeclineReason, Step.SUGGEST: OverrideReason}
 
 
@@ -43,7 +44,7 @@ def meant(step: Step, reasons: Sequence[str]) -> tuple[Step, Sequence[str]]:
     return (Step.WITHDRAW, ()) if withdrawn else (step, reasons)
 
 
-def label(code: str) -> DeclineReason | OverrideReason:
+def label(code: str) -> StepReason:
     """A stored code with its words in zh and en."""
     return DeclineReason(code) if code in set(DeclineReason) else OverrideReason(code)
 

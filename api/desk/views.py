@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from api.desk.reasons import OverrideReason
+from api.desk.reasons import StepReason
 from api.desk.stages import CaseStage, Step
 from api.messages import ProductFix, RankedProduct, Record
-from matching.codes import DeclineReason, Kind, Purpose, Size
+from matching.codes import Kind, Purpose, Size
 from matching.domain import Enterprise, Need, Product, Verdict
 
 
@@ -69,7 +69,7 @@ class EventShown:
     step: Step
     from_stage: CaseStage | None
     to_stage: CaseStage
-    reasons: tuple[DeclineReason | OverrideReason, ...]
+    reasons: tuple[StepReason, ...]
     text: str
     detail: dict[str, Any]
     took: int
@@ -158,8 +158,8 @@ class MonthView:
     institution_id: str | None
     reached: dict[CaseStage, int]
     clocks: tuple[Clock, ...]
-    declines: dict[DeclineReason | OverrideReason, int]
-    overrides: dict[DeclineReason | OverrideReason, int]
+    declines: dict[StepReason, int]
+    overrides: dict[StepReason, int]
     open: int
     overdue: int
     granted_amount: int

@@ -175,7 +175,11 @@ class StepRequest(Entity):
         description=f"One to four codes to decline ({_DECLINING}; or {DeclineReason.WITHDRAWN} alone: then the case is "
         f"withdrawn) or to suggest another product ({_SUGGESTING}); none for other steps",
     )
-    text: str = Field(default="", max_length=2000, description="In your words; needed with the reason other")
+    text: str = Field(
+        default="",
+        max_length=2000,
+        description="In your words; needed with the reason other, and to suggest another product",
+    )
     product_id: Id | None = Field(default=None, description="The product to suggest instead")
     amount: int | None = Field(default=None, gt=0, le=MAX_MONEY, description="What was granted or drawn")
     rate_bp: float | None = Field(default=None, ge=0, le=10000, description="At which rate")

@@ -204,7 +204,8 @@ def test_an_ended_case_has_no_legal_step_and_a_conflict_that_is_about_none_does_
         ({"version": 0}, "version", "is at least 1"),
         ({"step": "decline"}, "reasons", "has at least 1 items"),
         ({"step": "decline", "reasons": ["debt", "x"]}, "reasons", "is one of debt"),
-        ({"step": "suggest", "reasons": ["faster"]}, "product_id", "is another product"),
+        ({"step": "suggest", "reasons": ["faster"]}, "text", "is present: suggest needs words"),
+        ({"step": "suggest", "reasons": ["faster"], "text": "sooner"}, "product_id", "is another product"),
         ({"colour": 1}, "colour", "is a known field"),
     ],
 )

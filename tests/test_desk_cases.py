@@ -424,7 +424,9 @@ def test_a_grant_that_is_never_drawn_expires_and_goes_to_nobody(service, hands, 
 def test_an_officer_suggests_another_own_product_with_a_coded_reason(service, case, own):
     other = next(one for one in case.products if not one.current)
     chosen = other.product.product_id
-    done = walk(service, own, case.item.case_id, Step.SUGGEST, product_id=chosen, reasons=["lower_price"])
+    done = walk(
+        service, own, case.item.case_id, Step.SUGGEST, product_id=chosen, reasons=["lower_price"], text="sooner"
+    )
     found = reading.case(service, own, case.item.case_id)
     assert (done.stage, done.version) == (CaseStage.SUGGESTED, 2)
     assert (found.item.product_id, found.item.rank) == (chosen, other.rank)
@@ -450,7 +452,7 @@ def test_a_case_says_which_rules_keep_an_own_product_out_and_judges_no_other_s(s
 
 def test_a_case_of_a_product_that_was_suggested_by_hand_says_what_its_rules_find(service):
     case_id = lease(service).item.case_id
-    walk(service, officer("I2"), case_id, Step.SUGGEST, product_id="P5", reasons=["asked"])
+    walk(service, officer("I2"), case_id, Step.SUGGEST, product_id="P5", reasons=["asked"], text="sooner")
     found = reading.case(service, officer("I2"), case_id)
     assert found.match is None
     assert [verdict.rule for verdict in found.verdicts if verdict.result == "fail"] == ["amount"]
@@ -468,11 +470,18 @@ def test_without_a_model_in_service_no_own_product_is_judged(service, monkeypatc
     assert found.verdicts == found.match.verdicts != ()
 
 
+def test_another_product_is_not_suggested_without_words_for_why(service, case, own):
+    other = next(one.product.product_id for one in case.products if not one.current)
+    with pytest.raises(InputError, match="text: is present: suggest needs words beside its coded reason"):
+        walk(service, own, case.item.case_id, Step.SUGGEST, product_id=other, reasons=["lower_price"], text=" ")
+    assert reading.case(service, own, case.item.case_id).item == case.item
+
+
 @pytest.mark.parametrize("product_id", [None, "P-none", "same", "P4"])
 def test_only_another_own_product_can_be_suggested(service, case, own, product_id):
     named = case.item.product_id if product_id == "same" else product_id
     with pytest.raises(InputError, match="product_id: is another product that the institution offers today"):
-        walk(service, own, case.item.case_id, Step.SUGGEST, product_id=named, reasons=["faster"])
+        walk(service, own, case.item.case_id, Step.SUGGEST, product_id=named, reasons=["faster"], text="sooner")
     assert open_case(service).version == 1
 
 
@@ -523,7 +532,7 @@ def test_a_repeated_key_is_one_step(service, case, own):
 def test_a_repeated_key_answers_the_same_whatever_came_later(service, case, own):
     other = officer(case.item.institution_id, "zhao")
     first = decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1")
-    suggested = {"reasons": ["faster"], "product_id": "P1", "key": "form-2"}
+    suggested = {"reasons": ["faster"], "text": "sooner", "product_id": "P1", "key": "form-2"}
     second = decide(service, own, case.item.case_id, Step.SUGGEST, 2, **suggested)
     listed(service, "N4")
     decide(service, other, case.item.case_id, Step.CONTACT, 3)
@@ -566,7 +575,7 @@ def test_a_key_that_an_earlier_version_kept_is_known_to_its_own_actor_alone(serv
     [
         (Step.ACCEPT, {}, {"text": "a word more"}),
         (Step.DECLINE, {"reasons": ["debt"]}, {"reasons": ["tax"]}),
-        (Step.SUGGEST, {"reasons": ["faster"], "product_id": "P1"}, {"product_id": "P2"}),
+        (Step.SUGGEST, {"reasons": ["faster"], "text": "sooner", "product_id": "P1"}, {"product_id": "P2"}),
     ],
 )
 def test_a_key_that_comes_again_with_something_else_is_refused(service, case, own, step, about, change):

@@ -81,7 +81,7 @@ def test_an_institution_s_line_is_that_of_its_month(service, hands):
         walk(service, actor, case_id, Step.DECLINE, reasons=["debt"])
     case_id, actor = opened(service)
     other = next(one.product.product_id for one in case(service, actor, case_id).products if not one.current)
-    walk(service, actor, case_id, Step.SUGGEST, product_id=other, reasons=["faster"])
+    walk(service, actor, case_id, Step.SUGGEST, product_id=other, reasons=["faster"], text="sooner")
     walk(service, actor, case_id, Step.ACCEPT, version=2)
     hands.move(days=4)
     walk(service, actor, case_id, Step.CONTACT, version=3)
@@ -138,7 +138,7 @@ def test_reasons_are_counted_apart_by_step_the_commonest_first_and_equals_by_cod
         walk(service, actor, case_id, Step.DECLINE, reasons=reasons)
     case_id, actor = opened(service)
     other = next(one.product.product_id for one in case(service, actor, case_id).products if not one.current)
-    walk(service, actor, case_id, Step.SUGGEST, product_id=other, reasons=["faster"])
+    walk(service, actor, case_id, Step.SUGGEST, product_id=other, reasons=["faster"], text="sooner")
     with service.store.reading() as session:
         found, late = (
             month(session, COMMISSION, service.settings, JANUARY.replace(day=day), service.now()) for day in (1, 31)

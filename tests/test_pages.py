@@ -425,7 +425,7 @@ def test_another_own_product_can_be_suggested_with_a_reason(officer):
     case_id = officer.cases()[0]
     officer.get(f"/desk/cases/{case_id}")
     product = next(p for p in ("P0", "P1", "P2", "P3") if f'<option value="{p}"' in officer.page)
-    answer = officer.decide(case_id, "suggest", product_id=product, reasons=["fits_amount"])
+    answer = officer.decide(case_id, "suggest", product_id=product, reasons=["fits_amount"], text="by half")
     officer.get(answer.headers["location"])
     assert officer.says("Saved: Another own product suggested.")
     officer.get(f"/desk/cases/{case_id}?lang=en")
@@ -433,6 +433,7 @@ def test_another_own_product_can_be_suggested_with_a_reason(officer):
     assert re.search(r"<p class=\"small\">\w[^<→]* → \w[^<]*</p>", officer.page)
     assert not officer.says(f"→ {product}</p>")
     assert officer.says("Fits the amount better")
+    assert officer.says("by half")
     assert f'<option value="{product}"' not in officer.page
 
 
@@ -470,7 +471,7 @@ def test_a_case_says_what_would_make_an_own_product_eligible(lessor, lang, said,
 
 def test_the_case_of_a_product_suggested_by_hand_has_its_rules(lessor):
     case_id = lessor.cases()[0]
-    lessor.decide(case_id, "suggest", product_id="P5", reasons=["asked"])
+    lessor.decide(case_id, "suggest", product_id="P5", reasons=["asked"], text="by phone")
     lessor.get(f"/desk/cases/{case_id}")
     rules = unescape(lessor.page.split('id="rules"')[1].split("</section>")[0])
     assert "1 rule fails." in rules
@@ -493,6 +494,8 @@ def test_what_a_chance_is_worth_is_said_where_one_is_stated(officer, other):
         ("decline", {"reasons": ["other"]}, "Say in your words what the other reason is."),
         ("decline", {"reasons": ["debt"], "text": "x" * 2001}, "The text has at most 2000 characters."),
         ("suggest", {"reasons": ["asked"]}, "Choose the product that you suggest."),
+        ("suggest", {"reasons": ["asked"], "product_id": "P1"}, "Say in your words why you suggest it."),
+        ("suggest", {"reasons": ["override_other"]}, "Say in your words what the other reason is."),
         ("accept", {"amount": "much"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
         ("accept", {"amount": "0"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
         ("accept", {"amount": "9" * 20}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
@@ -524,7 +527,8 @@ def test_a_form_with_a_mistake_comes_back_as_it_was_sent(officer, step, fields, 
         ("accept", {"amount": "5"}),
         ("grant", {"amount": "999999999999999"}),
         ("accept", {"rate": "4"}),
-        ("suggest", {"reasons": ["asked"], "product_id": "nothing"}),
+        ("suggest", {"reasons": ["asked"], "product_id": "P1"}),
+        ("suggest", {"reasons": ["asked"], "product_id": "nothing", "text": "1"}),
         ("accept", {"key": "x" * 200}),
         ("accept", {f"f{i}": "1" for i in range(200)}),
     ],
@@ -618,8 +622,8 @@ def test_a_form_of_an_ended_session_keeps_what_was_written(officer, hands):
         ),
         ({"step": "draw", "version": "1", "amount": "123"}, "Record the drawdown\nAmount drawn: 123"),
         (
-            {"step": "suggest", "version": "9", "product_id": "P1", "reasons": ["faster"]},
-            "Suggest another of our products\nProduct: P1\nDecided sooner",
+            {"step": "suggest", "version": "9", "product_id": "P1", "reasons": ["faster"], "text": "by a week"},
+            "Suggest another of our products\nProduct: P1\nDecided sooner\nby a week",
         ),
     ],
 )

@@ -139,12 +139,13 @@ def test_who_withdraws_after_applying_is_declined_as_such_and_before_has_expired
 
 
 def test_what_comes_after_another_product_was_suggested_is_that_products(service, item):
-    walk(service, officer("I1"), item.case_id, Step.SUGGEST, product_id="P3", reasons=["faster"])
+    about = {"reasons": ["faster"], "text": "sooner"}
+    walk(service, officer("I1"), item.case_id, Step.SUGGEST, product_id="P3", **about)
     walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT, version=2)
     found = rows(service)
     assert set(found) == {("N3", "P3", "shown"), ("N3", "P3", "contacted")}
     assert found["N3", "P3", "shown"] == {"stage": "shown", "at": "2025-01-10", "position": 1}
-    walk(service, officer("I1"), item.case_id, Step.SUGGEST, version=4, product_id="P0", reasons=["faster"])
+    walk(service, officer("I1"), item.case_id, Step.SUGGEST, version=4, product_id="P0", **about)
     assert set(rows(service)) == {*found, ("N3", "P0", "shown")}
 
 

@@ -67,11 +67,11 @@ def decide(
 ) -> Decided:
     """Take a step. `version` is that of the case as it was seen; `key` names the step, so that it is taken once.
 
-    `decline` and `suggest` need one to four `reasons` (`reasons.choices`), `suggest` an own `product_id`; `amount` and
-    `rate_bp` are for `grant` and `draw`, and no more is drawn than was granted. A declined or expired case goes on to
-    the next product's institution. Raises `NotFoundError` (also for another institution's case), `ForbiddenError` (who
-    may only look), `InputError`, `ConflictError` (another change came first, or the step is not legal: it names those
-    that are).
+    `decline` and `suggest` need one to four `reasons` (`reasons.choices`), `suggest` a `text` and an own `product_id`
+    too; `amount` and `rate_bp` are for `grant` and `draw`, and no more is drawn than was granted. A declined or expired
+    case goes on to the next product's institution. Raises `NotFoundError` (also for another institution's case),
+    `ForbiddenError` (who may only look), `InputError`, `ConflictError` (another change came first, or the step is not
+    legal: it names those that are).
     """
     step, reasons = meant(step, reasons)
     taken = Taken(step, reasons, text, product_id, _said(step, product_id, amount, rate_bp), named(actor, key))

@@ -50,7 +50,10 @@ def label(code: str) -> StepReason:
 
 
 def checked(step: Step, reasons: Sequence[str], text: str) -> list[str]:
-    """The reasons of a step, each once. Raises `InputError` where they are too few, too many, or no codes of it."""
+    """The reasons of a step, each once. Raises `InputError` where they are too few, too many, or no codes of it.
+
+    So it does where the text is too long, or is missing with the reason other or a suggestion.
+    """
     codes = list(dict.fromkeys(reasons))
     known = [str(reason) for reason in choices(step)]
     rule = f"is one of {', '.join(known)}" if known else f"is left out: {step.value} needs none"
@@ -59,10 +62,17 @@ def checked(step: Step, reasons: Sequence[str], text: str) -> list[str]:
         faults.append(Fault("reasons", f"has at least 1 items: {step.value} needs a coded reason"))
     if len(codes) > MOST:
         faults.append(Fault("reasons", f"has at most {MOST} items"))
-    if any(c.endswith("other") for c in codes) and not text.strip():
-        faults.append(Fault("text", "is present where the reason is other"))
+    if not text.strip():
+        faults += _unsaid(step, codes)
     if len(text) > LONGEST:
         faults.append(Fault("text", f"has at most {LONGEST} characters"))
     if faults:
         raise InputError("request", faults)
     return codes
+
+
+def _unsaid(step: Step, codes: Sequence[str]) -> list[Fault]:
+    """What is wrong with a step that no text goes with: who goes against the ranking says why beside the code."""
+    if step is Step.SUGGEST:
+        return [Fault("text", f"is present: {step.value} needs words beside its coded reason")]
+    return [Fault("text", "is present where the reason is other") for c in codes if c.endswith("other")][:1]

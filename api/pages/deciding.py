@@ -92,11 +92,12 @@ def _said(form: Form, step: Step) -> Said:
 
 def _wrong(said: Said, step: Step, language: Language) -> list[str]:
     """What a form's sender can mend, in the page's language; the desk checks all of it again."""
-    other = any(reason.endswith("other") for reason in said.reasons)
+    other, silent = any(reason.endswith("other") for reason in said.reasons), not said.text.strip()
     checks = (
         (bool(choices(step)) and not said.reasons, language.say("Choose at least one reason.")),
         (len(set(said.reasons)) > MOST, language.say("Choose at most four reasons.")),
-        (other and not said.text.strip(), language.say("Say in your words what the other reason is.")),
+        (other and silent, language.say("Say in your words what the other reason is.")),
+        (step is Step.SUGGEST and silent and not other, language.say("Say in your words why you suggest it.")),
         (len(said.text) > LONGEST, language.say("The text has at most %(most)s characters.", most=LONGEST)),
         (step is Step.SUGGEST and not said.product_id, language.say("Choose the product that you suggest.")),
         (

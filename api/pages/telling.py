@@ -12,7 +12,9 @@ from matching.errors import InputError
 _MOST: Final[Mapping[str, int]] = {"text": LONGEST, "amount": MAX_MONEY, "rate_bp": HIGHEST_RATE // 100}
 TOLD: Final[Mapping[str, str]] = {  # by field, what the desk asks of it
     "reasons": marked("Choose among the reasons that this step offers, one to four."),
-    "text": marked("The text says what another reason is, in at most %(most)s characters."),
+    "text": marked(
+        "The text says why another product is suggested or what another reason is, in at most %(most)s characters."
+    ),
     "product_id": marked("Choose another product that your institution offers today."),
     "amount": marked(
         "The amount is above 0 and at most %(most)s, for a drawdown at most what was granted; others have none."

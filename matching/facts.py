@@ -177,13 +177,19 @@ def _anniversary(day: date, years: int) -> date:
 
 
 def _size(enterprise: Enterprise, as_of: date) -> Size | None:
-    """By the official algorithm in China, where its facts are known and the standard is in force; else as stated."""
+    """By the official algorithm in China, where its facts are known and the standard is in force; else as stated.
+
+    Also as stated where the enterprise is known to be of no industry: other trades have limits of their own.
+    """
     if enterprise.region is not None and enterprise.region.split("/", 1)[0] != CHINA:
         return enterprise.size
     try:
-        return reference.size_class(enterprise.employees, enterprise.revenue, as_of) or enterprise.size
+        official = reference.size_class(enterprise.employees, enterprise.revenue, as_of)
     except InputError:
         return enterprise.size
+    if official is None or not (enterprise.industry is None or reference.is_industrial(enterprise.industry)):
+        return enterprise.size
+    return official
 
 
 def _share(part: float | None, whole: float | None) -> float | None:

@@ -243,6 +243,26 @@ def test_size_is_as_stated_before_the_standard_and_outside_china():
     assert known(region="US/CA", size="large", employees=5, revenue=5)["size"] is Size.LARGE
 
 
+@pytest.mark.parametrize(
+    ("industry", "size"),
+    [
+        (None, Size.SMALL),
+        ("B/06", Size.SMALL),
+        ("C", Size.SMALL),
+        ("D/44/441", Size.SMALL),
+        ("I/65/651", Size.MEDIUM),
+    ],
+)
+def test_size_is_as_stated_where_the_enterprise_is_not_of_industry(industry, size):
+    assert known(industry=industry, size="medium", employees=150, revenue=50_000_000)["size"] is size
+
+
+def test_only_the_stated_size_is_asked_for_where_no_official_limits_apply():
+    software = enterprise(industry="I/65/651", employees=150, revenue=50_000_000)
+    assert facts(software, need(), DAY)["size"] is None
+    assert lacking("size", software, need(), DAY) == ("size",)
+
+
 def test_counted_facts_become_numbers():
     case = known(founded=date(1970, 1, 3), first_loan=True, growth=0.25)
     assert [number(FACTS[name], case) for name in ("founded", "first_loan", "growth")] == [2, 1, 0.25]

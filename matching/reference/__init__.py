@@ -18,6 +18,7 @@ from matching.reference import reading
 
 CITY: Final = "CN/500000"
 MANUFACTURING: Final = "C"
+INDUSTRIAL: Final = frozenset({"B", MANUFACTURING, "D"})  # mining; power, heat, gas and water
 YUAN_PER_10K: Final = 10_000
 
 
@@ -183,6 +184,11 @@ def industry(code: str, as_of: date) -> Industry:
 def is_manufacturing(path: str | None) -> bool:
     """Whether an industry path (`C/34/344`: the ISIC section first, in every release) is manufacturing; None is not."""
     return path is not None and path.split("/", 1)[0] == MANUFACTURING
+
+
+def is_industrial(path: str | None) -> bool:
+    """Whether an industry path is of industry in the sense of `size_class`'s standard; None is not."""
+    return path is not None and path.split("/", 1)[0] in INDUSTRIAL
 
 
 @lru_cache(maxsize=64)

@@ -124,6 +124,10 @@ def test_acquisition_is_granted_of_applied():
     assert month(reached={CaseStage.APPLIED: 4, CaseStage.GRANTED: 1})["acquisition"] == 1 / 4
 
 
+def test_acquisition_has_the_supervisors_own_term_in_chinese():
+    assert language("zh-CN").say("granted of applied") == "申贷获得率"
+
+
 @pytest.mark.parametrize(
     ("hours", "share", "limit", "late"), [(12.0, 0.5, 1, False), (48.0, 1, 0.5, True), (None, 0, 1, False)]
 )

@@ -164,8 +164,9 @@ class _Desk:
         names = dict.fromkeys((field, name) if field == "amount" else (name, field))
         moved = [(one, self._after(field, after, one)) for one in names]
         told = [_moved(FACTS[one], self._case.known[one], new) for one, new in moved if new is not None]
-        zh, en = (" (".join(parts) + ")" * (len(parts) - 1) for parts in zip(*told, strict=True))
-        return f"将{zh}", f"bring the {en}"
+        zh, en = zip(*told, strict=True)
+        closed = len(told) - 1
+        return f"将{'（'.join(zh)}{'）' * closed}", f"bring the {' ('.join(en)}{')' * closed}"
 
     def _code(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
         """A flag or code set to another, or codes added to those held, the least effort first."""

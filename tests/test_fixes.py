@@ -43,7 +43,7 @@ def test_the_debt_ratio_comes_down_to_its_threshold_through_the_liabilities():
     assert change.text_en == (
         "bring the debt ratio from 0.74 to 0.7 (total liabilities from 74,000,000 to 70,000,000 yuan)"
     )
-    assert change.text_zh == "将资产负债率从0.74降至0.7 (负债总额从74,000,000降至70,000,000元)"
+    assert change.text_zh == "将资产负债率从0.74降至0.7（负债总额从74,000,000降至70,000,000元）"
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,11 @@ WEB_AND_STORE = {
     "http",
     "httpx2",
     "os",
+    "psycopg",
     "requests",
     "socket",
     "sqlalchemy",
+    "sqlite3",
     "starlette",
     "time",
     "urllib",
@@ -120,9 +122,11 @@ def room(name):
 
 
 def uses(name, attributes):
-    """The attributes of these names that a module uses, with their lines."""
-    nodes = ast.walk(MODULES[name])
-    return [f"{n.attr} (line {n.lineno})" for n in nodes if isinstance(n, ast.Attribute) and n.attr in attributes]
+    """The attributes of these names that a module uses, or imports by themselves, with their lines."""
+    nodes = list(ast.walk(MODULES[name]))
+    found = [(node.attr, node) for node in nodes if isinstance(node, ast.Attribute)]
+    found += [(alias.name, node) for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+    return [f"{attribute} (line {node.lineno})" for attribute, node in found if attribute in attributes]
 
 
 INSIDE = [name for name in MODULES if package(name) == "matching" and name != "matching"]

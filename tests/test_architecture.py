@@ -193,6 +193,15 @@ def test_no_module_unpickles():
         )
 
 
+def test_nothing_that_a_request_can_reach_reads_tables_of_pandas():
+    """Not inside a function either: one table a request takes longer than its whole ranking."""
+    reached = {"api.app"}
+    while more := set().union(*(imports(name) & MODULES.keys() for name in reached)) - reached:
+        reached |= more
+    assert "matching.matcher" in reached
+    assert [name for name in reached if {package(other) for other in imports(name)} & {"pandas", "pandera"}] == []
+
+
 def test_the_service_does_without_what_trains():
     """LightGBM and pandas take a second each to import, SciPy's optimiser a quarter."""
     heavy = ("altair", "joblib", "lightgbm", "pandas", "pandera", "scipy.optimize", "sklearn")

@@ -16,7 +16,7 @@ from matching.errors import InputError
 from matching.history import cutoff, day_of
 from tests import bundles
 from tests.evaluations import SECOND, THIRD, evaluation
-from training.benchmark import PEERS, _spans, benchmark, lead, named
+from training.benchmark import PEERS, _spans, benchmark, named
 from training.benchmark.collaborative import Ease, LeastSquares, Neighbours, Pairwise
 from training.benchmark.hybrid import Hybrid
 from training.benchmark.ours import Xgboost, Yeti
@@ -25,7 +25,7 @@ from training.benchmark.raw import RawColumns
 from training.benchmark.shares import BackOffShares
 from training.benchmark.table import rows, show
 from training.dataset import World, queries
-from training.evaluate import METRICS, evaluate
+from training.evaluate import METRICS, evaluate, lead
 from training.metrics import by_enterprise, ndcg
 from training.train import learnable
 

@@ -28,9 +28,8 @@ from matching.ranker import Ranker
 from matching.shown import fit_appetites
 from matching.tables import Tables
 from training.appetites import record
-from training.benchmark import lead
 from training.dataset import Query, Where, World, each_found, examined, narrowed
-from training.evaluate import MODEL, Scored, is_cold, report, with_truth
+from training.evaluate import MODEL, Scored, is_cold, lead, report, with_truth
 from training.progress import Progress, on_all_cores, silent
 from training.train import ROUNDS, build_groups, day_after, fit_kernels, learnable, stacked
 

@@ -144,37 +144,43 @@ def score(
 
 def report(scored: Sequence[Scored], seed: int = 0) -> dict[str, Any]:
     """Counts and each system's metrics on all queries and on those of enterprises never seen before."""
-    cold = np.array([item.cold for item in scored])
-    firms = np.array([item.query.enterprise.enterprise_id for item in scored])
-    slices = {"all": np.ones(len(scored), dtype=bool), "cold": cold}
-    systems = {}
-    for name in scored[0].scores:
-        values = [measures(item.scores[name], item.gains) for item in scored]
-        systems[name] = {
-            slice_name: {metric: _interval(values, metric, firms, mask, seed) for metric in METRICS}
-            for slice_name, mask in slices.items()
-            if mask.any()
-        }
     return {
         "queries": len(scored),
-        "enterprises": len(np.unique(firms)),
-        "cold_enterprises": len(np.unique(firms[cold])),
+        "enterprises": len({item.query.enterprise.enterprise_id for item in scored}),
+        "cold_enterprises": len({item.query.enterprise.enterprise_id for item in scored if item.cold}),
         "candidates": float(np.mean([len(item.gains) for item in scored])),
         "reachable": float(np.mean([bool(item.query.gains.any()) for item in scored])),
-        "systems": systems,
+        "systems": {name: _by_slice(scored, _measured(scored, name), seed) for name in scored[0].scores},
+    }
+
+
+def lead(scored: Sequence[Scored], name: str, seed: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Our model less another system on the same queries, by slice and metric."""
+    ours, theirs = (_measured(scored, system) for system in (MODEL, name))
+    return _by_slice(scored, {metric: ours[metric] - theirs[metric] for metric in METRICS}, seed)
+
+
+def _measured(scored: Sequence[Scored], system: str) -> dict[str, Numbers]:
+    values = [measures(item.scores[system], item.gains) for item in scored]
+    return {metric: np.array([value[metric] for value in values]) for metric in METRICS}
+
+
+def _by_slice(
+    scored: Sequence[Scored], values: Mapping[str, Numbers], seed: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Each metric's mean with its interval; a slice without a query is left out."""
+    firms = np.array([item.query.enterprise.enterprise_id for item in scored])
+    slices = {"all": np.ones(len(scored), dtype=bool), "cold": np.array([item.cold for item in scored])}
+    return {
+        part: {metric: bootstrap(values[metric][mask], firms[mask], seed)._asdict() for metric in METRICS}
+        for part, mask in slices.items()
+        if mask.any()
     }
 
 
 def write_json(found: Mapping[str, Any], path: Path) -> None:
     """The report as JSON."""
     path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-
-
-def _interval(
-    values: Sequence[Mapping[str, float]], metric: str, firms: np.ndarray, mask: np.ndarray, seed: int
-) -> dict[str, float]:
-    column = np.array([value[metric] for value in values])[mask]
-    return bootstrap(column, firms[mask], seed)._asdict()
 
 
 def _importance(ranker: Ranker) -> dict[str, float]:

@@ -10,8 +10,7 @@ from matching.catalogue import Rows
 from matching.exposure import Exposure, Places
 from matching.history import Numbers
 from training.breakdown import PLACES
-from training.evaluate import CONSTRAINED, MODEL, Evaluation, Scored, report
-from training.metrics import ndcg, paired
+from training.evaluate import CONSTRAINED, MODEL, Evaluation, Scored, lead, report
 
 METRIC: Final = "ndcg@10"
 
@@ -42,7 +41,7 @@ def constrained(found: Evaluation, exposure: Exposure) -> Evaluation:
     ]
     told = {
         **exposure.model_dump(),
-        "price": _price(scored, found.seed),
+        "price": {part: each[METRIC] for part, each in lead(scored, CONSTRAINED, found.seed).items()},
         "small": _small(both),
         "fewer": float(np.mean([len(each.under) < len(each.without) for each in both])),
     }
@@ -75,17 +74,6 @@ def _kept(item: Scored, both: _Both) -> Numbers:
     kept = np.full(len(item.gains), -np.inf)
     kept[both.under] = item.scores[MODEL][both.under]
     return kept
-
-
-def _price(scored: Sequence[Scored], seed: int) -> dict[str, dict[str, float]]:
-    firms = np.array([item.query.enterprise.enterprise_id for item in scored])
-    cold = np.array([item.cold for item in scored])
-    model, under = (np.array([ndcg(item.scores[name], item.gains) for item in scored]) for name in (MODEL, CONSTRAINED))
-    return {
-        part: paired(model[mask], under[mask], firms[mask], seed)._asdict()
-        for part, mask in {"all": np.ones(len(scored), dtype=bool), "cold": cold}.items()
-        if mask.any()
-    }
 
 
 def _small(both: Sequence[_Both]) -> dict[str, float]:

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
 
-import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
@@ -29,8 +28,7 @@ from training.benchmark.peer import THREADS, Past, Peer, Refitted
 from training.benchmark.raw import RawColumns
 from training.benchmark.shares import BackOffShares
 from training.dataset import Query, Where, World, each_found, examined, in_one_currency, narrowed
-from training.evaluate import METRICS, MODEL, Scored, report, score
-from training.metrics import measures, paired
+from training.evaluate import MODEL, Scored, lead, report, score
 from training.progress import Progress, silent
 from training.train import train
 
@@ -209,25 +207,6 @@ def _run(peer: Peer, past: Past, asked: Sequence[Query]) -> tuple[list[Numbers],
             columns += found
             scoring += took
     return columns, Seconds(fit, scoring)
-
-
-def lead(scored: Sequence[Scored], name: str, seed: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Our model less the peer, by slice and metric."""
-    firms = np.array([item.query.enterprise.enterprise_id for item in scored])
-    cold = np.array([item.cold for item in scored])
-    ours, theirs = (_measured(scored, system) for system in (MODEL, name))
-    return {
-        part: {
-            metric: paired(ours[metric][mask], theirs[metric][mask], firms[mask], seed)._asdict() for metric in METRICS
-        }
-        for part, mask in {"all": np.ones(len(scored), dtype=bool), "cold": cold}.items()
-        if mask.any()
-    }
-
-
-def _measured(scored: Sequence[Scored], system: str) -> dict[str, Numbers]:
-    values = [measures(item.scores[system], item.gains) for item in scored]
-    return {metric: np.array([value[metric] for value in values]) for metric in METRICS}
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

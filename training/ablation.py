@@ -28,6 +28,7 @@ from matching.ranker import Ranker
 from matching.shown import fit_appetites
 from matching.tables import Tables
 from training.appetites import record
+from training.benchmark.table import METRIC, NONE, interval
 from training.dataset import Query, Where, World, each_found, examined, narrowed
 from training.evaluate import MODEL, Scored, is_cold, lead, report, with_truth
 from training.progress import Progress, on_all_cores, silent
@@ -36,9 +37,7 @@ from training.train import ROUNDS, build_groups, day_after, fit_kernels, learnab
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in SPECIFICATION))
 AGAIN: Final = "another seed"
 POSITIONS: Final = "positions"
-METRIC: Final = "ndcg@10"
 PARTS: Final = ("all", "cold")
-NONE: Final = "–"
 Flags = np.ndarray
 
 
@@ -250,16 +249,9 @@ def _scored(
 def _cells(found: Mapping[str, Any], name: str) -> list[str]:
     """The variant's NDCG and its loss, on all and on cold enterprises."""
     values, loss = found["systems"][name], found["loss"].get(name, {})
-    return [cell for part in PARTS for cell in (_value(values.get(part)), _value(loss.get(part), sign="+"))]
+    return [cell for part in PARTS for cell in (interval(values.get(part)), interval(loss.get(part), sign="+"))]
 
 
 def _alone(found: Mapping[str, Any], family: str) -> list[str]:
     values = found["systems"].get(by_itself(family), {})
     return [f"{values[part][METRIC]['value']:.3f}" if part in values else NONE for part in PARTS]
-
-
-def _value(metrics: Mapping[str, Any] | None, sign: str = "") -> str:
-    if metrics is None:
-        return NONE
-    value, low, high = (f"{metrics[METRIC][part]:{sign}.3f}" for part in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"

@@ -11,6 +11,7 @@ from matching.exposure import Exposure, Places
 from matching.history import Numbers
 from training.breakdown import PLACES
 from training.evaluate import CONSTRAINED, MODEL, Evaluation, Scored, lead, report
+from training.metrics import bracketed
 
 METRIC: Final = "ndcg@10"
 
@@ -56,7 +57,7 @@ def said(told: Mapping[str, Any]) -> str:
         f"Under a constraint ({_limits(told)}; small: below {told['small_share']:.1%} of the outcomes of three years) "
         f"small institutions have {small['under']:.1%} of the first ten places, {small['without']:.1%} without it and "
         f"{small['eligible']:.1%} of the eligible products; {told['fewer']:.1%} of the needs get fewer products. "
-        f"Its price in NDCG@10: {', '.join(f'{part} {_interval(price)}' for part, price in told['price'].items())}."
+        f"Its price in NDCG@10: {', '.join(f'{part} {bracketed(price)}' for part, price in told['price'].items())}."
     )
 
 
@@ -91,7 +92,3 @@ def _limits(told: Mapping[str, Any]) -> str:
     cap = [] if told["cap"] is None else [f"at most {told['cap']} of one institution"]
     floor = [f"{told['floor']} of ten places kept for small ones"] if told["floor"] else []
     return ", ".join([*cap, *floor])
-
-
-def _interval(price: Mapping[str, float]) -> str:
-    return f"{price['value']:.3f} [{price['low']:.3f}, {price['high']:.3f}]"

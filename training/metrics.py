@@ -11,7 +11,7 @@ A query is two arrays over its candidates: `scores` (the higher the better) and 
 * An average counts each enterprise once: the mean over enterprises of the mean over an enterprise's queries.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -84,6 +84,12 @@ def paired(values_a: ArrayLike, values_b: ArrayLike, enterprises: ArrayLike, see
     a, b = np.asarray(values_a, dtype=np.float64), np.asarray(values_b, dtype=np.float64)
     _same_length("values_b", b.size, a.size)
     return bootstrap(a - b, enterprises, seed, n)
+
+
+def bracketed(interval: Mapping[str, float], sign: str = "") -> str:
+    """A report's value with its interval, as in 0.712 [0.690, 0.731]; with the sign "+" always signed."""
+    value, low, high = (f"{interval[part]:{sign}.3f}" for part in Interval._fields)
+    return f"{value} [{low}, {high}]"
 
 
 def _ndcg(ranks: Floats, gains: Floats, k: int) -> float:

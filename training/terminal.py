@@ -12,6 +12,7 @@ from rich.table import Table
 from matching import tables as gate
 from training.evaluate import METRICS, caution
 from training.fairness import said
+from training.metrics import bracketed
 
 notes = Console(stderr=True)
 
@@ -64,8 +65,7 @@ def print_report(found: dict[str, Any]) -> None:
         table = Table("system", *METRICS, title=f"{part} enterprises, 95% interval")
         for name, slices in found["systems"].items():
             if part in slices:
-                cells = (slices[part][metric] for metric in METRICS)
-                table.add_row(name, *(f"{c['value']:.3f} [{c['low']:.3f}, {c['high']:.3f}]" for c in cells))
+                table.add_row(name, *(bracketed(slices[part][metric]) for metric in METRICS))
         Console(width=120).print(table)
     for kind, part in found["calibration"].items():
         print(f"chance of a grant, {kind}: {_chance(part)}")

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from training.evaluate import MODEL
+from training.metrics import bracketed
 
 METRIC: Final = "ndcg@10"
 COLUMNS: Final = ("system", "all", "cold", "model − peer, all", "model − peer, cold", "fit s", "score s")
@@ -50,14 +51,12 @@ def _cells(found: Mapping[str, Any], name: str) -> list[str]:
     values, leads = found["systems"][name], found["lead"].get(name, {})
     seconds = found["seconds"][name]
     return [
-        *(_interval(values.get(part)) for part in ("all", "cold")),
-        *(_interval(leads.get(part), sign="+") for part in ("all", "cold")),
+        *(interval(values.get(part)) for part in ("all", "cold")),
+        *(interval(leads.get(part), sign="+") for part in ("all", "cold")),
         *(NONE if seconds[part] is None else f"{seconds[part]:.1f}" for part in ("fit", "score")),
     ]
 
 
-def _interval(metrics: Mapping[str, Any] | None, sign: str = "") -> str:
-    if metrics is None:
-        return NONE
-    value, low, high = (f"{metrics[METRIC][part]:{sign}.3f}" for part in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+def interval(metrics: Mapping[str, Any] | None, sign: str = "") -> str:
+    """The cell of a system's metrics on one slice, or of its lead."""
+    return NONE if metrics is None else bracketed(metrics[METRIC], sign)

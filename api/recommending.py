@@ -5,14 +5,14 @@ import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from api.desk.identity import Actor
+from api.desk.identity import Actor, aware, plain
 from api.enquiring import asked_enterprise, refuse_later
 from api.messages import (
     Asked,
@@ -108,7 +108,7 @@ def _settle(answered: "Future[Made]", outcome: Made | BaseException) -> None:
 def make(service: Service, request: RecommendationRequest) -> Made:
     """The answer to a request, for the caller to put its record into the store."""
     now = service.now()
-    recommendation_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
+    recommendation_id = f"{plain(now):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
     return remake(service.serving.matcher(), _asked(service, request, recommendation_id), recommendation_id, now)
 
 
@@ -136,7 +136,7 @@ def recall(service: Service, recommendation_id: str, features: bool) -> Record:
         row = queries.recommendation(session, recommendation_id, features)
     return Record(
         **Recommendation.model_validate(row.answer).model_dump(),
-        created_at=row.created_at.replace(tzinfo=UTC),
+        created_at=aware(row.created_at),
         rules_version=row.rules_version,
         request=Asked.model_validate(row.request),
         features=_features(row) if features else None,
@@ -263,7 +263,7 @@ def _named(product: Product) -> dict[str, Any]:
 def _columns(answer: Recommendation, ranking: Ranking, product_ids: list[str], now: datetime) -> dict[str, Any]:
     return {
         "recommendation_id": answer.id,
-        "created_at": now.astimezone(UTC).replace(tzinfo=None),
+        "created_at": plain(now),
         "enterprise_id": answer.enterprise_id,
         "need_id": answer.need_id,
         "as_of": answer.as_of,

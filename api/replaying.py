@@ -1,11 +1,11 @@
 """A recommendation computed again from the versions that it was made of, and where it comes out otherwise."""
 
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any, Final
 
 import numpy as np
 
+from api.desk.identity import aware
 from api.messages import Asked, Difference, Replay
 from api.recommending import Made, remake
 from api.service import Service
@@ -30,7 +30,7 @@ def replay(service: Service, recommendation_id: str) -> Replay:
     except (NotFoundError, BundleError) as error:
         return Replay(equal=None, why=str(error))
     asked = Asked.model_validate(row.request)
-    made = remake(matcher, asked, recommendation_id, row.created_at.replace(tzinfo=UTC))
+    made = remake(matcher, asked, recommendation_id, aware(row.created_at))
     found = tuple(_differences(row, made))
     return Replay(equal=not found, differences=found[:MOST])
 

@@ -1,7 +1,6 @@
 """One case as a whole: whose need it is, what the model and the rules say of it, and what was done; narrowed in SQL."""
 
 from dataclasses import replace
-from datetime import UTC
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -92,7 +91,7 @@ def _own_record(row: RecommendationRow, institution_id: str) -> Record:
     parts = {name: getattr(answer, name) for name in Recommendation.model_fields} | own
     return Record(
         **parts,
-        created_at=row.created_at.replace(tzinfo=UTC),
+        created_at=aware(row.created_at),
         rules_version=row.rules_version,
         request=Asked.model_validate(row.request),
     )

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from matching import reference
-from training.market.figures import figures
+from training.market.figures import figures, money
 from training.market.listing import listing
 from training.market.places import REFORM, Places, industries
 
@@ -141,13 +141,13 @@ def _facts(fixed: pd.DataFrame, state: dict[str, Numbers], as_of: pd.Timestamp) 
     debt = 0.97 / (1 + np.exp(-state["debt"]))
     facts = fixed.drop(columns=["productivity", "ability"]).assign(as_of=as_of)
     facts["employees"] = np.maximum(3, revenue / np.exp(state["labour"])).round()
-    facts["revenue"], facts["assets"], facts["liabilities"] = _money(revenue), _money(assets), _money(assets * debt)
+    facts["revenue"], facts["assets"], facts["liabilities"] = money(revenue), money(assets), money(assets * debt)
     facts["growth"] = state["growth"].clip(-0.8, 3).round(3)
-    facts["profit"] = _money(revenue * state["margin"].clip(-0.3, 0.35))
-    facts["rd_spend"] = _money(revenue * np.exp(state["research"]).clip(0, 0.3))
+    facts["profit"] = money(revenue * state["margin"].clip(-0.3, 0.35))
+    facts["rd_spend"] = money(revenue * np.exp(state["research"]).clip(0, 0.3))
     facts["patents"] = np.expm1(state["patents"]).clip(0, 3000).round()
-    facts["equipment"] = _money(assets * np.exp(state["machines"]).clip(0, 0.7))
-    facts["receivables"] = _money(revenue * np.exp(state["dues"]).clip(0, 0.7))
+    facts["equipment"] = money(assets * np.exp(state["machines"]).clip(0, 0.7))
+    facts["receivables"] = money(revenue * np.exp(state["dues"]).clip(0, 0.7))
     facts["tax_grade"] = np.array(list("DCBA"))[np.digitize(state["tax"], [-1.9, -1.2, 0.5])]
     facts["tiers"] = _tiers(state["lists"], np.log(revenue))
     facts["first_loan"] = state["loans"] < -0.2
@@ -169,11 +169,6 @@ def _tiers(lists: Numbers, log_revenue: Numbers) -> list[str | None]:
         tiers = [name for name, floor in ladder if score > floor] + [name for name, floor in big if size > floor]
         found.append("|".join(tiers) or None)
     return found
-
-
-def _money(values: Numbers) -> Numbers:
-    """Whole thousands of yuan."""
-    return np.round(values, -3)
 
 
 def _gaps(rng: Generator, halves: list[pd.DataFrame]) -> list[NDArray[np.bool_]]:

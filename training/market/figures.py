@@ -37,10 +37,10 @@ def figures(rng: Generator, facts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataF
     habit = rng.normal(0, 1, (firm.max() + 1, 16))[firm]
     revenue, profit = (facts[name].to_numpy(float) for name in ("revenue", "profit"))
     true = pd.DataFrame(_balance(facts, habit, revenue, revenue - profit))
-    true["invoices"] = _money(revenue * (0.85 + 0.06 * habit[:, 6]).clip(0.5, 1))
-    true["distributable_profit"] = _money(profit * np.exp(0.15 * habit[:, 7]))
-    true["cash_flow"] = _money(revenue * (facts["margin"].to_numpy() + 0.02 + 0.04 * habit[:, 8]))
-    true["patent_value"] = _money(1.4e6 * facts["patents"].to_numpy(float) * np.exp(0.5 * habit[:, 9]))
+    true["invoices"] = money(revenue * (0.85 + 0.06 * habit[:, 6]).clip(0.5, 1))
+    true["distributable_profit"] = money(profit * np.exp(0.15 * habit[:, 7]))
+    true["cash_flow"] = money(revenue * (facts["margin"].to_numpy() + 0.02 + 0.04 * habit[:, 8]))
+    true["patent_value"] = money(1.4e6 * facts["patents"].to_numpy(float) * np.exp(0.5 * habit[:, 9]))
     true["patent_life"] = (10.5 + 4 * habit[:, 10]).clip(0.5, 19.5).round(1)
     true["equipment_invoiced"] = habit[:, 11] > -1.2
     true["equipment_pledged"] = habit[:, 12] + 1.5 * (facts["debt_ratio"].to_numpy() - 0.5) > 0.7
@@ -56,7 +56,7 @@ def _balance(facts: pd.DataFrame, habit: Numbers, revenue: Numbers, cost: Number
     held = {name: days / 360 * cost for name, days in DAYS_HELD.items()} | {"advances": ADVANCE_DAYS / 360 * revenue}
     held["own_funds"] = 0.06 * revenue
     held["working_loans"] = 0.06 * revenue * ~facts["first_loan"].to_numpy(bool)
-    return {name: _money(held[name] * np.exp(0.35 * habit[:, i])) for i, name in enumerate(BALANCE)}
+    return {name: money(held[name] * np.exp(0.35 * habit[:, i])) for i, name in enumerate(BALANCE)}
 
 
 def terms(
@@ -66,18 +66,18 @@ def terms(
     draw, noise = rng.random((len(amount), 6)), rng.normal(0, 1, (len(amount), 4))
     buying, selling, renewing = (_among(purpose, some) for some in (BUYING, SELLING, (Purpose.REFINANCING,)))
     asked = amount * np.exp(0.5 + 0.35 * noise[:, 0])
-    price = _money(amount * np.exp(0.35 + 0.2 * noise[:, 1]))
+    price = money(amount * np.exp(0.35 + 0.2 * noise[:, 1]))
     true = pd.DataFrame(
         {
-            "confirmed_receivables": _money(np.minimum(facts["receivables"].to_numpy(float), asked)),
-            "order_value": _where(selling, _money(amount * np.exp(0.5 + 0.35 * noise[:, 2]))),
+            "confirmed_receivables": money(np.minimum(facts["receivables"].to_numpy(float), asked)),
+            "order_value": _where(selling, money(amount * np.exp(0.5 + 0.35 * noise[:, 2]))),
             "includes_land": _flags(buying, draw[:, 0] < 0.08),
             "new_equipment": _flags(buying, draw[:, 1] < 0.92),
             "purchase_contract": _flags(buying, draw[:, 2] < 0.8),
             "purchase_price": _where(buying, price),
-            "down_payment": _where(buying, _money(price * np.floor(6 * draw[:, 3]) / 10)),
+            "down_payment": _where(buying, money(price * np.floor(6 * draw[:, 3]) / 10)),
             "renewal_agreed": _flags(renewing, draw[:, 4] < 0.7),
-            "renewal_amount": _where(renewing, _money(amount * np.exp(0.25 + 0.2 * noise[:, 3]))),
+            "renewal_amount": _where(renewing, money(amount * np.exp(0.25 + 0.2 * noise[:, 3]))),
             "bridge_days": _where(renewing, np.ceil(14 * draw[:, 5])),
             "professional_investors": _flags(np.ones(len(amount), bool), rng.random(len(amount)) < 0.85),
         }
@@ -106,6 +106,6 @@ def _flags(known: Flags, values: Flags) -> pd.api.extensions.ExtensionArray:
     return pd.arrays.BooleanArray(values, ~known, copy=True)
 
 
-def _money(values: Numbers) -> Numbers:
+def money(values: Numbers) -> Numbers:
     """Whole thousands of yuan."""
     return np.round(values, -3)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.market.figures import recorded
+from training.market.figures import money, recorded
 
 Numbers = NDArray[np.float64]
 LADDER: Final = ("innovative", "specialised", "little_giant")
@@ -37,8 +37,8 @@ def _past(facts: pd.DataFrame, habit: Numbers) -> dict[str, Numbers]:
     growth = facts["growth"].to_numpy(float)
     research = facts["rd_spend"].to_numpy(float) / (1 + growth) * np.exp(0.15 * habit[:, 0])
     return {
-        "revenue_prior": _money(facts["revenue"].to_numpy(float) / (1 + growth)),
-        "rd_spend_prior": _money(research),
+        "revenue_prior": money(facts["revenue"].to_numpy(float) / (1 + growth)),
+        "rd_spend_prior": money(research),
         "growth_two_years": (growth + 0.02 * habit[:, 1]).clip(-0.8, 3).round(3),
     }
 
@@ -59,13 +59,8 @@ def _strength(facts: pd.DataFrame, habit: Numbers, rung: Numbers) -> dict[str, N
     return {
         "class_one_ip": np.floor(rights * np.exp(0.4 * habit[:, 6])),
         "rd_staff_share": (0.12 + 0.05 * rung + 0.08 * habit[:, 7]).clip(0, 0.9).round(3),
-        "new_equity": _money(np.where(habit[:, 8] + 0.4 * rung > 1.5, 2e7 * np.exp(habit[:, 8] - 1), 0)),
+        "new_equity": money(np.where(habit[:, 8] + 0.4 * rung > 1.5, 2e7 * np.exp(habit[:, 8] - 1), 0)),
         "innovation_score": (52 + 8 * rung + 9 * habit[:, 9]).clip(0, 100).round(1),
         "specialisation_score": (45 + 9 * rung + 9 * habit[:, 10]).clip(0, 100).round(1),
         "fast_track": habit[:, 11] + 0.5 * rung > 2.2,
     }
-
-
-def _money(values: Numbers) -> Numbers:
-    """Whole thousands of yuan."""
-    return np.round(values, -3)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -28,7 +28,7 @@ from api.store import arrays, queries
 from api.store.database import Encoded
 from api.store.models import RecommendationRow
 from matching.advice import advise
-from matching.catalogue import Catalogue
+from matching.catalogue import Catalogue, Rows
 from matching.codes import Order
 from matching.domain import Enterprise, Fix, Match, Need, Product, Verdict
 from matching.errors import BundleError, Fault, InputError
@@ -174,9 +174,11 @@ def _need(request: RecommendationRequest, enterprise: Enterprise, as_of: date, n
 def _fixes(matcher: Matcher, asked: Asked) -> tuple[ProductFix, ...] | None:
     if not asked.fix:
         return None
-    found = _found_fixes(matcher, asked)
-    catalogue = matcher.catalogue
-    rows = catalogue.known_as_of(asked.as_of)
+    return _of_products(_found_fixes(matcher, asked), matcher.catalogue, matcher.catalogue.known_as_of(asked.as_of))
+
+
+def _of_products(found: Sequence[Fix], catalogue: Catalogue, rows: Rows) -> tuple[ProductFix, ...]:
+    """The fixes with what names their products, which are among these rows."""
     row_of = dict(zip(catalogue.ids[rows].tolist(), rows.tolist(), strict=True))
     return tuple(ProductFix(**vars(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found)
 
@@ -201,13 +203,9 @@ def own_judged(service: Service, asked: Asked, institution_id: str) -> Judged:
     catalogue = matcher.catalogue
     known = catalogue.known_as_of(asked.as_of)
     own = known[catalogue.institution_ids[known] == institution_id]
-    row_of = dict(zip(catalogue.ids[own].tolist(), own.tolist(), strict=True))
     judged = matcher.rulebook.judge(asked.enterprise, asked.need, asked.as_of, own)
-    found = fixes_of(judged)[:FIXES]
-    return Judged(
-        {product_id: judged.of(i) for i, product_id in enumerate(row_of)},
-        tuple(ProductFix(**vars(fix), **_named(catalogue.products[row_of[fix.product_id]])) for fix in found),
-    )
+    verdicts = {product_id: judged.of(i) for i, product_id in enumerate(catalogue.ids[own].tolist())}
+    return Judged(verdicts, _of_products(fixes_of(judged)[:FIXES], catalogue, own))
 
 
 def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:

@@ -80,7 +80,7 @@ def _kept(scheduler: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ClusterFit:
-    """`matching.ranker.fit` on a cluster: every worker holds a share of the groups, and they grow one forest.
+    """`matching.boosting.fit` on a cluster: every worker holds a share of the groups, and they grow one forest.
 
     With one worker it is the forest of `fit`. With more, each cuts its share of the features into bins by its own rows,
     so that the forest depends a little on who held what.

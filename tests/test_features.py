@@ -133,6 +133,12 @@ def test_the_products_features_are_the_same_for_all_requests_of_a_day(builder, a
         assert differing(first, other, side(Side.PRODUCT)) == []
 
 
+def test_the_products_features_are_the_same_whatever_is_ranked_beside_them(builder, asked, world):
+    rows = world.catalogue.index_as_of(DAY)
+    alone = np.concatenate([built(builder, asked[0], as_of=DAY, rows=rows[[i]]) for i in range(len(rows))])
+    assert differing(alone, built(builder, asked[0], as_of=DAY, rows=rows), side(Side.PRODUCT)) == []
+
+
 def test_some_pairs_features_differ_between_requests_and_between_candidates(builder, asked, world):
     rows = world.catalogue.index_as_of(DAY)
     one, other = (built(builder, query, as_of=DAY, rows=rows) for query in asked[:2])

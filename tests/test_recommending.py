@@ -40,6 +40,12 @@ def test_an_answer_in_turn_is_on_record_and_like_any_other(service):
     assert recall(service, made.answer.id, features=False).matches == made.answer.matches
 
 
+def test_what_lacks_here_and_never_did_in_training_is_in_the_answer_and_on_record(service, monkeypatch):
+    monkeypatch.setattr("matching.ranker.Ranker.surprises", lambda *_: ["rate_bp"])
+    made = in_turn(service)
+    assert made.answer.surprises == recall(service, made.answer.id, features=False).surprises == ("rate_bp",)
+
+
 def test_who_may_not_ask_is_told_so_and_nothing_is_recorded(service):
     with pytest.raises(SignInError, match="nobody"):
         in_turn(service, asker=nobody)

@@ -212,6 +212,7 @@ def test_strangers_of_a_simulated_market_are_told_what_to_try(app):
 def test_every_page_lets_nothing_in_and_is_kept_nowhere(officer, path):
     answer = officer.get(path)
     assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'; img-src 'self';")
     assert "style=" not in answer.text
     assert "<script" not in answer.text
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 
+from api.desk.identity import plain
 from api.store import queries
 from api.store.database import Store
 from api.store.models import LoadRow
@@ -67,7 +68,7 @@ def _check_currency(last: LoadRow | None, data: tables.Tables) -> None:
 
 def _load_row(data: tables.Tables, fingerprint: str, at: datetime) -> LoadRow:
     return LoadRow(
-        loaded_at=at.replace(tzinfo=None),
+        loaded_at=plain(at),
         fingerprint=fingerprint,
         source=data.source,
         currency=data.currency,

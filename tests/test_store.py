@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -277,6 +277,13 @@ def test_a_folder_of_tables_is_loaded_and_the_second_time_is_left_unread(store, 
     assert store.glance(queries.REVISION) == 1
     with store.reading() as session:
         assert queries.last_load(session).source == "made up"
+
+
+def test_a_load_is_dated_in_utc_wherever_its_moment_was_stated(store, tmp_path):
+    tables.write(make.tables(), tmp_path / "data")
+    load(store, tmp_path / "data", datetime(2025, 1, 10, 8, 30, tzinfo=timezone(timedelta(hours=8))))
+    with store.reading() as session:
+        assert queries.last_load(session).loaded_at == datetime(2025, 1, 10, 0, 30)
 
 
 def test_a_folder_that_another_load_brings_at_the_same_moment_is_in_the_store_already(

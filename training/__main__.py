@@ -3,19 +3,16 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-import pandas as pd
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from matching import tables as gate
 from matching.boosting import fit
-from matching.bundles import bundle, champion
-from matching.domain import Day as TableDay
+from matching.bundles import champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
@@ -25,6 +22,7 @@ from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
 from training.evaluate import evaluate, write_json
 from training.fairness import constrained
+from training.options import bundle_of, date_of, filters_of, ranker_of, truth_of
 from training.outputs import check_file, check_folder, report_files
 from training.promote import promote
 from training.terminal import notes, print_report, print_sizes, resumable, steps
@@ -38,7 +36,6 @@ class Engines(StrEnum):
     DASK = "dask"
 
 
-DAY: Final[TypeAdapter[date]] = TypeAdapter(TableDay)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of tables.")]
@@ -115,11 +112,11 @@ def train_command(
 ) -> None:
     """Train a ranker on rows before a date; the last line printed is the model's id."""
     check_folder("train", "--models", models)
-    end = _date("--until", until) if until else None
+    end = date_of("--until", until) if until else None
     address = _cluster("train", engine, scheduler)
     tables = gate.read(data, end)
     with steps() as progress, _fitter(address) as fitter:
-        ranker = train(tables, models, end, _where(where), all_industries, seed, fitter=fitter, progress=progress)
+        ranker = train(tables, models, end, filters_of(where), all_industries, seed, fitter=fitter, progress=progress)
     about = ranker.manifest
     notes.print(
         f"{about['queries']} needs from {about['since']} to before {about['until']}, {about['events']} outcomes"
@@ -151,12 +148,12 @@ def evaluate_command(
 ) -> None:
     """Measure a model and the baselines on needs from a date on."""
     page = report_files(json_file, html)
-    ranker = _ranker(models, model)
+    ranker = ranker_of(models, model)
     tables = gate.read(data)
-    chances = _truth(truth) if truth else None
-    start, end = _date("--from", since), _date("--to", to) if to else None
+    chances = truth_of(truth) if truth else None
+    start, end = date_of("--from", since), date_of("--to", to) if to else None
     with steps() as progress:
-        found = evaluate(tables, ranker, start, end, _where(where), all_industries, chances, seed, progress)
+        found = evaluate(tables, ranker, start, end, filters_of(where), all_industries, chances, seed, progress)
     if exposure_cap or exposure_floor:
         found = constrained(found, Exposure(cap=exposure_cap, floor=exposure_floor, small_share=small_share))
     if json_file:
@@ -184,13 +181,13 @@ def ablate_command(
 ) -> None:
     """Measure what each family of features is worth: the model without it, on needs from a date on."""
     check_file("ablate", "--json", json_file)
-    start, end = _date("--from", since), _date("--to", to) if to else None
-    split = _date("--until", until) if until else None
+    start, end = date_of("--from", since), date_of("--to", to) if to else None
+    split = date_of("--until", until) if until else None
     tables = gate.read(data)
-    chances = _truth(truth) if truth else None
+    chances = truth_of(truth) if truth else None
     with steps() as progress:
         found = ablation.ablate(
-            tables, start, end, split, _where(where), all_industries, alone, chances, seed, seeds, progress=progress
+            tables, start, end, split, filters_of(where), all_industries, alone, chances, seed, seeds, progress=progress
         )
     if json_file:
         write_json(found, json_file)
@@ -218,12 +215,12 @@ def benchmark_command(
         raise InputError("--model", [Fault("--models", "is given with --model")])
     check_file("benchmark", "--json", json_file)
     asked = named(peers)
-    ranker = _ranker(models, model) if models else None
-    start, end = _date("--from", since), _date("--to", to) if to else None
+    ranker = ranker_of(models, model) if models else None
+    start, end = date_of("--from", since), date_of("--to", to) if to else None
     tables = gate.read(data)
     with steps() as progress:
         found = benchmark(
-            tables, start, end, _where(where), all_industries, ranker, seed, asked, years, progress=progress
+            tables, start, end, filters_of(where), all_industries, ranker, seed, asked, years, progress=progress
         )
     if json_file:
         write_json(found, json_file)
@@ -250,8 +247,8 @@ def rank_command(
     batch.check_name(out, data)
     address = _cluster("rank", engine, scheduler)
     workers = batch.Cluster(address) if address else batch.Local(processes)
-    chosen = _bundle(models, model)
-    day = _date("--as-of", as_of) if as_of else None
+    chosen = bundle_of(models, model)
+    day = date_of("--as-of", as_of) if as_of else None
     options = batch.Options(top_k, explain, fix, stack)
     with resumable(), steps() as progress:
         done = batch.rank_all(data, chosen, out, day, options, workers, part, progress)
@@ -289,52 +286,6 @@ def promote_command(
 def check_command(models: Models) -> None:
     """Say whether this version can serve the champion; an error where it cannot, as after some updates."""
     print(f"{Ranker.load(champion(models)).model_id} can be served by this version")
-
-
-def _ranker(models: Path, model_id: str | None) -> Ranker:
-    return Ranker.load(_bundle(models, model_id))
-
-
-def _bundle(models: Path, model_id: str | None) -> Path:
-    """The bundle that is named, else the champion, else the newest."""
-    if model_id:
-        return bundle(models, model_id)
-    if (models / "champion").exists():
-        return champion(models)
-    found = sorted(models.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise InputError(str(models), [Fault("--models", "holds at least one model")])
-    return found[-1].parent
-
-
-def _truth(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputError(str(path), [Fault("--truth", "is a file that exists")])
-    try:
-        return pd.read_parquet(path, columns=["need_id", "product_id", "chance", "granted"])
-    except ValueError as error:
-        why = str(error).partition("\n")[0]
-        raise InputError(str(path), [Fault("--truth", f"is a simulated market's truth.parquet: {why}")]) from None
-
-
-def _where(filters: list[str] | None) -> dict[str, list[str]]:
-    """By column all values it was given; a product is kept that has one of them in each."""
-    found: dict[str, list[str]] = {}
-    for text in filters or []:
-        column, equals, values = text.partition("=")
-        if not (column and equals and values):
-            raise InputError("--where", [Fault("--where", f"is COLUMN=VALUE[,VALUE], not {text!r}")])
-        found.setdefault(column, []).extend(value.strip() for value in values.split(","))
-    return found
-
-
-def _date(option: str, text: str) -> date:
-    """A day that tables may hold: past these years the time stamps that it is compared with end."""
-    try:
-        return DAY.validate_python(text)
-    except ValidationError:
-        rule = f"is a date (YYYY-MM-DD) of the years 1700 to 2200, not {text!r}"
-        raise InputError(option, [Fault(option, rule)]) from None
 
 
 def main() -> None:

@@ -1,0 +1,61 @@
+"""What the commands' options mean: a model, a date, a filter of products, a file of true chances."""
+
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+from pydantic import TypeAdapter, ValidationError
+
+from matching.bundles import bundle, champion
+from matching.domain import Day as TableDay
+from matching.errors import Fault, InputError
+from matching.ranker import Ranker
+
+DAY: Final[TypeAdapter[date]] = TypeAdapter(TableDay)
+
+
+def ranker_of(models: Path, model_id: str | None) -> Ranker:
+    return Ranker.load(bundle_of(models, model_id))
+
+
+def bundle_of(models: Path, model_id: str | None) -> Path:
+    """The bundle that is named, else the champion, else the newest."""
+    if model_id:
+        return bundle(models, model_id)
+    if (models / "champion").exists():
+        return champion(models)
+    found = sorted(models.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InputError(str(models), [Fault("--models", "holds at least one model")])
+    return found[-1].parent
+
+
+def truth_of(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(str(path), [Fault("--truth", "is a file that exists")])
+    try:
+        return pd.read_parquet(path, columns=["need_id", "product_id", "chance", "granted"])
+    except ValueError as error:
+        why = str(error).partition("\n")[0]
+        raise InputError(str(path), [Fault("--truth", f"is a simulated market's truth.parquet: {why}")]) from None
+
+
+def filters_of(filters: list[str] | None) -> dict[str, list[str]]:
+    """By column all values it was given; a product is kept that has one of them in each."""
+    found: dict[str, list[str]] = {}
+    for text in filters or []:
+        column, equals, values = text.partition("=")
+        if not (column and equals and values):
+            raise InputError("--where", [Fault("--where", f"is COLUMN=VALUE[,VALUE], not {text!r}")])
+        found.setdefault(column, []).extend(value.strip() for value in values.split(","))
+    return found
+
+
+def date_of(option: str, text: str) -> date:
+    """A day that tables may hold: past these years the time stamps that it is compared with end."""
+    try:
+        return DAY.validate_python(text)
+    except ValidationError:
+        rule = f"is a date (YYYY-MM-DD) of the years 1700 to 2200, not {text!r}"
+        raise InputError(option, [Fault(option, rule)]) from None

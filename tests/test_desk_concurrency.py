@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, func, select
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.desk import cases, reading
+from api.desk import cases, outcomes, reading
 from api.desk.cases import decide, sweep
 from api.desk.feed import feed
 from api.desk.identity import COOKIE, SYSTEM, Role, Scope, add_account, sign_in
@@ -27,6 +27,8 @@ from api.settings import Settings
 from api.store import database as stores
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import RecommendationRow
+from matching.domain import Stage
+from matching.errors import InputError
 from tests.desk_worker import KEY
 from tests.desks import Hands, listed, models_of, officer
 from tests.visitors import PASSWORD
@@ -183,6 +185,34 @@ def test_an_outcome_reported_eight_times_at_once_is_kept_once(service):
     found = at_once(lambda _: report(service, SYSTEM, outcome, "grant-1"))
     assert sorted(one.repeated for one in found) == [False] + [True] * (AT_ONCE - 1)
     assert len({one.outcome_id for one in found}) == 1
+    assert count(service, OutcomeRow) == 1
+
+
+def test_a_drawdown_reported_while_a_smaller_grant_is_still_being_kept_is_refused(service, monkeypatch):
+    """Of a match without a case, which both reports would hold: as if the grant's report took a while."""
+    begun, released, disagreeing = Event(), Event(), outcomes.disagreeing
+
+    def late(session, case, outcome):
+        found = disagreeing(session, case, outcome)
+        if outcome.stage is Stage.GRANTED:
+            begun.set()
+            assert released.wait(LONG)
+        return found
+
+    def told(stage, amount):
+        request = OutcomeRequest(need_id="N1", product_id="P1", stage=stage, at=date(2025, 1, 9), amount=amount)
+        return report(service, SYSTEM, request, stage)
+
+    monkeypatch.setattr(outcomes, "disagreeing", late)
+    with ThreadPoolExecutor(2) as pool:
+        grant = pool.submit(told, "granted", 5)
+        assert begun.wait(LONG)
+        drawdown = pool.submit(told, "drawn", 6)
+        wait([drawdown], timeout=1)
+        released.set()
+        grant.result()
+        with pytest.raises(InputError, match="amount: is at most the 5 granted, not 6"):
+            drawdown.result()
     assert count(service, OutcomeRow) == 1
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.desk.cases import stated
@@ -15,6 +15,16 @@ from matching.errors import Fault
 # The first contact may come after an application, and who declines waits for none.
 IN_ORDER: Final = (Stage.APPLIED, Stage.GRANTED, Stage.DRAWN)
 Told = Mapping[Stage, Mapping[str, Any]]
+
+
+def in_turn(session: Session, outcome: Outcome) -> None:
+    """One report of a match after the other, until the transaction ends: at once neither would see the other.
+
+    A match without a case has no row to hold. SQLite has one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        match = f"{outcome.need_id}/{outcome.product_id}"  # no id holds a slash
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(match, 0))))
 
 
 def disagreeing(session: Session, case: CaseRow | None, outcome: Outcome) -> list[Fault]:

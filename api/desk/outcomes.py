@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.desk.agreeing import disagreeing
+from api.desk.agreeing import disagreeing, in_turn
 from api.desk.cases import Taken, amount_faults, check_clock, check_drawn, key_sent, named, naming, take
 from api.desk.identity import Actor, plain
 from api.desk.reasons import meant
@@ -57,6 +57,7 @@ def _report(service: Service, actor: Actor, outcome: Outcome, key: str) -> Outco
         if before is not None:
             return _repeated(session, before, fingerprint, key)
         _check(service, session, actor, outcome)
+        in_turn(session, outcome)
         case = _case(session, actor, outcome)
         if faults := disagreeing(session, case, outcome):
             raise InputError("request", faults)

@@ -502,7 +502,7 @@ def test_what_a_chance_is_worth_is_said_where_one_is_stated(officer, other):
         ("accept", {"amount": "9" * 20}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
         *(
             ("accept", {"rate": rate}, "The rate is a number from 0 to 100.")
-            for rate in ("nan", "snan", "-1", "1e999999", "x")
+            for rate in ("nan", "snan", "-1", "-0", "1e999999", "1e1", "3_5", "３．５", "100.01", ".", "x")
         ),
         ("accept", {"amount": "5"}, "The amount is above 0 and at most "),
     ],

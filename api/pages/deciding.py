@@ -1,10 +1,11 @@
 """A case's page, and the forms by which an officer decides."""
 
+import re
 import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -33,6 +34,7 @@ AHEAD: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
 WORST_FIRST: Final = (Result.FAIL, Result.REVIEW, Result.PASS)
 BP: Final = 100
 DIGITS: Final = len(str(MAX_MONEY))
+RATE: Final = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 ENDS: Final = {
     Step.DECLINE: marked(
         "This ends the case; the need goes on to another institution, if one is left. It cannot be undone."
@@ -133,12 +135,12 @@ def _whole(text: str) -> int | None:
 
 
 def _rate_bp(text: str) -> float | None:
-    """A rate in percent to its last digit: as a decimal, since 100 times a double's 3.85 is not 385."""
-    try:
-        rate = Decimal(text)
-        return float(rate * BP) if 0 <= rate <= 100 else None
-    except InvalidOperation:  # no number, or one that no other is less than
-        return None
+    """A rate in percent to its last digit: as a decimal, since 100 times a double's 3.85 is not 385.
+
+    In plain digits: Python reads 3_5 as 35, and 1e1 as 10.
+    """
+    rate = Decimal(text) if RATE.fullmatch(text) else None
+    return float(rate * BP) if rate is not None and rate <= 100 else None
 
 
 def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Response:

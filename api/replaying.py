@@ -11,11 +11,9 @@ from api.recommending import Made, remake
 from api.service import Service
 from api.store import arrays, queries
 from api.store.models import RecommendationRow
-from matching.bundles import bundle
 from matching.errors import BundleError, NotFoundError
 from matching.faults import short
 from matching.matcher import Matcher
-from matching.ranker import Ranker
 from matching.reference import reading
 
 MOST: Final = 20
@@ -46,9 +44,7 @@ def _matcher(service: Service, row: RecommendationRow) -> Matcher:
         row.catalogue_version,
     ):
         return current
-    with service.store.reading() as session:
-        catalogue = queries.kept_catalogue(session, row.catalogue_version)
-    return Matcher(catalogue, Ranker.load(bundle(service.settings.models, row.model_id)))
+    return service.serving.former(row.model_id, row.catalogue_version)
 
 
 def _differences(row: RecommendationRow, made: Made) -> Iterator[Difference]:

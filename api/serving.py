@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from api.store import queries
 from api.store.database import Store
 from api.store.outages import StoreError
+from matching.bundles import bundle as bundle_of
 from matching.bundles import champion, promoted, promotion
 from matching.catalogue import EPOCH, Catalogue
 from matching.compiled import anything_compiled
@@ -46,6 +47,8 @@ class Serving:
         self._made: Served | None = None  # in service once its catalogue is kept
         self._refused: tuple[Path, int, tuple[int, int] | None] | None = None
         self._why = ""
+        self._former_lock = Lock()
+        self._former: tuple[tuple[str, str], Matcher] | None = None
 
     def matcher(self) -> Matcher:
         """The matcher of today's champion and catalogue. Raises `BundleError` while there is none.
@@ -63,6 +66,26 @@ class Serving:
         if served is None or (served.bundle, served.revision) != (bundle, revision):
             served = self._swap(bundle, revision)
         return served.matcher
+
+    def former(self, model_id: str, catalogue_version: str) -> Matcher:
+        """The matcher of versions that may no longer be in service: made one at a time, the last one kept.
+
+        Who replays a year's records at once would have as many models read. Raises `NotFoundError`, `BundleError`.
+        """
+        versions = (model_id, catalogue_version)
+        with self._former_lock:
+            if self._former is None or self._former[0] != versions:
+                self._former = None  # before the next is read: there is room for one beside the one in service
+                self._former = versions, self._remade(*versions)
+            return self._former[1]
+
+    def _remade(self, model_id: str, catalogue_version: str) -> Matcher:
+        with self._store.reading() as session:
+            catalogue = queries.kept_catalogue(session, catalogue_version)
+        served = self._served
+        if served is not None and served.matcher.ranker.model_id == model_id:
+            return Matcher(catalogue, served.matcher.ranker)
+        return Matcher(catalogue, Ranker.load(bundle_of(self._models, model_id)))
 
     def _wanted(self, served: Served | None) -> Path:
         """The champion's folder; while it is the one that is served, nobody looks whether it is still there."""

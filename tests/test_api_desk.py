@@ -1,6 +1,7 @@
 """The desk over JSON: keys and their scopes, needs, outcomes and steps, and what is refused."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from api.desk.identity import Scope
 from api.desk.keys import add_key, revoke_key
 from api.desk.stages import CaseStage
 from api.desk.views import Swept
+from api.replaying import replay
 from api.routes.months import MONTH
 from api.settings import Settings
 from api.store import arrays, queries
@@ -419,8 +421,8 @@ def test_a_record_is_replayed_and_equal(client):
     assert client.get(f"/v1/recommendations/{made['id']}").json()["replay"] is None
 
 
-def test_a_record_is_replayed_from_the_catalogue_that_it_was_made_of(client):
-    made = client.post("/v1/recommendations", json=ASKED).json()
+def change_catalogue(client):
+    """As a load of tables in which a product takes other amounts."""
     with store(client).writing() as session:
         queries.upsert(
             session, [queries.product(session, "P0", Hands().at.date()).model_copy(update={"max_amount": 5})]
@@ -428,10 +430,31 @@ def test_a_record_is_replayed_from_the_catalogue_that_it_was_made_of(client):
         load = session.scalars(select(LoadRow)).one()
         again = {name: getattr(load, name) for name in ("loaded_at", "source", "currency", "attribution", "simulated")}
         session.add(LoadRow(**again, fingerprint="changed"))
+
+
+def test_a_record_is_replayed_from_the_catalogue_that_it_was_made_of(client):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    change_catalogue(client)
     later = client.post("/v1/recommendations", json=ASKED).json()
     assert later["catalogue_version"] != made["catalogue_version"]
     assert later["candidates"] == made["candidates"] - 1
     assert client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]["equal"] is True
+
+
+def test_records_of_one_former_catalogue_that_are_replayed_at_once_have_it_read_once(client, monkeypatch):
+    service, kept_catalogue, read = client.app.state.service, queries.kept_catalogue, []
+
+    def noted(session, version):
+        read.append(version)
+        return kept_catalogue(session, version)
+
+    monkeypatch.setattr(queries, "kept_catalogue", noted)
+    made = [client.post("/v1/recommendations", json=ASKED).json() for _ in range(4)]
+    change_catalogue(client)
+    with ThreadPoolExecutor(len(made)) as pool:
+        found = list(pool.map(lambda one: replay(service, one["id"]), made))
+    assert [one.equal for one in found] == [True] * len(made)
+    assert read == [made[0]["catalogue_version"]]
 
 
 def test_a_replay_says_where_it_comes_out_otherwise(client):

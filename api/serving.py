@@ -99,6 +99,10 @@ class Serving:
             _log.warning("no model is in service: %s", why)
         return BundleError("no model is in service: the service's log says what to do")
 
+    def _unstarted(self, error: Exception, bundle: Path) -> Exception:
+        """Of a catalogue that this version cannot read, too, one is told as of a model: the desk works without."""
+        return error if isinstance(error, BundleError) else self._unready(f"{bundle.name} over the catalogue: {error}")
+
     def _swap(self, bundle: Path, revision: int) -> Served:
         with self._lock:
             served = self._served
@@ -115,7 +119,7 @@ class Serving:
                 return served
             except Exception as error:
                 if served is None:
-                    raise
+                    raise self._unstarted(error, bundle) from error
                 self._refused = wanted
                 _log.exception("%s stays in service: %s cannot replace it: %s", served.bundle.name, bundle.name, error)
                 return served

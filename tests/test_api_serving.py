@@ -7,12 +7,15 @@ import sys
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from api import serving
 from api.app import create_app
 from api.loading import load
 from api.store import queries
+from api.store.database import Store
+from api.store.models import ProductRow
 from api.store.outages import StoreError
 from matching import tables
 from matching.bundles import POINTER
@@ -108,6 +111,30 @@ def test_without_a_catalogue_the_service_is_alive_but_not_ready(serve):
     assert ready.status_code == 503
     assert ready.json()["detail"] == "the catalogue is empty: load tables with `python -m api load DATA`"
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_service_whose_catalogue_this_version_cannot_read_is_alive_and_ready_once_it_can(deploy, caplog):
+    """As where an earlier version is started again over products of a later one, which has another field."""
+    settings = deploy()
+    store = Store(settings.database_url)
+
+    def change(**fields):
+        with store.writing() as session:
+            row = session.scalars(select(ProductRow)).first()
+            row.document = {name: v for name, v in (row.document | fields).items() if v is not None}
+
+    change(later_field=1)
+    with TestClient(create_app(settings, now=lambda: NOON)) as client:
+        assert client.get("/signin").status_code == 200
+        answers = [client.get("/readyz"), client.post("/v1/recommendations", json=GOOD)]
+        assert [answer.status_code for answer in answers] == [503, 503]
+        assert {answer.json()["detail"] for answer in answers} == {
+            "no model is in service: the service's log says what to do"
+        }
+        assert "over the catalogue: 1 validation error for Product\nlater_field" in caplog.text
+        change(later_field=None)
+        assert client.get("/readyz").status_code == 200
+    store.close()
 
 
 def test_a_champion_that_is_not_there_is_told_without_a_path(serve, caplog):

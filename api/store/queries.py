@@ -107,9 +107,12 @@ def offered(as_of: date) -> list[ColumnElement[bool]]:
 
 
 def catalogue(session: Session) -> tuple[list[Product], list[Institution]]:
-    """Every version of every product, and the institutions."""
-    rows = session.scalars(select(ProductRow.document))
-    owners = session.scalars(select(InstitutionRow.document))
+    """Every version of every product, and the institutions.
+
+    All rows are fetched before one is read: while an error in between is kept, SQLite would go on showing an old state.
+    """
+    rows = session.scalars(select(ProductRow.document)).all()
+    owners = session.scalars(select(InstitutionRow.document)).all()
     return [Product.model_validate(row) for row in rows], [Institution.model_validate(row) for row in owners]
 
 

@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sqlalchemy import func, inspect, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from api.loading import load
 from api.store import arrays, queries
 from api.store.database import Store, migrations
-from api.store.desk_models import Base
+from api.store.desk_models import Base, SessionRow
 from api.store.models import EnterpriseRow, RecommendationRow
 from matching import tables
 from matching.domain import MAX_MONEY, Kind
@@ -195,6 +195,14 @@ def test_eight_threads_writing_at_once_lose_nothing(store):
         list(pool.map(write, range(8)))
     with store.reading() as session:
         assert session.scalar(select(func.count()).select_from(RecommendationRow)) == 8 * 10
+
+
+def test_an_error_of_a_statement_does_not_tell_what_values_it_had(store):
+    with store.writing() as session:
+        session.execute(text("DROP TABLE sessions"))
+    with pytest.raises(DBAPIError, match="SQL parameters hidden") as raised, store.reading() as session:
+        session.get(SessionRow, "a-token")
+    assert "a-token" not in str(raised.value)
 
 
 def test_what_was_committed_survives_a_crash(file, tmp_path):

@@ -137,7 +137,13 @@ def _engine(url: URL) -> Engine:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", SAWarning)  # of an option that would be passed over
-            engine = create_engine(url, json_serializer=_to_json, pool_pre_ping=remote, connect_args=patience)
+            engine = create_engine(
+                url,
+                json_serializer=_to_json,
+                pool_pre_ping=remote,
+                connect_args=patience,
+                hide_parameters=True,  # an error is logged, and no log holds a session's token or an enterprise's facts
+            )
     except (ImportError, NoSuchModuleError) as error:
         raise _refused(f"names an installed driver: {error}") from None
     except (ArgumentError, SAWarning, TypeError, ValueError) as error:

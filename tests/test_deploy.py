@@ -22,7 +22,13 @@ def test_there_are_a_database_two_replicas_and_a_balancer():
 
 @pytest.mark.parametrize("name", REPLICAS)
 def test_a_replica_is_set_up_by_known_settings_alone(name):
-    assert set(SERVICES[name]["environment"]) <= {*variables().values(), "FORWARDED_ALLOW_IPS"}
+    assert set(SERVICES[name]["environment"]) <= {*variables().values(), "FORWARDED_ALLOW_IPS", "TZ"}
+
+
+@pytest.mark.parametrize("name", REPLICAS)
+def test_a_replica_has_the_days_of_where_it_is_used(name):
+    """By those of UTC what happened in China before eight in the morning was tomorrow, and is refused."""
+    assert SERVICES[name]["environment"]["TZ"] == "${TZ:-Asia/Shanghai}"
 
 
 @pytest.mark.parametrize("name", REPLICAS)

@@ -159,6 +159,14 @@ def test_signing_out_ends_the_session(officer):
     assert officer.get("/desk").headers["location"].startswith("/signin?next=%2Fdesk&expired=1")
 
 
+def test_who_signs_in_as_another_has_left_the_session_before(officer, app, tokens):
+    """As from a form in another tab, that was there before."""
+    officer.get("/desk")
+    assert officer.post("/signin", name="office", password=PASSWORD, next="/desk").status_code == 303
+    assert officer.get("/desk").status_code == 200
+    assert Visitor(app, tokens["wang.wei"]).get("/desk").status_code == 303
+
+
 def test_who_could_not_sign_out_is_led_on_to_a_page_in_every_language(officer, app):
     assert officer.post("/signout", csrf="another").status_code == 403
     assert '<a href="/signout?lang=en"' in officer.page

@@ -81,6 +81,8 @@ def _signed_in(visit: Visit, form: Form) -> Response:
         made = identity.sign_in(visit.service, name, field(form, "password"), _address(visit))
     except (SignInError, ForbiddenError, TooManyError) as error:
         return _refused(visit, error, name, target)
+    if visit.session is not None:  # its cookie is replaced: nobody could sign out of it any more
+        identity.sign_out(visit.service, visit.session.token)
     response = go(target)
     set_cookie(visit, response, identity.COOKIE, made.token)
     return response

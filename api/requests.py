@@ -57,7 +57,7 @@ class RequestIds:
         except ClientDisconnect:
             _log.info("request %s: the client left", request_id)
         except Exception:
-            _log.exception("request %s: %s %s failed", request_id, scope["method"], scope["path"])
+            _log.exception("request %s: %s %r failed", request_id, scope["method"], short(scope["path"]))
             if started:
                 raise
             await problem(500, "The service failed; its log has the cause.", request_id)(scope, receive, send_with_id)

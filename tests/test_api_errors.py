@@ -5,6 +5,8 @@ import math
 
 import pytest
 
+from api.desk import keys
+
 URL = "/v1/recommendations"
 MEGABYTE = "x" * 2**20
 JSON = {"Content-Type": "application/json"}
@@ -257,3 +259,15 @@ def test_a_plain_request_id_is_kept_and_a_strange_one_replaced(client):
     assert client.get("/healthz", headers={"x-request-id": "trace-7.a"}).headers["x-request-id"] == "trace-7.a"
     strange = client.get("/healthz", headers={"x-request-id": "a b" * 100}).headers["x-request-id"]
     assert len(strange) == 16
+
+
+def test_an_address_writes_no_line_of_its_own_into_the_log_where_a_request_fails(client, monkeypatch, caplog):
+    def failing(*_):
+        raise RuntimeError("a fault of the code")
+
+    monkeypatch.setattr(keys, "actor_of", failing)
+    problem(client.get("/v1/cases/a%0AERROR: forged" + "x" * 1000, headers={"Authorization": "Bearer key"}), 500)
+    (record,) = (record for record in caplog.records if record.name == "api")
+    assert r"GET '/v1/cases/a\nERROR: forged" in record.getMessage()
+    assert "a fault of the code" in caplog.text
+    assert len(record.getMessage()) < 200

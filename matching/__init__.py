@@ -8,6 +8,7 @@ ranking = matcher.rank(enterprise, need, as_of=date(2026, 6, 30), top_k=10)
 from pathlib import Path
 
 from matching.advice import advise
+from matching.assignment import Assignment, assign
 from matching.bundles import bundle, champion
 from matching.catalogue import Catalogue
 from matching.codes import Order
@@ -42,6 +43,7 @@ from matching.sizing import Sizing, Suggestion, size_need, suggest
 
 __all__ = [
     "FEATURES",
+    "Assignment",
     "Builder",
     "BundleError",
     "Catalogue",
@@ -78,6 +80,7 @@ __all__ = [
     "Verdicts",
     "advise",
     "applied",
+    "assign",
     "bundle",
     "champion",
     "explained",

@@ -60,6 +60,7 @@ ORDER = [
     "ranker",
     "exposure",
     "neutral",
+    "assignment",
     "matcher",
     "topics",
     "leanings",

@@ -1,4 +1,4 @@
-"""`python -m training …`: simulate, import, train, evaluate, ablate, benchmark, rank, promote, check."""
+"""`python -m training …`: simulate, import, train, evaluate, ablate, benchmark, rank, assign, promote, check."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from matching.bundles import champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
-from training import ablation, batch, market, record, sources
+from training import ablation, assigning, batch, market, record, sources
 from training.benchmark import benchmark, named
 from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
@@ -25,7 +25,7 @@ from training.fairness import constrained
 from training.options import bundle_of, date_of, filters_of, ranker_of, truth_of
 from training.outputs import check_file, check_folder, report_files
 from training.promote import promote
-from training.terminal import notes, print_report, print_sizes, resumable, steps
+from training.terminal import notes, print_assigned, print_report, print_sizes, resumable, steps
 from training.train import Fitter, train
 
 
@@ -253,6 +253,21 @@ def rank_command(
     with resumable(), steps() as progress:
         done = batch.rank_all(data, chosen, out, day, options, workers, part, progress)
     print(f"{done.matches} matches for {done.matched} of {done.needs} open needs in {out}")
+
+
+@app.command("assign")
+def assign_command(
+    data: Data,
+    ranked: Annotated[Path, typer.Option(metavar="FILE|FOLDER", help="The list that rank wrote.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="A .parquet or .csv file.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Of each product's yearly amount, for this list.")] = 1.0,
+    truth: Truth = None,
+) -> None:
+    """Give each need of a ranked list one product, within what products have left, the best for all together."""
+    assigning.check_names(ranked, out, data)
+    found = assigning.assign_list(data, ranked, share, truth_of(truth) if truth else None)
+    assigning.write(found, out)
+    print_assigned(found)
 
 
 def _cluster(command: str, engine: Engines, scheduler: str | None) -> str | None:

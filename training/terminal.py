@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from matching import tables as gate
+from training.assigning import Assigned
 from training.evaluate import METRICS, caution
 from training.fairness import said
 from training.metrics import bracketed
 
 notes = Console(stderr=True)
+MOST_SHOWN: Final = 10
+SHORT: Final = ("product_id", "million", "room", "first", "given")
 
 
 @contextmanager
@@ -80,3 +83,25 @@ def _chance(part: dict[str, Any]) -> str:
     if "true_ece" in part:
         text += f"; against the true chance ECE {part['true_ece']:.3f}, mean error {part['true_mae']:.3f}"
     return text
+
+
+def print_assigned(found: Assigned) -> None:
+    """Who got what, how near it is to the best that can be, and whose room is short."""
+    ranks = found.rows["rank"]
+    print(
+        f"{len(ranks)} needs: {ranks.notna().sum()} assigned, {(ranks == 1).sum()} to the first of their list; "
+        f"worth {found.worth:.1f}, at most {found.bound:.1f} can be reached; one after the other {found.in_turn:.1f}"
+    )
+    for way, chance in found.chances.items():
+        print(f"true chances, {way}: {chance:.1f}")
+    if found.products.empty:
+        return
+    table = Table("product", "room", "asked first", "given", "one more million", title="Short of room, in millions")
+    for name in table.columns[1:]:
+        name.justify = "right"
+    shown = found.products.head(MOST_SHOWN)
+    for product_id, million, *amounts in zip(*(shown[name] for name in SHORT), strict=True):
+        table.add_row(product_id, *(f"{amount / 1e6:,.1f}" for amount in amounts), f"+{million:.3f}")
+    Console().print(table)
+    if (more := len(found.products) - MOST_SHOWN) > 0:
+        print(f"and {more} more")

@@ -563,12 +563,24 @@ def test_a_month_tells_how_far_cases_came_and_why_not_further_in_all_and_by_inst
     assert found["reached"] == nothing | {"suggested": 2, "accepted": 1, "declined": 1}
     assert found["clocks"][0] == {"stage": "suggested", "days": 1, "steps": 1, "median_hours": 0, "in_time": 1}
     assert (found["declines"], found["overrides"], found["granted_amount"]) == ({"debt": 1, "tax": 1}, {}, 0)
+    assert (found["grants"]["count"], found["grants"]["mean_ticket"]) == (0, None)
     waiting, declined = found["institutions"]
     assert (waiting["open"], waiting["reached"]) == (1, nothing | {"suggested": 1})
     assert declined == {
         "institution_id": case["item"]["institution_id"], "open": 0, "overdue": 0,
         "reached": nothing | {"suggested": 1, "accepted": 1, "declined": 1}, "answers": 2, "in_time": 2,
     }  # fmt: skip
+
+
+def test_a_month_tells_what_its_grants_were_like(client, every, case):
+    for version, taken in enumerate(("accept", "contact", "apply", "grant"), start=1):
+        about = {"amount": 1_200_000, "rate_bp": 400} if taken == "grant" else {}
+        assert step(client, case, every, step=taken, version=version, **about).status_code == 201
+    found = client.get("/v1/months/2025-01", headers=every).json()["grants"]
+    assert (found["count"], found["mean_ticket"]) == (1, 1_200_000)
+    assert found["first_loan"] == {"count": 0, "of": 0, "unknown": 1}
+    assert found["by_size"][2] == {"group": "small", "applied": 1, "granted": 1}
+    assert found["by_first_loan"][-1] == {"group": None, "applied": 1, "granted": 1}
 
 
 def test_a_month_may_be_asked_of_one_institution_by_who_may_see_it(client, every, case):

@@ -162,3 +162,12 @@ def test_an_outcome_says_that_a_later_report_of_a_stage_replaces_the_earlier_one
     said = " ".join(schema["paths"]["/v1/outcomes"]["post"]["description"].split())
     assert "a later report of it replaces the earlier one" in said
     assert "report each time all that is drawn by then" in said
+
+
+def test_a_month_says_what_each_figure_of_its_grants_is(schema):
+    schemas = schema["components"]["schemas"]
+    assert schemas["MonthFigures"]["properties"]["grants"]["$ref"].endswith("/Grants")
+    told = schemas["Grants"]
+    figures = {name for name in told["properties"] if name != "count" and not name.startswith("by_")}
+    assert {name for name in figures if f"`{name}`" not in told["description"]} == set()
+    assert "acquisition rate" in schemas["Group"]["description"]

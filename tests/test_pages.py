@@ -753,6 +753,22 @@ def test_a_month_counts_what_happened_and_another_is_empty(officer, commission):
     assert commission.says("Nothing happened in this month")
 
 
+def test_a_month_tells_what_was_granted_and_a_dash_before_anything_was(officer, commission):
+    case_id = officer.cases()[0]
+    officer.decide(case_id, "accept")
+    officer.get("/desk/month?lang=en")
+    assert officer.says("The grants")
+    assert not officer.says("Mean ticket")
+    for step in ("contact", "apply"):
+        officer.decide(case_id, step)
+    officer.decide(case_id, "grant", amount="1,500,000", rate="3.85")
+    commission.get("/desk/month?institution=I1&lang=en")
+    assert commission.says("Mean ticket</dt><dd>CN¥1.5M")
+    assert commission.says("By size class")
+    commission.get("/desk/month?institution=I2&lang=en")
+    assert not commission.says("Mean ticket")
+
+
 def test_the_commission_compares_institutions_and_an_officer_does_not(officer, commission, hands):
     hands.at += timedelta(hours=9)
     commission.get("/desk/month?lang=en")

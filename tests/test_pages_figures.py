@@ -1,13 +1,15 @@
 """The plots of a case and of a month: shares of one scale, what is unknown left out."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
+from api.desk.grants import grants
 from api.desk.stages import CaseStage
-from api.desk.views import Clock, MonthView
-from api.pages import figures
+from api.desk.views import Clock, Group, MonthView, Share
+from api.pages import figures, granting
 from api.pages.languages import language
 from api.pages.reviewing import shown
 from matching.codes import CostPart, DeclineReason
@@ -105,7 +107,7 @@ def test_a_stack_s_costs_and_losses_are_bars():
 def month(**facts):
     defaults = {
         "month": date(2025, 1, 1), "institution_id": "I1", "reached": {}, "clocks": (), "declines": {},
-        "overrides": {}, "open": 0, "overdue": 0, "granted_amount": 0,
+        "overrides": {}, "open": 0, "overdue": 0, "granted_amount": 0, "grants": grants([], {}),
     }  # fmt: skip
     return shown(MonthView(**defaults | facts), EN)
 
@@ -141,3 +143,53 @@ def test_a_clock_s_median_stands_beside_what_is_allowed(hours, share, limit, lat
 def test_decline_reasons_are_beside_the_commonest():
     declines = month(declines={DeclineReason.DEBT: 4, DeclineReason.TAX: 1})["declines"]
     assert [(bar.label, bar.share) for bar in declines] == [("Debt too high", 1), ("Tax grade too low", 1 / 4)]
+
+
+def granted(code="en", **facts):
+    """The card of a month of twelve grants; a bar by its title and label."""
+    nothing = grants([], {})
+    defaults = {"count": 12, "mean_ticket": 2_500_000, "mean_loan": 2_400_000, "spread_bp": -4.25, "spread_of": 7}
+    made = granting.card(replace(nothing, **defaults | facts), date(2025, 1, 1), language(code), "CNY")
+    return dict(made["granted"]), {title: {bar.label: bar for bar in bars} for title, bars in made["parted"] if bars}
+
+
+def test_a_share_has_its_counts_and_of_fewer_than_five_nothing_else():
+    _, parted = granted(first_loan=Share(3, 5, 7), unsecured=Share(1, 1, 0), long_term=Share(0, 0, 2))
+    bars = parted["Of the grants"].values()
+    assert [(bar.label, bar.share, bar.text, bar.note) for bar in bars] == [
+        ("First loans", 3 / 5, "60%", "3 of 5, 7 not known"),
+        ("Unsecured loans", 1, "1 of 1", ""),
+        ("Medium and long-term loans", 0, "2 not known", ""),
+    ]
+
+
+def test_grants_are_told_with_their_means_and_what_has_none_is_a_dash():
+    assert granted()[0] == {
+        "Grants": "12", "Mean ticket": "CN¥2.5M", "Mean loan by enterprise": "CN¥2.4M",
+        "Mean spread over the LPR": "-4 bp, 7 rates",
+    }  # fmt: skip
+    bare = granted(mean_loan=None, spread_bp=None, spread_of=0)[0]
+    assert (bare["Mean loan by enterprise"], bare["Mean spread over the LPR"]) == ("–", "–")
+    assert granted(count=0) == ({}, {})
+
+
+def test_groups_have_their_names_and_are_left_out_where_nothing_happened():
+    _, parted = granted(
+        by_size=(Group("large", 0, 0), Group("small", 8, 12), Group(None, 0, 1)),
+        by_zone=(Group("north_east", 4, 1), Group("elsewhere", 6, 0)),
+        by_first_loan=(Group(True, 5, 1), Group(False, 0, 0)),
+        by_cluster=(Group("software", 5, 5), Group("gone", 1, 0)),
+    )
+    size = [(bar.label, bar.share, bar.text, bar.note) for bar in parted["By size class"].values()]
+    assert size == [("Small", 1, "150%", "12 of 8"), ("Not known", 0, "1 of 0", "")]
+    told = [(bar.label, bar.text) for title in list(parted)[-3:] for bar in parted[title].values()]
+    assert told == [
+        ("North-east", "1 of 4"), ("Outside Chongqing", "0%"), ("First loan", "20%"), ("Software", "100%"),
+        ("gone", "0 of 1"),
+    ]  # fmt: skip
+
+
+def test_the_grants_figures_have_the_supervisors_own_terms_in_chinese():
+    named, parted = granted("zh-CN")
+    assert list(named) == ["授信笔数", "笔均授信金额", "户均贷款金额", "较 LPR 平均加点"]
+    assert list(parted["授信结构"]) == ["首贷占比", "信用贷款占比", "中长期贷款占比"]

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from api.desk.grants import decided, granted_amount, grants, products
 from api.desk.identity import Actor, plain
 from api.desk.reasons import StepReason, label
 from api.desk.sight import visible
@@ -31,6 +32,7 @@ def month(
     named = [EventRow.institution_id == institution_id] if institution_id else []
     wanted = [*visible(actor, EventRow.institution_id), *named, EventRow.at >= start, EventRow.at < end]
     reached = _reached(session, wanted)
+    steps = decided(session, wanted)
     open_cases, overdue = _waiting(session, actor, institution_id, plain(now))
     return MonthView(
         month=first.replace(day=1),
@@ -41,7 +43,8 @@ def month(
         overrides=_reasons(session, wanted, Step.SUGGEST),
         open=open_cases,
         overdue=overdue,
-        granted_amount=_granted(session, wanted),
+        granted_amount=granted_amount(steps),
+        grants=grants(steps, products(session, steps)),
     )
 
 
@@ -91,13 +94,6 @@ def _reasons(session: Session, wanted: list[ColumnElement[bool]], step: Step) ->
     query = select(EventRow.reason_codes).where(*wanted, EventRow.step == step.value)
     counted = Counter(code for codes in session.scalars(query) for code in codes)
     return {label(code): count for code, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))}
-
-
-def _granted(session: Session, wanted: list[ColumnElement[bool]]) -> int:
-    """What grants stated, or asked for where they stated nothing."""
-    query = select(EventRow.detail, CaseRow.amount).join(CaseRow, CaseRow.case_id == EventRow.case_id)
-    rows = session.execute(query.where(*wanted, EventRow.step == Step.GRANT.value))
-    return sum(detail.get("amount", amount) for detail, amount in rows)
 
 
 def _waiting(session: Session, actor: Actor, institution_id: str | None, now: datetime) -> tuple[int, int]:

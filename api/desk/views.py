@@ -147,6 +147,53 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Share:
+    """Of how many grants something is known (`of`), of how many of these it is so (`count`), and of how many not."""
+
+    count: int
+    of: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """A month's applications and grants of one group of enterprises; it is null for those of which it is not known.
+
+    `granted` by `applied` is the acquisition rate. They are steps of the month, not all of the same cases.
+    """
+
+    group: str | bool | None
+    applied: int
+    granted: int
+
+
+@dataclass(frozen=True)
+class Grants:
+    """What a month's grants were like, by the facts in the recommendations that they rest on.
+
+    `mean_ticket` is `granted_amount` by grant, of every kind; `mean_loan` that of grants of credit by enterprise. Of
+    all grants `first_loan` went to an enterprise without a loan on record; of grants of credit `unsecured` are of the
+    product type `unsecured`, and `long_term` are for needs of more than 12 months. `spread_bp` is the mean distance, in
+    basis points, of the `spread_of` rates that grants of credit state from their product's LPR on the day of the grant.
+    Means are null where there is nothing to take them of. Groups are by size class, by zone of Chongqing (`elsewhere`:
+    outside the city), by first loan, and by manufacturing cluster (only those with a grant or an application).
+    """
+
+    count: int
+    mean_ticket: int | None
+    mean_loan: int | None
+    first_loan: Share
+    unsecured: Share
+    long_term: Share
+    spread_bp: float | None
+    spread_of: int
+    by_size: tuple[Group, ...]
+    by_zone: tuple[Group, ...]
+    by_first_loan: tuple[Group, ...]
+    by_cluster: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
 class MonthView:
     """A month of an institution, or of all: cases by the stage that they came to, clocks, reasons with their counts.
 
@@ -163,6 +210,7 @@ class MonthView:
     open: int
     overdue: int
     granted_amount: int
+    grants: Grants
 
 
 @dataclass(frozen=True)

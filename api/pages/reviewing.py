@@ -11,12 +11,14 @@ from api.desk import month, reading
 from api.desk.overview import overview
 from api.desk.stages import FUNNEL, CaseStage
 from api.desk.views import Clock, MonthView
+from api.pages.granting import card
 from api.pages.languages import Language
 from api.pages.queueing import choosable
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
 from api.pages.views import Bar
 from api.pages.visits import SeeingVisit, Visit
+from api.store import queries
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 OUT = tuple(stage for stage in CaseStage if stage not in FUNNEL)
@@ -36,6 +38,7 @@ def get_month(visit: SeeingVisit) -> Response:
     with visit.service.store.reading() as session:
         names = reading.institutions(session, visit.actor)
         chosen = chosen if chosen in names and visit.actor.institution_id is None else None
+        currency = queries.currency(session)
         view = month.month(session, visit.actor, visit.service.settings, first, now, chosen)
         lines = [] if chosen or visit.actor.institution_id else overview(session, visit.actor, first, now)
     return render(
@@ -51,6 +54,7 @@ def get_month(visit: SeeingVisit) -> Response:
         earlier=_address(_before(first), chosen) if first > EARLIEST else None,
         later=_address(_after(first), chosen) if first < this else None,
         **shown(view, visit.language),
+        **card(view.grants, first, visit.language, currency),
     )
 
 

@@ -53,6 +53,12 @@ def trade(path: str | None, as_of: date, language: Language) -> str:
     return f"{language.named(found)} ({parts[-1]})" if found else path
 
 
+def cluster(code: str, as_of: date, language: Language) -> str:
+    """A manufacturing cluster's name; its code where it has none on that day."""
+    found = _row(reference.clusters, code, as_of)
+    return language.named(found) if found else code
+
+
 def facts(entity: Enterprise | Need, language: Language, currency: str) -> Iterator[tuple[str, str]]:
     """Each fact that is known, with its label; ids and names are shown elsewhere."""
     as_of = entity.as_of if isinstance(entity, Enterprise) else entity.posted_at
@@ -78,8 +84,7 @@ def _fact(name: str, value: Any, unit: str, as_of: date, language: Language, cur
     if name == "industry":
         return trade(value, as_of, language)
     if name == "cluster":
-        found = _row(reference.clusters, value, as_of)
-        return language.named(found) if found else value
+        return cluster(value, as_of, language)
     if name == "ownership":
         return language.pick(*_OWNERSHIP.get(value, (value, value)))
     return plain(value, unit, language, currency)

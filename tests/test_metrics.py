@@ -19,6 +19,7 @@ from training.metrics import (
     mrr,
     ndcg,
     paired,
+    pooled,
     recall,
 )
 
@@ -114,6 +115,7 @@ def test_the_recall_of_the_report_is_that_of_the_first_and_of_the_first_five(ran
         (lambda: by_enterprise([nan], [1]), "finite numbers only"),
         (lambda: bootstrap([1], [1, 2]), "enterprises: has 1 items, not 2"),
         (lambda: bootstrap([1], [1], n=0), "n: is at least 1, not 0"),
+        (lambda: pooled([1], [1, 2]), "enterprises: has 1 items, not 2"),
         (lambda: paired([1], [1, 1], [1]), "values_b: has 1 items, not 2"),
     ],
 )
@@ -203,6 +205,25 @@ def test_the_interval_holds_the_value_and_is_the_same_for_a_seed(results, seed, 
     assert found.low <= found.value <= found.high
     assert found.value == by_enterprise(*results)
     assert found == bootstrap(*results, seed, n)
+
+
+@FEW
+@given(RESULTS, st.integers(0, 2**32))
+def test_pooled_values_count_once_each_and_their_enterprises_are_resampled(results, seed):
+    values, enterprises = results
+    found = pooled(values, enterprises, seed, 50)
+    assert found.value == pytest.approx(np.mean(values))
+    assert found.low <= found.value <= found.high
+    assert pooled(values, range(len(values)), seed, 50) == pytest.approx(
+        bootstrap(values, range(len(values)), seed, 50)
+    )
+
+
+def test_an_enterprise_of_many_queries_widens_a_pooled_interval():
+    """Of two enterprises, with 0 thrice and 1 once, a resample holds one alone, or both."""
+    found = pooled([0, 0, 0, 1], ["a", "a", "a", "b"])
+    assert found == (1 / 4, 0, 1)
+    assert pooled([0, 0, 0, 1], ["a", "b", "c", "d"]).high < 1
 
 
 def test_another_seed_draws_other_resamples():

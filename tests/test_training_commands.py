@@ -17,7 +17,7 @@ from matching import tables
 from matching.bundles import champion
 from tests.releases import ROWS, release
 from training import __main__ as commands
-from training import ablation
+from training import ablation, drift
 from training.cluster import connected
 from training.promote import promote
 from training.train import train
@@ -113,6 +113,32 @@ def test_evaluate_tells_the_price_of_a_constraint_on_exposure(run, data, models,
     assert told["fewer"] == 1.0  # one institution offers all products
     assert any("Its price in NDCG@10: all " in line for line in out)
     assert any(line.startswith("│ model, constrained") for line in out)
+
+
+def test_monitor_says_whether_the_model_holds_and_writes_the_report(run, data, models, tmp_path, loyal_ranker):
+    report = tmp_path / "monitor.json"
+    code, out, err = run("monitor", data, "--models", models, "--json", report)
+    found = json.loads(report.read_text())
+    assert code == 0
+    assert (found["model_id"], found["from"]) == (loyal_ranker.model_id, "2025-01-01")
+    assert any(line.startswith(f"{found['conclusion']['verdict']}: ") for line in out)
+    assert err == ["history …", "ranking …", "drift …"]
+
+
+def test_monitor_leaves_with_0_where_the_model_is_to_be_trained_again(
+    run, data, models, tmp_path, loyal_ranker, monkeypatch
+):
+    """Whatever it finds: a scheduler reads the report's field. These enterprises were all founded on one day."""
+    monkeypatch.setattr(drift, "FEWEST", 15)
+    code, out, _ = run("monitor", data, "--models", models, "--model", loyal_ranker.model_id, "--to", "2025-12-01",
+                       "--where", "kind=credit", "--all-industries", "--seed", 1,
+                       "--json", tmp_path / "monitor.json")  # fmt: skip
+    found = json.loads((tmp_path / "monitor.json").read_text())
+    assert code == 0
+    assert (found["where"], found["all_industries"]) == ({"kind": ["credit"]}, True)
+    assert (found["to"], found["seed"]) == ("2025-12-01", 1)
+    assert found["conclusion"]["verdict"] == "train again"
+    assert any(line.startswith("train again: Age in years drifted, PSI ") for line in out)
 
 
 def test_ablate_prints_the_table_and_writes_the_report(run, data, tmp_path, monkeypatch):
@@ -226,7 +252,7 @@ def test_an_unknown_model_is_named(run, data, models, command):
     refused(run(name, data, "--models", models, "--model", "20990101-none", *options), "'20990101-none'")
 
 
-@pytest.mark.parametrize("command", ["evaluate", "benchmark", "rank"])
+@pytest.mark.parametrize("command", ["evaluate", "monitor", "benchmark", "rank"])
 def test_a_model_of_another_currency_is_refused(run, loyal, models, tmp_path, command):
     tables.write(replace(loyal, currency="USD"), tmp_path / "data")
     options = ["--out", tmp_path / "parts"] if command == "rank" else ["--from", "2025-01-01"]
@@ -258,7 +284,7 @@ def test_a_folder_without_models_is_refused(run, data, tmp_path):
 @pytest.mark.parametrize(
     ("option", "words"),
     [("--until", ["train"]), ("--from", ["evaluate"]), ("--to", ["evaluate", "--from", "2025-01-01"]),
-     ("--as-of", ["rank", "--out", "top.csv"])],
+     ("--from", ["monitor"]), ("--to", ["monitor"]), ("--as-of", ["rank", "--out", "top.csv"])],
 )  # fmt: skip
 @pytest.mark.parametrize("text", ["2025-13-01", "yesterday", "20250101", "0001-01-01", "9999-12-31"])
 def test_a_bad_date_is_named_with_its_option(run, data, models, option, words, text):
@@ -286,7 +312,7 @@ def test_a_bad_filter_is_named(run, data, tmp_path, text, why):
     refused(run("train", data, "--models", tmp_path, "--where", text), why)
 
 
-@pytest.mark.parametrize("name", ["evaluate", "benchmark", "ablate"])
+@pytest.mark.parametrize("name", ["evaluate", "monitor", "benchmark", "ablate"])
 def test_a_filter_s_value_that_no_product_has_is_refused_beside_others_that_one_has(run, data, models, name):
     given = [] if name == "ablate" else ["--models", models]
     told = run(name, data, *given, "--from", "2025-01-01", "--where", "kind=credit,bonds")
@@ -315,9 +341,9 @@ def test_a_file_that_cannot_be_written_is_refused(run, data, models, tmp_path):
     refused(result, "nowhere")
 
 
-@pytest.mark.parametrize("command", ["evaluate", "ablate", "benchmark"])
+@pytest.mark.parametrize("command", ["evaluate", "monitor", "ablate", "benchmark"])
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(run, tmp_path, command):
-    models = ["--models", tmp_path / "none"] if command == "evaluate" else []
+    models = ["--models", tmp_path / "none"] if command in ("evaluate", "monitor") else []
     for place, why in ((tmp_path / "none" / "a.json", "lies in a folder that exists"), (tmp_path, "is a file, not")):
         refused(run(command, tmp_path / "none", *models, "--from", "2025-01-01", "--json", place), f"--json: {why}")
 
@@ -391,6 +417,7 @@ NUMBERS = [
     ("evaluate . --models . --from 2025-01-01", "--exposure-cap", 1, 10),
     ("evaluate . --models . --from 2025-01-01", "--exposure-floor", 0, 10),
     ("evaluate . --models . --from 2025-01-01", "--small-share", 0.000001, 1),
+    ("monitor . --models .", "--seed", 0, 10**9),
     ("ablate . --from 2025-01-01", "--seed", 0, 10**9),
     ("ablate . --from 2025-01-01", "--seeds", 1, 100),
     ("benchmark . --from 2025-01-01", "--seed", 0, 10**9),

@@ -1,4 +1,4 @@
-"""`python -m training …`: simulate, import, train, evaluate, ablate, benchmark, rank, assign, promote, check."""
+"""`python -m training …`: simulate, import, train, evaluate, monitor, ablate, benchmark, rank, assign, promote, check."""
 
 import sys
 from collections.abc import Iterator
@@ -16,12 +16,13 @@ from matching.bundles import champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
-from training import ablation, assigning, batch, market, record, sources
+from training import ablation, assigning, batch, market, monitored, record, sources
 from training.benchmark import benchmark, named
 from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
 from training.evaluate import evaluate, write_json
 from training.fairness import constrained
+from training.monitor import monitor
 from training.options import bundle_of, date_of, filters_of, ranker_of, truth_of
 from training.outputs import check_file, check_folder, report_files
 from training.promote import promote
@@ -163,6 +164,33 @@ def evaluate_command(
 
         write_html(found, page)
     print_report(found.report)
+
+
+@app.command("monitor")
+def monitor_command(
+    data: Data,
+    models: Models,
+    model: Model = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DATE", help="The first day; by default the one the model was trained until."),
+    ] = None,
+    to: End = None,
+    where: Filter = None,
+    all_industries: Everyone = False,
+    json_file: Report = None,
+    seed: Seed = 0,
+) -> None:
+    """Say from newer tables whether a model still holds: how it ages, its chances, what drifted."""
+    check_file("monitor", "--json", json_file)
+    ranker = ranker_of(models, model)
+    start, end = date_of("--from", since) if since else None, date_of("--to", to) if to else None
+    tables = gate.read(data)
+    with steps() as progress:
+        found = monitor(tables, ranker, start, end, filters_of(where), all_industries, seed, progress)
+    if json_file:
+        write_json(found, json_file)
+    monitored.show(found)
 
 
 @app.command("ablate")

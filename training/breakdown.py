@@ -41,13 +41,14 @@ def systems(report: dict[str, Any], part: str, metric: str) -> pd.DataFrame:
     return frame.sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 
-def per_need(found: Evaluation) -> pd.DataFrame:
-    """A row a need: ids, its slices, NDCG@10 of the model and of the best baseline, and where the taken product stood.
+def per_need(found: Evaluation, rival: str | None = None) -> pd.DataFrame:
+    """A row a need: ids, its slices, NDCG@10 of the model and of a baseline, and where the taken product stood.
 
+    The baseline is the best one unless a `rival` is named.
     Columns need_id, enterprise_id, month, known (seen before or not), size, zone, region, industry, kind, institution,
     model, baseline, rank (NaN where what was taken was no candidate).
     """
-    rival = best_baseline(found.report)
+    rival = rival or best_baseline(found.report)
     first = first_taken(found.world)
     labels = institution_labels(found.world)
     rows = []
@@ -73,7 +74,7 @@ def by_month(needs: pd.DataFrame, rival: str, seed: int = 0) -> pd.DataFrame:
 
 
 def lead_by_month(needs: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """month, value, low, high, needs, enterprises of the model's NDCG@10 less the best baseline's, need by need."""
+    """month, value, low, high, needs, enterprises of the model's NDCG@10 less the baseline's, need by need."""
     lead = needs.assign(lead=needs["model"] - needs["baseline"])
     return pd.DataFrame([{"month": m, **_row(part, "lead", seed)} for m, part in lead.groupby("month", sort=True)])
 

@@ -48,8 +48,8 @@ class Scored:
 class Evaluation:
     """The report and what it was made from: every query's scores, the tables, the gain of each feature in the forest.
 
-    `chances` holds what a calibrated model promised and what came of it (kind, chance, granted), a row an application;
-    None where the model states no chance.
+    `chances` holds what a calibrated model promised and what came of it (need_id, kind, chance, granted), a row an
+    application; None where the model states no chance.
     """
 
     report: dict[str, Any]
@@ -70,18 +70,19 @@ def evaluate(
     truth: pd.DataFrame | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    command: str = "evaluate",
 ) -> Evaluation:
-    """The report, with all that a page about it shows.
+    """The report, with all that a page about it shows; `command` is the one whose errors they are.
 
     The report holds `queries`, `candidates` (mean), `reachable` (share), `trained_until` (the model's) and
     `systems[NAME][SLICE][METRIC]` as {value, low, high}; `calibration[KIND]` is as in `reliability.measured`, or says
     `why` no chance is stated. With `truth` (need_id, product_id, chance) the gain of a candidate is its true chance,
     and the oracle that knows it is among the systems.
     """
-    in_one_currency("evaluate", tables, ranker.manifest)
+    in_one_currency(command, tables, ranker.manifest)
     progress("history", 0.0)
     world = World.of(narrowed(tables, each_found(tables, where or {})))
-    asked = examined("evaluate", world, since, until, all_industries)
+    asked = examined(command, world, since, until, all_industries)
     scored = score(world, ranker, asked, fitted_baselines(world, since, all_industries, seed), progress)
     if truth is not None:
         scored = with_truth(world, scored, truth)
@@ -99,7 +100,7 @@ def evaluate(
     candidates = stated(world, matcher, since, until, all_industries)
     silent_on = unstated(ranker.manifest.get("applications", {}), list(ranker.calibration.intercepts))
     found["calibration"] = measured(candidates, truth, seed) | silent_on
-    chances = candidates.dropna()[["kind", "chance", "granted"]]
+    chances = candidates.dropna()[["need_id", "kind", "chance", "granted"]]
     return Evaluation(found, scored, world, _importance(ranker), seed, chances if len(chances) else None)
 
 

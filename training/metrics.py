@@ -70,13 +70,16 @@ def by_enterprise(values: ArrayLike, enterprises: ArrayLike) -> float:
 
 def bootstrap(values: ArrayLike, enterprises: ArrayLike, seed: int = 0, n: int = 1000) -> Interval:
     """`by_enterprise` with its 95% percentile interval over `n` resamples of the enterprises; the same for a seed."""
-    _positive(n, "n")
     means = _enterprise_means(values, enterprises)
-    drawn = np.random.default_rng(seed).integers(0, means.size, (n, means.size), dtype=np.int32)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means[drawn].mean(axis=1), [tail, 1 - tail])
-    value = float(means.mean())
-    return Interval(value, min(float(low), value), max(float(high), value))
+    return _interval(float(means.mean()), means[_drawn(means.size, seed, n)].mean(axis=1))
+
+
+def pooled(values: ArrayLike, enterprises: ArrayLike, seed: int = 0, n: int = 1000) -> Interval:
+    """The mean of all `values` [q], each counted once, with its 95% interval over resamples of the enterprises."""
+    means, counts = _enterprise_means(values, enterprises), np.unique(np.asarray(enterprises), return_counts=True)[1]
+    drawn = _drawn(means.size, seed, n)
+    resampled = (means * counts)[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    return _interval(float(np.average(means, weights=counts)), resampled)
 
 
 def paired(values_a: ArrayLike, values_b: ArrayLike, enterprises: ArrayLike, seed: int = 0, n: int = 1000) -> Interval:
@@ -90,6 +93,18 @@ def bracketed(interval: Mapping[str, float], sign: str = "") -> str:
     """A report's value with its interval, as in 0.712 [0.690, 0.731]; with the sign "+" always signed."""
     value, low, high = (f"{interval[part]:{sign}.3f}" for part in Interval._fields)
     return f"{value} [{low}, {high}]"
+
+
+def _drawn(size: int, seed: int, n: int) -> NDArray[np.int32]:
+    """Which of so many enterprises are in each of `n` resamples."""
+    _positive(n, "n")
+    return np.random.default_rng(seed).integers(0, size, (n, size), dtype=np.int32)
+
+
+def _interval(value: float, resampled: Floats) -> Interval:
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return Interval(value, min(float(low), value), max(float(high), value))
 
 
 def _ndcg(ranks: Floats, gains: Floats, k: int) -> float:

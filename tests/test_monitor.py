@@ -293,6 +293,14 @@ def test_the_conclusion_is_printed_last_after_every_period_kind_and_fact(found):
     assert f"{found['conclusion']['verdict']}: " in " ".join(lines[-4:])
 
 
+def test_a_fact_with_nothing_to_compare_is_printed_without_figures(found, world):
+    nothing = incoming(world, date(1990, 1, 1), date(1990, 2, 1))
+    facts = drifting.drift(nothing, incoming(world, SPLIT, None), ["amount", "purpose"])
+    lines = printed(found | {"drift": found["drift"] | {"facts": facts}})
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│ Amount needed")]
+    assert cells == [["Amount needed", "–", "–", "too few", "–"]]
+
+
 def test_a_window_that_the_model_was_trained_on_is_told(loyal, loyal_ranker):
     early = monitor(loyal, loyal_ranker, date(2024, 10, 1), date(2025, 3, 1))
     text = " ".join(printed(early))

@@ -194,7 +194,7 @@ def test_the_summary_says_how_near_the_best_it_is_and_where_room_is_short(tmp_pa
     found = assign_list(a_folder(tmp_path, P1=2 * MILLION, P2=1), a_list(tmp_path, *BOTH), truth=truth)
     print_assigned(found)
     told = " ".join(capsys.readouterr().out.split())
-    assert "2 needs: 1 assigned, 1 to the first of their list; worth 1.0, at most 1.0 can be reached" in told
+    assert "1 of 2 needs assigned, 1 to the first of their list; worth 1.0, at most 1.0 can be reached" in told
     assert "true chances, one after the other: 0.5" in told
     assert re.search(r"P1 .* 2\.0 .* 4\.0 .* 2\.0 .* \+\d\.\d{3}", told)
 

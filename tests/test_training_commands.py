@@ -162,6 +162,21 @@ def test_rank_writes_every_open_needs_products(run, data, models, tmp_path):
     assert out[-1].startswith("3 matches for 1 of 1 open needs in ")
 
 
+def test_assign_gives_each_need_of_a_ranked_list_one_product_and_says_how_near_the_best_it_is(
+    run, data, models, tmp_path
+):
+    run("rank", data, "--models", models, "--out", tmp_path / "parts", "--fix")
+    for name in ("all.csv", "none.csv"):
+        share = "0" if name == "none.csv" else "1"  # without a capacity there is room for all, whatever the share
+        code, out, _ = run("assign", data, "--ranked", tmp_path / "parts", "--out", tmp_path / name, "--share", share)
+        assert (code, out[0]) == (
+            0,
+            "1 of 1 needs assigned, 1 to the first of their list; "
+            "worth 1.0, at most 1.0 can be reached; one after the other 1.0",
+        )
+        assert pd.read_csv(tmp_path / name)["rank"].tolist() == [1]
+
+
 def test_rank_says_why_what_to_fix_and_what_all_costs_only_where_it_is_asked(run, data, models, tmp_path):
     run("rank", data, "--models", models, "--out", tmp_path / "plain")
     code, _, _ = run("rank", data, "--models", models, "--out", tmp_path / "all", "--explain", "--fix", "--stack")
@@ -425,6 +440,7 @@ NUMBERS = [
     ("rank . --models . --out top.csv", "--top-k", 1, 1000),
     ("rank . --models . --out top.csv", "--processes", 1, 1024),
     ("rank . --models . --out top.csv", "--part", 1, 10**6),
+    ("assign . --ranked top.csv --out list.csv", "--share", 0, 1),
 ]
 
 

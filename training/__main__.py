@@ -1,4 +1,4 @@
-"""`python -m training …`: simulate, import, train, evaluate, monitor, ablate, benchmark, rank, assign, promote, check."""
+"""`python -m training`: simulate, import, train, evaluate, monitor, ablate, benchmark, rank, assign, promote, check."""
 
 import sys
 from collections.abc import Iterator

@@ -89,7 +89,7 @@ def print_assigned(found: Assigned) -> None:
     """Who got what, how near it is to the best that can be, and whose room is short."""
     ranks = found.rows["rank"]
     print(
-        f"{len(ranks)} needs: {ranks.notna().sum()} assigned, {(ranks == 1).sum()} to the first of their list; "
+        f"{ranks.notna().sum()} of {len(ranks)} needs assigned, {(ranks == 1).sum()} to the first of their list; "
         f"worth {found.worth:.1f}, at most {found.bound:.1f} can be reached; one after the other {found.in_turn:.1f}"
     )
     for way, chance in found.chances.items():

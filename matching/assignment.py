@@ -55,6 +55,20 @@ def assign(need: Whole, product: Whole, worth: Numbers, amounts: Whole, room: Wh
     return Assignment(taken, found, max(offers.bound(kept, prices), found), prices)
 
 
+def in_turn(need: Whole, product: Whole, amounts: Whole, room: Whole) -> Whole:
+    """What is taken where one need after the other has the first of its offers that still has room, as `Assignment`'s.
+
+    What happens to a list that nobody assigns; the arrays are as in `assign`.
+    """
+    left, taken = room.tolist(), [NONE] * len(amounts)
+    wanted = amounts.tolist()
+    for offer, (one, sought) in enumerate(zip(need.tolist(), product.tolist(), strict=True)):
+        if taken[one] == NONE and left[sought] >= wanted[one]:
+            left[sought] -= wanted[one]
+            taken[one] = offer
+    return np.array(taken, dtype=np.int64)
+
+
 class _Offers:
     """The offers, need by need, and what prices make of them."""
 

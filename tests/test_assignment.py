@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.assignment import NONE, assign
+from matching.assignment import NONE, assign, in_turn
 from matching.errors import InputError
 
 
@@ -126,18 +126,27 @@ def test_on_long_lists_it_comes_within_a_hundredth_of_the_bound(seed):
     room = rng.integers(0, 2 * amounts.sum() // products, products)
     found = assign(need, columns.ravel(), worth, amounts, room)
     assert found.bound * 0.99 <= found.worth <= found.bound
-    assert found.worth > in_turn(need, columns.ravel(), worth, amounts, room) * 1.02
+    turn = in_turn(need, columns.ravel(), amounts, room)
+    assert found.worth > worth[turn[turn != NONE]].sum() * 1.02
 
 
-def in_turn(need, product, worth, amounts, room):
-    """What it is worth when one need after the other takes the best that is left."""
-    left, got, total = room.copy(), set(), 0.0
-    for one, p, value in zip(need.tolist(), product.tolist(), worth.tolist(), strict=True):
-        if one not in got and left[p] >= amounts[one]:
-            left[p] -= amounts[one]
-            got.add(one)
-            total += value
-    return total
+# one after the other
+
+
+def test_one_after_the_other_takes_the_first_that_still_has_room():
+    need, product, amounts, room = map(np.array, ([0, 0, 1, 1, 2], [0, 1, 0, 1, 1], [10, 5, 7], [12, 6]))
+    assert in_turn(need, product, amounts, room).tolist() == [0, 3, NONE]  # 2 and 6 are left; then 2 and 1, and 7 asked
+
+
+@given(lists())
+def test_one_after_the_other_keeps_within_every_room_and_is_worth_no_more_than_the_bound(made_up):
+    offers, amounts, room = made_up
+    need, product = (np.array([offer[i] for offer in offers]) for i in (0, 1))
+    chosen = [
+        None if p == NONE else offers[p] for p in in_turn(need, product, np.array(amounts), np.array(room)).tolist()
+    ]
+    assert all(used(chosen, amounts, p) <= size for p, size in enumerate(room))
+    assert sum(offer[2] for offer in chosen if offer) <= made(*made_up).bound + 1e-9
 
 
 # what room is worth

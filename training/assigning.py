@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from matching import tables as gate
-from matching.assignment import NONE, Assignment, Whole, assign
+from matching.assignment import NONE, Assignment, Whole, assign, in_turn
 from matching.domain import Stage
 from matching.errors import Fault, InputError
 from matching.tables import Tables
@@ -69,7 +69,7 @@ def assign_list(data: Path, ranked: Path, share: float = 1.0, truth: pd.DataFram
     need, product = (keys.get_indexer(offers[key]) for keys, key in ((needs, "need_id"), (products, "product_id")))
     worth = 1 / np.log2(1 + offers["rank"].to_numpy(dtype=float))
     found = assign(need, product, worth, amounts, room)
-    turn = _in_turn(need, product, amounts, room)
+    turn = in_turn(need, product, amounts, room)
     ways = {
         "assigned": found.taken,
         "one after the other": turn,
@@ -155,16 +155,6 @@ def _granted(tables: Tables, year: int) -> dict[Any, int]:
     grants = tables.outcomes[(tables.outcomes["stage"] == Stage.GRANTED) & (tables.outcomes["at"].dt.year == year)]
     asked = grants["need_id"].map(tables.needs.set_index("need_id")["amount"])
     return {key: int(sum) for key, sum in grants["amount"].fillna(asked).groupby(grants["product_id"]).sum().items()}
-
-
-def _in_turn(need: Whole, product: Whole, amounts: Whole, room: Whole) -> Whole:
-    """What each need gets where one after the other, in the list's order, takes the best that is left."""
-    left, taken = room.tolist(), np.full(len(amounts), NONE)
-    for offer, (one, wanted) in enumerate(zip(need.tolist(), product.tolist(), strict=True)):
-        if taken[one] == NONE and left[wanted] >= amounts[one]:
-            left[wanted] -= int(amounts[one])
-            taken[one] = offer
-    return taken
 
 
 def _rows(offers: pd.DataFrame, amounts: Whole, taken: Whole) -> pd.DataFrame:

@@ -75,6 +75,16 @@ def test_a_product_without_room_serves_nobody():
     assert assigned([(0, 0, 1.0), (0, 1, 0.1)], [3], [0, 3]) == [1]
 
 
+def test_a_need_moves_up_into_what_is_left_in_the_end():
+    offers = [(0, 0, 0.3), (0, 1, 0.7), (1, 0, 0.2), (1, 1, 0.9), (2, 0, 0.7), (2, 1, 0.9)]
+    assert assigned(offers, [7, 9, 3], [5, 14]) == [None, 1, 1]  # by its price the third had the first product
+
+
+def test_what_a_need_leaves_behind_is_there_for_the_next():
+    offers = [(0, 0, 1.0), (0, 1, 0.5), (1, 0, 0.7), (1, 1, 0.2), (2, 0, 0.6), (2, 1, 0.5)]
+    assert assigned(offers, [9, 5, 5], [12, 11]) == [1, 0, 0]  # when the third moves up there is room for the first
+
+
 def test_of_nobody_nothing_is_assigned():
     found = made([], [], [5])
     assert (found.taken.tolist(), found.worth, found.bound, found.prices.tolist()) == ([], 0.0, 0.0, [0.0])

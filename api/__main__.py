@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.people import key, open_store, user
-from api.settings import Settings, unknown
+from api.settings import Settings, counting_together, unknown
 from matching.errors import MatchingError
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ def serve(host: Host = None, port: Port = None) -> None:
 
     settings = Settings.from_environment()
     open_store().close()  # once, before processes that would each fail, and be started again, without end
-    listening.serve(
-        "api.app:from_environment",
-        workers=settings.workers,
-        host=host or settings.host,
-        port=settings.port if port is None else port,
-        log_level=settings.log_level,
-    )
+    with counting_together(settings.workers):
+        listening.serve(
+            "api.app:from_environment",
+            workers=settings.workers,
+            host=host or settings.host,
+            port=settings.port if port is None else port,
+            log_level=settings.log_level,
+        )
 
 
 @app.command()

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from api import problems
 from api.desk.clockwork import sweeping
 from api.messages import ListingRequest, OutcomeRequest, ReadinessRequest, RecommendationRequest, StepRequest
+from api.metering import Metering
 from api.openapi import Described, install_viewer
 from api.pages import routing as pages
 from api.requests import RequestIds
@@ -53,7 +54,8 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
         redirect_slashes=False,  # it would lead to whatever host, over http or https, that the request claims
     )
     app.state.service = service
-    app.add_middleware(RequestIds)
+    app.add_middleware(Metering, meters=service.meters)
+    app.add_middleware(RequestIds)  # the last that is added stands before the others
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)

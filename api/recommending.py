@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -86,14 +87,25 @@ def _recommend(
     """Ranks, and leaves it to the recorder to say so when the record is on disk: the loop wakes up once."""
     if answered.cancelled():
         return
+    began = perf_counter()
     try:
         asker()
         made = make(service, request)
+        ranked = perf_counter()
         recorded = service.store.recorder.add(made.record())
     except Exception as error:
         _settle(answered, error)
     else:
-        recorded.add_done_callback(lambda done: _settle(answered, done.exception() or made))
+        recorded.add_done_callback(lambda done: _recorded(service, began, ranked, done, answered, made))
+
+
+def _recorded(
+    service: Service, began: float, ranked: float, done: "Future[None]", answered: "Future[Made]", made: Made
+) -> None:
+    error = done.exception()
+    if error is None:
+        service.meters.recommended(ranked - began, perf_counter() - ranked)
+    _settle(answered, error or made)
 
 
 def _settle(answered: "Future[Made]", outcome: Made | BaseException) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from api.failures import Failures
+from api.meters import Meters
 from api.serving import Serving
 from api.settings import Settings
 from api.store.database import Store
@@ -40,6 +41,11 @@ class Service:
     def failures(self) -> Failures:
         """Who failed to sign in, by address."""
         return Failures(self.settings.address_failures, timedelta(minutes=self.settings.lock_minutes))
+
+    @cached_property
+    def meters(self) -> Meters:
+        """What is counted for who operates the service."""
+        return Meters()
 
     def close(self) -> None:
         """Finish what is being ranked and recorded; who comes later finds new threads and new connections."""

@@ -1,9 +1,11 @@
 """The settings and the only reader of the environment: each field is one variable, `MATCHING_` and its name."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +16,7 @@ from matching.errors import Fault, InputError
 from matching.faults import faults_of
 
 PREFIX = "MATCHING_"
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # of the library that counts, which looks at it when it is imported
 
 
 class Settings(BaseModel):
@@ -95,6 +98,29 @@ def unknown(environment: Mapping[str, str] = os.environ) -> list[str]:
     known = variables().values()
     names = sorted(name for name, value in environment.items() if name.startswith(PREFIX) and value)
     return [f"{name} is no setting and changes nothing{_meant(name)}" for name in names if name not in known]
+
+
+@contextmanager
+def counting_together(workers: int, environment: MutableMapping[str, str] = os.environ) -> Iterator[None]:
+    """Processes that are started within count in one folder, gone at the end; a single one counts for itself.
+
+    Whatever else set the variable is not heeded: in a folder of an earlier run its counts would go on.
+    """
+    environment.pop(COUNTS, None)
+    if workers == 1:
+        yield
+        return
+    with TemporaryDirectory(prefix="matching-counts-", ignore_cleanup_errors=True) as folder:
+        environment[COUNTS] = folder
+        try:
+            yield
+        finally:
+            del environment[COUNTS]
+
+
+def counts_folder(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Where this process and others count together, if there are others."""
+    return environment.get(COUNTS)
 
 
 def _meant(name: str) -> str:

@@ -2,10 +2,14 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import cycle
+from time import sleep
 
 import pytest
 
@@ -76,6 +80,68 @@ def test_two_workers_write_into_one_sqlite_file(deploy):
     with running(settings) as service, ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(lambda i: service.recommend(f"E{i % AT_ONCE}"), range(5 * AT_ONCE)))
     assert recorded(settings, [answer["id"] for answer in answers]) == answers
+
+
+def counted(service):
+    """Of products asked for how many requests and how many in the histogram; ranked and recorded how many."""
+    with urllib.request.urlopen(f"{service.url}/metrics", timeout=30) as response:
+        lines = response.read().decode().splitlines()
+    found = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    names = (
+        'matching_http_requests_total{method="GET",route="/v1/products/{product_id}",status="2xx"}',
+        'matching_http_request_duration_seconds_count{route="/v1/products/{product_id}"}',
+        "matching_ranking_seconds_count",
+        "matching_recording_seconds_count",
+    )
+    return [float(found.get(name, 0)) for name in names]
+
+
+def counted_at_last(service, counts):
+    """As `counted`, as soon as it says so many: a worker tells the others a moment later."""
+    for _ in range(600):
+        if counted(service) == counts:
+            return True
+        sleep(0.05)
+    return False
+
+
+def workers_that_count(service, folder):
+    """Their process ids, as soon as there are two: connections are dealt among them by chance."""
+    for _ in range(600):
+        service.fetch("/healthz")
+        files = list(folder.glob("matching-counts-*/counter_*.db"))
+        if len(files) == 2:
+            break
+        sleep(0.01)
+    return [int(file.stem.split("_")[1]) for file in files]
+
+
+def end(worker):
+    """Kills it, and waits until its parent has seen that it is gone."""
+    with suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGKILL)
+        while True:
+            os.kill(worker, 0)
+            sleep(0.01)
+
+
+@killable
+def test_whichever_worker_is_scraped_tells_the_sum_of_all_those_that_died_too(deploy, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running(deploy(workers=2)) as service:
+        workers = workers_that_count(service, tmp_path)
+        assert len(workers) == 2
+        for i in range(8):
+            service.fetch("/v1/products/P4")
+            service.recommend(f"E{i}")
+        assert counted_at_last(service, [8, 8, 8, 8]), counted(service)
+        scrapes = [counted(service) for _ in range(8)]
+        end(workers[0])
+        scrapes.append(counted(service))
+        service.process.terminate()
+        service.process.wait(60)
+    assert scrapes == [[8, 8, 8, 8]] * 9
+    assert list(tmp_path.iterdir()) == []
 
 
 @killable

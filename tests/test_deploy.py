@@ -69,6 +69,11 @@ def test_the_balancer_knows_every_replica():
     assert upstreams.split() == [f"{name}:8000" for name in REPLICAS]
 
 
+def test_the_balancer_passes_on_no_scrape_which_would_reach_now_one_replica_and_now_the_other():
+    lines = (DEPLOY / "Caddyfile").read_text(encoding="utf-8").splitlines()
+    assert [line.split("#")[0].split() for line in lines if "/metrics" in line] == [["respond", "/metrics", "404"]]
+
+
 def test_the_image_runs_as_a_user_of_its_own():
     lines = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").splitlines()
     assert lines.index("USER matching") < lines.index('CMD ["python", "-m", "api"]')

@@ -1,11 +1,12 @@
 """The settings: defaults, what each variable may say, and how a bad one is refused."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from api.settings import Settings, unknown, variables
+from api.settings import COUNTS, Settings, counting_together, counts_folder, unknown, variables
 from matching.errors import InputError
 
 
@@ -91,6 +92,28 @@ def test_a_password_that_ends_at_an_at_sign_of_its_own_is_refused_before_its_res
 @pytest.mark.parametrize("url", ["postgresql+psycopg://user:pass%40word@host/name", "sqlite:////a@b/c@d.db"])
 def test_an_at_sign_is_taken_where_it_ends_no_password(url):
     assert Settings.from_environment({"MATCHING_DATABASE_URL": url}).database_url == url
+
+
+def test_several_processes_count_in_a_folder_of_their_own_that_is_gone_at_the_end():
+    environment = {COUNTS: "of an earlier run"}
+
+    @counting_together(2, environment)
+    def refused():
+        used.append(Path(counts_folder(environment)))
+        (used[0] / "counter_1.db").touch()
+        sys.exit(1)  # as where the port is taken
+
+    used = []
+    with pytest.raises(SystemExit):
+        refused()
+    assert not used[0].exists()
+    assert environment == {}
+
+
+def test_a_single_process_counts_for_itself_whatever_the_environment_says():
+    environment = {COUNTS: "of an earlier run"}
+    with counting_together(1, environment):
+        assert counts_folder(environment) is None
 
 
 def test_settings_do_not_change():

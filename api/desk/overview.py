@@ -48,6 +48,13 @@ def figures(
     return MonthFigures(**vars(whole), institutions=tuple(wanted))
 
 
+def waiting_in_all(session: Session, now: datetime) -> tuple[int, int]:
+    """How many cases wait anywhere, and how many of them are overdue; from an index alone."""
+    waiting = select(func.count()).select_from(CaseRow).where(CaseRow.due_at.isnot(None))
+    overdue = waiting.where(CaseRow.due_at < plain(now))
+    return session.scalars(waiting).one(), session.scalars(overdue).one()
+
+
 def _waiting(session: Session, actor: Actor, now: datetime) -> Waiting:
     overdue = func.sum(case((CaseRow.due_at < now, 1), else_=0))
     query = select(CaseRow.institution_id, func.count(), overdue).where(CaseRow.due_at.isnot(None))

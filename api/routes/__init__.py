@@ -1,6 +1,18 @@
 """The service's JSON, one file a resource."""
 
-from api.routes import cases, enterprises, events, health, months, needs, outcomes, products, readiness, recommendations
+from api.routes import (
+    cases,
+    enterprises,
+    events,
+    health,
+    metrics,
+    months,
+    needs,
+    outcomes,
+    products,
+    readiness,
+    recommendations,
+)
 
 ROUTERS = (
     recommendations.router,
@@ -13,4 +25,5 @@ ROUTERS = (
     enterprises.router,
     readiness.router,
     health.router,
+    metrics.router,
 )

@@ -49,7 +49,8 @@ def environment(settings: Settings) -> dict[str, str]:
     """This environment with these settings and no others."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MATCHING_")}
     given = settings.model_dump(include={"database_url", "models", "workers", "threads"})
-    return plain | {f"MATCHING_{name.upper()}": str(value) for name, value in given.items()}
+    left = {"TMPDIR": str(settings.models.parent)}  # what a killed service leaves goes with the test's folder
+    return left | plain | {f"MATCHING_{name.upper()}": str(value) for name, value in given.items()}
 
 
 @contextmanager

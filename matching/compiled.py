@@ -46,11 +46,11 @@ def imported(source: bytes) -> set[str]:
 
 def _forget(kept: Path, name: str, digest: str) -> None:
     note = kept / f"{name}.sources"
-    if note.exists() and note.read_text() == digest:
+    if note.exists() and note.read_text(encoding="utf-8") == digest:
         return
     for compiled in kept.glob(f"{name}.*.nb[ic]"):
         compiled.unlink(missing_ok=True)
-    note.write_text(digest)
+    note.write_text(digest, encoding="utf-8")
 
 
 def _reached(name: str, imports: Mapping[str, Iterable[str]]) -> set[str]:

@@ -141,11 +141,13 @@ class Ranker:
         aside = models / f".{self.model_id}.part"
         aside.mkdir(parents=True, exist_ok=True)
         for name, content in _files(self.booster, self.choice, self.kernels, self.calibration, self.appetites).items():
-            (aside / name).write_text(content)
+            (aside / name).write_text(content, encoding="utf-8")
         self.history.save(aside / HISTORY)
-        (aside / CARD).write_text(card(self.manifest, self.kernels, self.choice, self.appetites))
+        text = card(self.manifest, self.kernels, self.choice, self.appetites)
+        (aside / CARD).write_text(text, encoding="utf-8")
         hashes = {name: _sha256(aside / name) for name in FILES}
-        (aside / MANIFEST).write_text(json.dumps({**self.manifest, "sha256": hashes}, indent=2) + "\n")
+        text = json.dumps({**self.manifest, "sha256": hashes}, indent=2) + "\n"
+        (aside / MANIFEST).write_text(text, encoding="utf-8")
         damaged = models / f".{self.model_id}.damaged"
         shutil.rmtree(damaged, ignore_errors=True)  # of a save that was interrupted here
         if folder.exists():
@@ -167,11 +169,11 @@ class Ranker:
                 raise BundleError(f"{folder.name}: {name} is missing; copy the whole bundle again")
             if _sha256_in(folder, name) != manifest["sha256"].get(name):
                 raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")
-        kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text()))
-        booster = Stored((folder / FOREST).read_text())
-        choice = _choice(json.loads((folder / CHOICE).read_text()), folder)
-        calibration = _calibration(json.loads((folder / CALIBRATION).read_text()), folder)
-        appetites = _appetites(json.loads((folder / APPETITE).read_text()), folder)
+        kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text(encoding="utf-8")))
+        booster = Stored((folder / FOREST).read_text(encoding="utf-8"))
+        choice = _choice(json.loads((folder / CHOICE).read_text(encoding="utf-8")), folder)
+        calibration = _calibration(json.loads((folder / CALIBRATION).read_text(encoding="utf-8")), folder)
+        appetites = _appetites(json.loads((folder / APPETITE).read_text(encoding="utf-8")), folder)
         return cls(booster, choice, History.load(folder / HISTORY), kernels, manifest, calibration, appetites)
 
 
@@ -227,7 +229,7 @@ def _loads(folder: Path) -> bool:
 def _manifest(folder: Path) -> dict[str, Any]:
     """Why it cannot be read is said without where it lies: who asks the service reads this too."""
     try:
-        found = json.loads((folder / MANIFEST).read_text())
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except OSError as error:
         raise BundleError(f"{folder.name}: the manifest cannot be read: {error.strerror}") from None
     except ValueError as error:

@@ -85,6 +85,7 @@ WEB_AND_STORE = {
 }
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}
 ENVIRONMENT = {"environ", "environb", "getenv"}
+TEXTS = {"read_text", "write_text", "TextIOWrapper"}
 
 
 def name_of(path):
@@ -128,6 +129,22 @@ def uses(name, attributes):
     found = [(node.attr, node) for node in nodes if isinstance(node, ast.Attribute)]
     found += [(alias.name, node) for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
     return [f"{attribute} (line {node.lineno})" for attribute, node in found if attribute in attributes]
+
+
+def in_bytes(call):
+    """Whether a file is opened for its bytes, which have no encoding, or by the system's own call, which knows none."""
+    system = ast.unparse(call.func) == "os.open"
+    words = [word for word in (*call.args, *(given.value for given in call.keywords)) if isinstance(word, ast.Constant)]
+    return system or any("b" in mode for mode in (str(word.value) for word in words) if set(mode) <= set("abrtwx+"))
+
+
+def without_encoding(name):
+    """The calls of a module that read or write text as the machine's locale has it, with their lines."""
+    calls = [node for node in ast.walk(MODULES[name]) if isinstance(node, ast.Call)]
+    named = [(ast.unparse(call.func).rpartition(".")[2], call) for call in calls]
+    texts = [call for called, call in named if called in TEXTS or (called == "open" and not in_bytes(call))]
+    found = [call for call in texts if "encoding" not in {given.arg for given in call.keywords}]
+    return [f"{ast.unparse(call.func)} (line {call.lineno})" for call in found]
 
 
 INSIDE = [name for name in MODULES if package(name) == "matching" and name != "matching"]
@@ -185,6 +202,12 @@ def test_matching_knows_no_clock(name):
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "api.settings"])
 def test_only_the_settings_read_the_environment(name):
     assert uses(name, ENVIRONMENT) == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_text_is_read_and_written_in_a_named_encoding(name):
+    """Else the machine's locale decides, and Chinese names break where it is C."""
+    assert without_encoding(name) == []
 
 
 def test_no_module_unpickles():

@@ -197,7 +197,7 @@ def test_a_missing_manifest_is_refused(copy):
 
 
 def test_a_file_that_may_not_be_read_is_told_without_where_it_lies(copy, monkeypatch):
-    def denied(path):
+    def denied(path, encoding=None):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     for read, name in (("read_bytes", FOREST), ("read_text", "the manifest")):

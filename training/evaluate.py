@@ -181,7 +181,7 @@ def _by_slice(
 
 def write_json(found: Mapping[str, Any], path: Path) -> None:
     """The report as JSON."""
-    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _importance(ranker: Ranker) -> dict[str, float]:

@@ -46,7 +46,7 @@ def aside_of(path: Path) -> Path:
 
 def write_whole(text: str, path: Path) -> None:
     """A text file that is there whole or, to whoever is killed meanwhile, as it was before."""
-    aside_of(path).write_text(text)
+    aside_of(path).write_text(text, encoding="utf-8")
     aside_of(path).replace(path)
 
 

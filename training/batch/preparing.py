@@ -43,7 +43,7 @@ class Plan:
     @classmethod
     def read(cls, prepared: Path) -> Self:
         """What `prepare` wrote."""
-        found: dict[str, Any] = json.loads((prepared / PLAN).read_text())
+        found: dict[str, Any] = json.loads((prepared / PLAN).read_text(encoding="utf-8"))
         return cls(
             found["tables"],
             found["bundle"],

@@ -144,7 +144,7 @@ def _claimed(folder: Path, asked: dict[str, Any], anew: bool) -> int | None:
 def _told(job: Path) -> dict[str, Any] | None:
     """What a batch's folder says was asked of it; None where it is no batch's."""
     try:
-        found = json.loads(job.read_text())
+        found = json.loads(job.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     return found if isinstance(found, dict) and "asked" in found else None

@@ -95,7 +95,9 @@ def _day(given: object) -> object:
         raise ValueError(f"is a date (YYYY-MM-DD), not {given!r:.60}") from None
 
 
-Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s/|\x00-\x1f][^/|\x00-\x1f]*$")]
+# An id is no `.` and no `..`: in the path of an address clients take these for a folder and leave them out.
+_ID = r"^([^\s/|.\x00-\x1f]|\.[^/|.\x00-\x1f]|\.\.[^/|\x00-\x1f])[^/|\x00-\x1f]*$"
+Id = Annotated[str, Field(min_length=1, max_length=128, pattern=_ID)]
 Path = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^/|\x00-\x1f]+(/[^/|\x00-\x1f]+)*$")]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 Several = Annotated[tuple[Item, ...], Field(max_length=1000)]

@@ -70,6 +70,8 @@ def service_stays_up(client):
         (with_enterprise(revenue=math.nan), "enterprise.revenue", "is a whole number, not NaN"),
         (with_enterprise(as_of="2025-02-01"), "enterprise.as_of", "is not after as_of (2025-01-10), not 2025-02-01"),
         (with_enterprise(name="x" * 201), "enterprise.name", "has at most 200 characters, not 'xxx"),
+        (with_enterprise(enterprise_id=".."), "enterprise.enterprise_id", "matches "),
+        (with_need(need_id="."), "need.need_id", "matches "),
         (with_enterprise(region="CN//500103"), "enterprise.region", "matches "),
         (GOOD | {"top_k": 0}, "top_k", "is at least 1, not 0"),
         (GOOD | {"top_k": 101}, "top_k", "is at most 100, not 101"),

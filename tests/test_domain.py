@@ -73,6 +73,8 @@ def test_an_entity_cannot_be_changed():
         (enterprise, {"name": "two\nlines"}, "name\n  String should match pattern"),
         (enterprise, {"enterprise_id": " E1"}, "enterprise_id\n  String should match pattern"),
         (enterprise, {"enterprise_id": "E/1"}, "enterprise_id\n  String should match pattern"),
+        (enterprise, {"enterprise_id": "."}, "enterprise_id\n  String should match pattern"),
+        (enterprise, {"enterprise_id": ".."}, "enterprise_id\n  String should match pattern"),
         (enterprise, {"region": "CN//500000"}, "region\n  String should match pattern"),
         (need, {"amount": 0}, "amount\n  Input should be greater than 0"),
         (need, {"amount": 10**15 + 1}, "amount\n  Input should be less than or equal to 1000000000000000"),
@@ -87,6 +89,11 @@ def test_an_entity_outside_its_limits_is_refused(make, facts, rule):
     with pytest.raises(ValidationError) as caught:
         make(**facts)
     assert rule in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["...", ".1", "..1", ".. 1", "1..", "a", "名", "E 1"])
+def test_an_id_may_hold_dots_beside_other_signs_and_more_than_two_alone(key):
+    assert enterprise(enterprise_id=key).enterprise_id == key
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -73,6 +73,7 @@ def complaint(table, rows):
         ("enterprises", "enterprise_id", "", "is present, not ''"),
         ("enterprises", "enterprise_id", "E|1", "matches"),
         ("enterprises", "enterprise_id", "E1\n", "matches"),
+        ("enterprises", "enterprise_id", "..", ", not '..'"),
         ("enterprises", "region", "CN//500000", "matches"),
         ("needs", "amount", float("nan"), "is present, not nan"),
         ("needs", "amount", 0, "is above 0, not 0"),

@@ -59,6 +59,11 @@ def test_a_year_is_its_first_day(text, value):
     assert _values.year(text) == value
 
 
+@pytest.mark.parametrize(("text", "made"), [(".", ""), (" ../", ""), ("...", "..."), (".1", ".1")])
+def test_dots_that_a_path_cannot_hold_are_no_id(text, made):
+    assert _values.identifier(text) == _values.capitals(text) == made
+
+
 @given(st.text(max_size=300))
 def test_every_text_becomes_an_id_or_nothing(text):
     for made in (_values.identifier(text), _values.capitals(text)):

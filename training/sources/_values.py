@@ -74,8 +74,12 @@ def whole(column: pd.Series, low: int, high: int) -> pd.Series:
 
 
 def identifier(text: str, length: int = 128) -> str:
-    """A text that fits `domain.Id`: slashes, bars and control characters become spaces, runs of spaces one."""
-    return _UNSAFE.sub(" ", text).strip()[:length].strip()
+    """A text that fits `domain.Id`: slashes, bars and control characters become spaces, runs of spaces one.
+
+    One or two dots alone are no id, but empty.
+    """
+    made = _UNSAFE.sub(" ", text).strip()[:length].strip()
+    return "" if made in (".", "..") else made
 
 
 def capitals(text: str, length: int = 128) -> str:

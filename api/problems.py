@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from api.refusals import ConflictError, ForbiddenError, SignInError, TooManyError
 from api.store.outages import StoreError
+from api.store.reading import UnreadableError
 from matching.errors import BundleError, Fault, InputError, MatchingError, NotFoundError
 from matching.faults import faults_of, short
 
@@ -20,6 +21,7 @@ STATUS = {
     NotFoundError: 404,
     BundleError: 503,
     StoreError: 503,
+    UnreadableError: 503,
     SignInError: 401,
     TooManyError: 429,
     ForbiddenError: 403,

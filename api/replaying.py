@@ -11,6 +11,7 @@ from api.recommending import Made, remake
 from api.service import Service
 from api.store import arrays, queries
 from api.store.models import RecommendationRow
+from api.store.reading import UnreadableError
 from matching.errors import BundleError, NotFoundError
 from matching.faults import short
 from matching.matcher import Matcher
@@ -25,7 +26,7 @@ def replay(service: Service, recommendation_id: str) -> Replay:
         row = queries.recommendation(session, recommendation_id, features=True)
     try:
         matcher = _matcher(service, row)
-    except (NotFoundError, BundleError) as error:
+    except (NotFoundError, BundleError, UnreadableError) as error:
         return Replay(equal=None, why=str(error))
     asked = Asked.model_validate(row.request)
     made = remake(matcher, asked, recommendation_id, aware(row.created_at))

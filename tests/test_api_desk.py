@@ -1,6 +1,7 @@
 """The desk over JSON: keys and their scopes, needs, outcomes and steps, and what is refused."""
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -22,8 +23,8 @@ from api.replaying import replay
 from api.routes.months import MONTH
 from api.settings import Settings
 from api.store import arrays, queries
-from api.store.desk_models import CaseRow, OutcomeRow
-from api.store.models import LoadRow
+from api.store.desk_models import CaseRow, CatalogueRow, OutcomeRow
+from api.store.models import EnterpriseRow, LoadRow, NeedRow, ProductRow
 from tests.desks import NOON, Hands, desk, listed, models_of
 
 OUTCOME = {"need_id": "N3", "product_id": "P0", "stage": "contacted", "at": "2025-01-10"}
@@ -412,6 +413,26 @@ def test_events_are_not_gone_on_with_from_a_place_that_they_did_not_give(client,
     assert found["errors"] == [{"field": "cursor", "rule": "is one that a page of this order gave"}]
 
 
+@pytest.mark.parametrize(
+    ("row", "what", "method", "path", "body"),
+    [
+        (NeedRow, "need 'N1'", "POST", "/v1/needs", {"need_id": "N1"}),
+        (EnterpriseRow, "enterprise 'E1'", "GET", "/v1/enterprises/E1", None),
+        (EnterpriseRow, "enterprise 'E1'", "POST", "/v1/recommendations", ASKED),
+        (ProductRow, "product 'P0'", "GET", "/v1/cases/{case_id}", None),
+    ],
+)
+def test_what_another_version_has_stored_is_named_with_what_this_one_cannot_read(
+    client, every, case, row, what, method, path, body
+):
+    with store(client).writing() as session:
+        for one in session.scalars(select(row)):
+            one.document = one.document | {"later_field": 1}
+    found = client.request(method, path.format(**case["item"]), json=body, headers=every)
+    why = f"{what} was stored by another version of the service, this one cannot read its later_field"
+    assert problem(found, 503)["detail"] == why
+
+
 def test_a_record_is_replayed_and_equal(client):
     full = {"explain": True, "fix": True, "stack": True}
     made = client.post("/v1/recommendations", json=ASKED | full).json()
@@ -481,6 +502,19 @@ def test_a_replay_says_what_is_missing(client, missing):
         setattr(row, {"model": "model_id", "catalogue": "catalogue_version"}[missing], "gone")
     found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
     assert (found["equal"], found["why"]) == (None, f"{missing} 'gone' does not exist")
+
+
+def test_a_replay_says_what_of_its_catalogue_this_version_cannot_read(client):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    change_catalogue(client)
+    with store(client).writing() as session:
+        kept = session.get(CatalogueRow, made["catalogue_version"])
+        rows = json.loads(arrays.unpack_text(kept.document))
+        rows["institutions"][0]["later_field"] = 1
+        kept.document = arrays.pack_text(json.dumps(rows))
+    found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
+    why = f"institution {rows['institutions'][0]['institution_id']!r} was stored by another version of the service"
+    assert (found["equal"], found["why"]) == (None, f"{why}, this one cannot read its later_field")
 
 
 def test_the_clocks_are_looked_at_while_the_service_runs(market_database, tmp_path, bundle):

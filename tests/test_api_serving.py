@@ -29,6 +29,7 @@ from tests.test_architecture import ROOT
 from training.promote import promote as promote_again
 
 GOOD = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
+UNREADABLE = "product 'P0' was stored by another version of the service, this one cannot read its later_field"
 COMPILED_BY_REQUESTS = """
 import json, sys
 from numba.core.dispatcher import Dispatcher
@@ -131,7 +132,12 @@ def test_a_service_whose_catalogue_this_version_cannot_read_is_alive_and_ready_o
         assert {answer.json()["detail"] for answer in answers} == {
             "no model is in service: the service's log says what to do"
         }
-        assert "over the catalogue: 1 validation error for Product\nlater_field" in caplog.text
+        for url in ("/v1/products", "/v1/products/P0", "/v1/products?limit=1"):
+            response = client.get(url)
+            assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")
+            assert response.json()["detail"] == UNREADABLE
+        assert client.get("/v1/products?offset=1").status_code == 200
+        assert f"over the catalogue: {UNREADABLE}" in caplog.text
         change(later_field=None)
         assert client.get("/readyz").status_code == 200
     store.close()

@@ -23,6 +23,7 @@ from api.pages.languages import language
 from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
 from api.service import CHECKED_AT_ONCE
+from api.store.reading import UnreadableError
 from matching.errors import BundleError, Fault, InputError
 from tests.visitors import NEEDS, PASSWORD, Visitor, copied
 
@@ -717,6 +718,7 @@ def test_an_empty_cookie_of_an_earlier_version_keeps_nobody_from_signing_in(app)
     ("error", "status", "text"),
     [
         (BundleError("no champion"), 503, "The desk is not ready"),
+        (UnreadableError("inside"), 503, "Something failed here"),
         (RuntimeError("inside"), 500, "Something failed here"),
     ],
 )

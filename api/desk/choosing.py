@@ -13,6 +13,7 @@ from api.service import Service
 from api.store import arrays, queries
 from api.store.desk_models import CaseRow
 from api.store.models import ProductRow, RecommendationRow
+from api.store.reading import stored
 from matching.domain import Product
 from matching.errors import Fault, InputError
 
@@ -31,7 +32,7 @@ def own_products(session: Session, case: CaseRow, as_of: date, found: Ranks) -> 
     offered = select(ProductRow.document).where(
         ProductRow.institution_id == case.institution_id, *queries.offered(as_of)
     )
-    products = [Product.model_validate(document) for document in session.scalars(offered)]
+    products = [stored(Product, document) for document in session.scalars(offered)]
     nowhere: tuple[int | None, float | None] = (None, None)
     own = [_own(p, case, *found.get(p.product_id, nowhere)) for p in products]
     return sorted(own, key=lambda one: (one.rank is None, one.rank or 0, one.product.product_id))

@@ -18,6 +18,7 @@ from api.service import Service
 from api.store import queries
 from api.store.desk_models import CaseRow, ListingRow
 from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
+from api.store.reading import stored
 from matching.domain import Enterprise, Need
 from matching.errors import Fault, InputError, NotFoundError
 
@@ -80,7 +81,7 @@ def _keep(session: Session, enterprise: Enterprise, need: Need) -> None:
     known = session.get(NeedRow, need.need_id)
     if known is None:
         queries.upsert(session, [need])
-    elif Need.model_validate(known.document) != need:
+    elif stored(Need, known.document) != need:
         raise _other_facts(need.need_id)
 
 
@@ -93,7 +94,7 @@ def _asked(service: Service, request: ListingRequest) -> RecommendationRequest:
     with service.store.reading() as session:
         row = session.get(NeedRow, _need_id(request))
     if row is not None:
-        known = Need.model_validate(row.document)
+        known = stored(Need, row.document)
         _check_same(request, known)
         given = NeedGiven.model_validate(known.model_dump())
         owner = known.enterprise_id if request.need is None else owner

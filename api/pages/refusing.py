@@ -24,6 +24,7 @@ from api.pages.visits import visit as visited
 from api.problems import status_of
 from api.refusals import ConflictError, SignInError
 from api.store.outages import StoreError
+from api.store.reading import UnreadableError
 from matching.errors import InputError, MatchingError, NotFoundError
 
 _log = logging.getLogger("api")
@@ -90,7 +91,9 @@ def refused(request: Request, error: Exception) -> Response:
     if isinstance(error, SignInError) and request.method == "GET":
         return go(signin_address(request, expired=bool(request.cookies.get(identity.COOKIE))))
     status = _status(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, MatchingError):
+    if isinstance(error, UnreadableError):
+        _log.error("request %s: a page failed: %s", request.state.request_id, error)
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, MatchingError):
         _log.error("request %s: a page failed", request.state.request_id, exc_info=error)
     return _page(visit, status, error)
 
@@ -104,7 +107,8 @@ def _check_address(request: Request) -> None:
 
 def _page(visit: Visit, status: int, error: Exception) -> Response:
     outage = isinstance(error, StoreError)
-    about = OUTAGE if outage else TOLD.get(status, TOLD[500])
+    unreadable = isinstance(error, UnreadableError)  # 503 as without a model, but waiting mends nothing
+    about = OUTAGE if outage else TOLD[500] if unreadable else TOLD.get(status, TOLD[500])
     heading, text = (visit.language.say(told) for told in about)
     back, back_text = _way_back(visit, status, outage)
     return render(

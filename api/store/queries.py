@@ -1,4 +1,7 @@
-"""What the service asks of its store: rows come out as entities, and an id that names nothing raises NotFoundError."""
+"""What the service asks of its store: rows come out as entities, and an id that names nothing raises NotFoundError.
+
+A row that this version cannot read raises `UnreadableError`.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +22,7 @@ from api.store.models import (
     ProductRow,
     RecommendationRow,
 )
+from api.store.reading import stored
 from matching.catalogue import Catalogue
 from matching.domain import Enterprise, Entity, Institution, Kind, Need, Product
 from matching.errors import NotFoundError
@@ -45,13 +49,13 @@ def enterprise(connection: Connection | Session, enterprise_id: str, as_of: date
     found = connection.scalar(_LATEST, {"enterprise_id": enterprise_id, "as_of": as_of})
     if found is None:
         raise NotFoundError(f"enterprise known by {as_of}", enterprise_id)
-    return Enterprise.model_validate(found)
+    return stored(Enterprise, found)
 
 
 def need(session: Session, need_id: str) -> Need:
     """A need as posted."""
     query = select(NeedRow.document).where(NeedRow.need_id == need_id)
-    return Need.model_validate(_found(session, query, "need", need_id))
+    return stored(Need, _found(session, query, "need", need_id))
 
 
 def posted_at(session: Session, need_id: str) -> date:
@@ -67,7 +71,7 @@ def posted_at(session: Session, need_id: str) -> date:
 def versions(session: Session, product_id: str) -> list[Product]:
     """All versions of a product, none for an unknown one."""
     rows = session.scalars(select(ProductRow.document).where(ProductRow.product_id == product_id))
-    return [Product.model_validate(document) for document in rows]
+    return [stored(Product, document) for document in rows]
 
 
 def product(session: Session, product_id: str, as_of: date) -> Product:
@@ -78,7 +82,7 @@ def product(session: Session, product_id: str, as_of: date) -> Product:
         .order_by(ProductRow.valid_from.desc())
         .limit(1)
     )
-    return Product.model_validate(_found(session, query, f"product offered by {as_of}", product_id))
+    return stored(Product, _found(session, query, f"product offered by {as_of}", product_id))
 
 
 def products(
@@ -92,7 +96,7 @@ def products(
         wanted.append(ProductRow.institution_id == institution_id)
     total = session.scalar(select(func.count()).select_from(ProductRow).where(*wanted)) or 0
     page = select(ProductRow.document).where(*wanted).order_by(ProductRow.product_id).limit(limit).offset(offset)
-    return total, [Product.model_validate(document) for document in session.scalars(page)]
+    return total, [stored(Product, document) for document in session.scalars(page)]
 
 
 def offered(as_of: date) -> list[ColumnElement[bool]]:
@@ -113,7 +117,7 @@ def catalogue(session: Session) -> tuple[list[Product], list[Institution]]:
     """
     rows = session.scalars(select(ProductRow.document)).all()
     owners = session.scalars(select(InstitutionRow.document)).all()
-    return [Product.model_validate(row) for row in rows], [Institution.model_validate(row) for row in owners]
+    return [stored(Product, row) for row in rows], [stored(Institution, row) for row in owners]
 
 
 def keep_catalogue(session: Session, served: Catalogue) -> None:
@@ -133,8 +137,8 @@ def kept_catalogue(session: Session, version: str) -> Catalogue:
     if row is None:
         raise NotFoundError("catalogue", version)
     rows = json.loads(arrays.unpack_text(row.document))
-    products = [Product.model_validate(document) for document in rows["products"]]
-    return Catalogue.of(products, [Institution.model_validate(document) for document in rows["institutions"]])
+    products = [stored(Product, document) for document in rows["products"]]
+    return Catalogue.of(products, [stored(Institution, document) for document in rows["institutions"]])
 
 
 def last_load(session: Session) -> LoadRow | None:

@@ -1,0 +1,28 @@
+"""What is stored as entities: a row that another version of the service wrote, and this one cannot read, is named."""
+
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from matching.domain import Entity
+from matching.errors import MatchingError
+from matching.faults import faults_of
+
+E = TypeVar("E", bound=Entity)
+
+
+class UnreadableError(MatchingError):
+    """A stored row is of another version's form: load its table again, or start its writer (HTTP 503)."""
+
+
+def stored(kind: type[E], document: Any) -> E:
+    """A stored document as an entity. Raises `UnreadableError` naming it and its fields, but none of its values."""
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        what = kind.__name__.lower()
+        fields = ", ".join(dict.fromkeys(fault.field for fault in faults_of(error.errors(), what)))
+        key = document.get(f"{what}_id") if isinstance(document, dict) else None
+        raise UnreadableError(
+            f"{what} {key!r} was stored by another version of the service, this one cannot read its {fields}"
+        ) from error

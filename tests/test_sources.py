@@ -11,6 +11,7 @@ from matching.errors import InputError
 from tests.releases import AFTERWARDS, AMOUNTS, DATES, release, row
 from training.sources import SOURCES, read
 from training.sources._deals import need_ids
+from training.sources.bndes import BANK
 from training.sources.us_exim import SMALL
 
 SOURCE_NAMES = list(SOURCES)
@@ -293,6 +294,23 @@ def test_us_exim_tells_declined_from_granted_and_drops_rows_without_a_party(tmp_
     }
 
 
+@pytest.mark.parametrize("text", ["NULL", "nan", "None", "N/A", "#N/A", "Unknown", "-"])
+@pytest.mark.parametrize(
+    ("name", "columns", "reason"),
+    [
+        ("sba504", ["BorrName"], "BorrName is empty"),
+        ("sba504", ["CDC_Name", "ThirdPartyLender_Name"], "no institution is named"),
+        ("us-exim", ["Primary Exporter"], "Primary Exporter is empty"),
+        ("us-exim", ["Primary Lender"], "Primary Lender is empty"),
+        ("bndes", ["cliente"], "cliente is empty"),
+        ("bndes", [BANK], f"{BANK} is empty"),
+    ],
+)
+def test_what_is_written_where_a_name_is_missing_names_nobody(tmp_path, name, columns, reason, text):
+    _, summary = imported(tmp_path, name, row(name), row(name, **dict.fromkeys(columns, text)))
+    assert summary.dropped == {reason: 1}
+
+
 def test_bndes_gives_a_product_for_bank_and_instrument(tmp_path):
     tables, _ = imported(tmp_path, "bndes", row("bndes"))
     day = pd.Timestamp(2002, 1, 8)
@@ -339,7 +357,7 @@ def test_bndes_drops_exact_duplicates_and_rows_without_a_bank(tmp_path):
     )
     assert summary.dropped == {
         "cliente is empty": 1,
-        "instituicao_financeira_credenciada is SEM NOME": 1,
+        "instituicao_financeira_credenciada is empty": 1,
         "cnpj_do_agente_financeiro is empty": 1,
         "instrumento_financeiro is empty": 1,
         "duplicate of an earlier row": 1,

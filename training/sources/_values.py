@@ -17,6 +17,10 @@ _STATE_CODES: Final = (
     " RI SC SD TN TX UT VT VA WA WV WI WY DC PR VI GU AS MP FM MH PW"
 )
 STATES: Final = frozenset(_STATE_CODES.split())
+NO_NAME: Final = frozenset(
+    {"", "N A", "NA", "NAN", "NONE", "NULL", "UNKNOWN", "NOT APPLICABLE", "NOT AVAILABLE", "TO BE DETERMINED"}
+    | {"SEM NOME", "MISSNG INACTV LENDER", "MISSING INACTIVE LENDER"}
+)
 _POINT: Final = re.compile(r"\$?(-?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d*)?)")
 _COMMA: Final = re.compile(r"-?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d*)?")
 _CENTS: Final = re.compile(r"-?\d+\.\d{1,2}")
@@ -80,6 +84,11 @@ def identifier(text: str, length: int = 128) -> str:
     """
     made = _UNSAFE.sub(" ", text).strip()[:length].strip()
     return "" if made in (".", "..") else made
+
+
+def nameless(text: str) -> bool:
+    """Whether a text stands where a name is missing, in either case and with any signs: `N/A`, `<null>`, `-`."""
+    return re.sub(r"[\W_]+", " ", text).strip().upper() in NO_NAME
 
 
 def capitals(text: str, length: int = 128) -> str:

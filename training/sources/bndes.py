@@ -15,7 +15,17 @@ from matching.tables import Tables
 from training.sources._deals import need_ids, tables
 from training.sources._industry import cnae
 from training.sources._release import Sieve, Summary, open_release
-from training.sources._values import brazilian_number, day_first, identifier, mapped, mapped_rows, plain, slug, undotted
+from training.sources._values import (
+    brazilian_number,
+    day_first,
+    identifier,
+    mapped,
+    mapped_rows,
+    nameless,
+    plain,
+    slug,
+    undotted,
+)
 
 NAME: Final = "bndes"
 ATTRIBUTION: Final = "BNDES, Dados Abertos: operações de exportação pré-embarque (Open Database License, ODbL)"
@@ -44,8 +54,8 @@ def read(file: Path) -> tuple[Tables, Summary]:
 
 def _sift(sieve: Sieve) -> None:
     sieve.rows[CNPJ] = sieve.rows[CNPJ].str.replace(r"\D", "", regex=True)
-    sieve.drop(sieve.rows["cliente"].map(identifier) == "", "cliente is empty")
-    sieve.drop(sieve.rows[BANK].str.upper() == "SEM NOME", f"{BANK} is SEM NOME")
+    sieve.drop(mapped(sieve.rows["cliente"], nameless), "cliente is empty")
+    sieve.drop(mapped(sieve.rows[BANK], nameless), f"{BANK} is empty")
     sieve.drop(~sieve.rows[CNPJ].str.contains("[1-9]"), f"{CNPJ} is empty")
     sieve.drop(sieve.rows["instrumento_financeiro"].map(slug) == "", "instrumento_financeiro is empty")
     sieve.money(AMOUNT, brazilian_number)

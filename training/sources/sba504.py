@@ -20,6 +20,7 @@ from training.sources._values import (
     mapped,
     mapped_rows,
     month_first,
+    nameless,
     number,
     us_region,
     us_zip_region,
@@ -35,7 +36,6 @@ NEEDED: Final = (
 OPTIONAL: Final = (
     "CDC_City", "CDC_State", "CDC_Zip", "ThirdPartyLender_City", "ThirdPartyLender_State", "BusinessType",
 )  # fmt: skip
-NO_INSTITUTION: Final = frozenset({"", "MISSNG INACTV LENDER", "MISSING INACTIVE LENDER", "N A", "NONE"})
 
 
 def read(file: Path) -> tuple[Tables, Summary]:
@@ -51,7 +51,7 @@ def read(file: Path) -> tuple[Tables, Summary]:
 def _sift(sieve: Sieve) -> None:
     for column in ("CDC_Name", "ThirdPartyLender_Name"):
         sieve.rows[column] = mapped(sieve.rows[column], _institution_name)
-    sieve.drop(sieve.rows["BorrName"].map(identifier) == "", "BorrName is empty")
+    sieve.drop(mapped(sieve.rows["BorrName"], nameless), "BorrName is empty")
     nobody = (sieve.rows["CDC_Name"] == "") & (sieve.rows["ThirdPartyLender_Name"] == "")
     sieve.drop(nobody, "no institution is named")
     sieve.money("GrossApproval", number)
@@ -61,7 +61,7 @@ def _sift(sieve: Sieve) -> None:
 
 def _institution_name(text: str) -> str:
     name = capitals(text, 120)
-    return "" if name in NO_INSTITUTION else name
+    return "" if nameless(name) else name
 
 
 def _deals(rows: pd.DataFrame) -> pd.DataFrame:

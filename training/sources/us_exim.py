@@ -17,7 +17,17 @@ from matching.tables import Tables
 from training.sources._deals import tables
 from training.sources._industry import naics_or_sic
 from training.sources._release import Sieve, Summary, open_release
-from training.sources._values import identifier, mapped, mapped_rows, month_first, number, plain, slug, us_region
+from training.sources._values import (
+    identifier,
+    mapped,
+    mapped_rows,
+    month_first,
+    nameless,
+    number,
+    plain,
+    slug,
+    us_region,
+)
 
 NAME: Final = "us-exim"
 ATTRIBUTION: Final = "Export-Import Bank of the United States, authorizations data (public domain)"
@@ -31,8 +41,6 @@ SMALL: Final = "Small Business Authorized Amount"
 OPTIONAL: Final = ("Primary Exporter City", "Primary Exporter State Code", SMALL)
 STAGES: Final = {"approved": "granted", "declined": "declined"}
 WHOLE: Final = 0.99  # the two amounts are rounded apart
-NO_LENDER: Final = frozenset({"", "NA", "NONE", "UNKNOWN", "NOT APPLICABLE", "TO BE DETERMINED"})
-NOBODY: Final = frozenset({"", "N A", "NA", "NONE", "UNKNOWN"})
 _FORMS: Final = re.compile(
     r"(?: (?:NA|NAT(?:IONAL)? ASS(?:OCIATIO)?N|INC(?:ORPORATED)?|CORP(?:ORATION)?|CO|COMPANY|LL?C|LL?P|LTD|LIMITED|PLC"
     r"|FSB|SSB|ISAOA|ATIMA|THE|AND))+$"
@@ -55,7 +63,7 @@ def lender(text: str) -> str:
     name = re.sub(r"[^A-Z0-9]+", " ", re.sub(r"[.']", "", name)).strip()
     name = _SPELLED.sub(r"\1", name)
     name = _FORMS.sub("", name.removeprefix("THE "))[:72].strip()
-    return "" if name in NO_LENDER else name
+    return "" if nameless(name) else name
 
 
 def _sift(sieve: Sieve) -> None:
@@ -69,7 +77,7 @@ def _sift(sieve: Sieve) -> None:
         }
     )
     sieve.drop(sieve.rows["Unique Identifier"] == "", "Unique Identifier is empty")
-    sieve.drop(sieve.rows["Primary Exporter"].str.upper().isin(NOBODY), "Primary Exporter is empty")
+    sieve.drop(mapped(sieve.rows["Primary Exporter"], nameless), "Primary Exporter is empty")
     sieve.drop(sieve.rows["Primary Lender"] == "", "Primary Lender is empty")
     sieve.drop(sieve.rows["Program"] == "", "Program is empty")
     sieve.drop(sieve.rows["Decision"].isna(), "Decision is neither approved nor declined")

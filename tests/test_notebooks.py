@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -107,6 +108,14 @@ def test_on_a_release_of_deals_they_say_what_it_does_not_hold_and_a_champion_sta
     assert low <= 0
     assert champion(tmp_path / "models").name == bundle.name
     assert bundle.name in said(found["retrain-promotion"])
+
+
+def test_where_nothing_was_taken_explore_says_so(tmp_path):
+    asked = replace(bundles.loyal(), outcomes=bundles.loyal().outcomes.iloc[:3].assign(stage="shown"))
+    tables.write(asked, tmp_path / "asked")
+    found = run(tmp_path, "explore", data="asked")
+    assert said(found["explore-one-need"]) == "'Nothing on record was taken.'"
+    assert said(found["explore-cold"]) == "No need on record was met.\n"
 
 
 # as committed

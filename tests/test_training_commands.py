@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -57,6 +58,16 @@ def data(tmp_path_factory, loyal):
 def models(tmp_path_factory, loyal_ranker):
     folder = tmp_path_factory.mktemp("models")
     loyal_ranker.save(folder)
+    return folder
+
+
+@pytest.fixture
+def rivals(tmp_path, bundle, loyal_ranker):
+    """A folder of models: the champion knows none of the loyal enterprises, the other one knows them all."""
+    folder = tmp_path / "rivals"
+    shutil.copytree(bundle, folder / bundle.name)
+    loyal_ranker.save(folder)
+    promote(folder, bundle.name, NOON)
     return folder
 
 
@@ -139,6 +150,34 @@ def test_monitor_leaves_with_0_where_the_model_is_to_be_trained_again(
     assert (found["to"], found["seed"]) == ("2025-12-01", 1)
     assert found["conclusion"]["verdict"] == "train again"
     assert any(line.startswith("train again: Age in years drifted, PSI ") for line in out)
+
+
+def test_challenge_says_where_a_challenger_stands_and_writes_the_report(run, data, rivals, loyal_ranker, tmp_path):
+    stranger = champion(rivals).name
+    code, out, err = run("challenge", data, "--models", rivals, loyal_ranker.model_id, "--to", "2025-12-01",
+                         "--where", "kind=credit", "--all-industries", "--seed", 1,
+                         "--json", tmp_path / "challenge.json")  # fmt: skip
+    found = json.loads((tmp_path / "challenge.json").read_text())
+    assert code == 0
+    assert [found[role]["model_id"] for role in ("challenger", "champion")] == [loyal_ranker.model_id, stranger]
+    assert (found["from"], found["to"], found["seed"]) == ("2025-01-01", "2025-12-01", 1)
+    assert (found["where"], found["all_industries"]) == ({"kind": ["credit"]}, True)
+    assert out[0].startswith(f"challenger {loyal_ranker.model_id}, trained until 2025-01-01, against the champion ")
+    assert out[-1].startswith("ahead: the lead over the champion is +")
+    assert err == ["history …", "challenger …", "champion …"]
+
+
+def test_challenge_leaves_with_0_where_the_challenger_is_behind_and_takes_another_for_the_champion(
+    run, data, rivals, loyal_ranker
+):
+    stranger = champion(rivals).name
+    told = ("challenge", data, "--models", rivals, stranger, "--from", "2025-02-01", "--against")
+    code, out, _ = run(*told, loyal_ranker.model_id)
+    assert code == 0
+    assert any(line.startswith("behind: the lead over the champion is -") for line in out)
+    code, out, _ = run(*told, stranger)
+    assert code == 0
+    assert out[-1] == "level: the lead over the champion is +0.000 [+0.000, +0.000], which may be chance"
 
 
 def test_ablate_prints_the_table_and_writes_the_report(run, data, tmp_path, monkeypatch):
@@ -280,6 +319,28 @@ def test_an_unknown_model_is_not_promoted(run, models):
     refused(run("promote", "20990101-none", "--models", models), "model '20990101-none' does not exist")
 
 
+@pytest.mark.parametrize("name", ["challenge"])
+def test_an_unknown_rival_is_named(run, data, rivals, loyal_ranker, name):
+    on = [data] if name == "challenge" else ["--on", data]
+    words = (name, *on, "--models", rivals)
+    refused(run(*words, loyal_ranker.model_id, "--against", "20990101-none"), "model '20990101-none' does not exist")
+    refused(run(*words, "20990101-none"), "model '20990101-none' does not exist")
+
+
+def test_a_challenge_wants_a_champion_or_another_model(run, data, rivals, loyal_ranker):
+    (rivals / "champion").unlink()
+    result = run("challenge", data, "--models", rivals, loyal_ranker.model_id)
+    refused(result, f"challenge: --against: is given where no champion was promoted yet, as in {rivals}")
+
+
+@pytest.mark.parametrize("name", ["challenge"])
+def test_a_comparison_on_what_a_model_was_trained_on_is_refused(run, data, rivals, loyal_ranker, name):
+    on = [data] if name == "challenge" else ["--on", data]
+    result = run(name, *on, "--models", rivals, loyal_ranker.model_id, "--from", "2024-12-31")
+    refused(result, f"{name}: --from: is not before 2025-01-01, not 2024-12-31: ", " was trained on what came until ")
+    assert champion(rivals).name != loyal_ranker.model_id
+
+
 def test_check_refuses_a_champion_that_an_earlier_version_made(run, loyal_ranker, tmp_path):
     manifest = loyal_ranker.save(tmp_path) / "manifest.json"
     promote(tmp_path, loyal_ranker.model_id, NOON)
@@ -306,6 +367,21 @@ def test_a_bad_date_is_named_with_its_option(run, data, models, option, words, t
     name, *options = words
     result = run(name, data, "--models", models, *options, option, text)
     refused(result, f"{option}: is a date (YYYY-MM-DD) of the years 1700 to 2200, not '{text}'")
+
+
+@pytest.mark.parametrize("name", ["challenge"])
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_bad_date_of_a_comparison_is_named_with_its_option(run, data, rivals, loyal_ranker, name, option):
+    on = [data] if name == "challenge" else ["--on", data]
+    result = run(name, *on, "--models", rivals, loyal_ranker.model_id, option, "2025-13-01")
+    refused(result, f"{option}: is a date (YYYY-MM-DD) of the years 1700 to 2200, not '2025-13-01'")
+
+
+@pytest.mark.parametrize("name", ["challenge"])
+def test_a_comparison_that_cannot_be_written_is_refused_before_the_work(run, data, rivals, loyal_ranker, name):
+    on = [data] if name == "challenge" else ["--on", data]
+    result = run(name, *on, "--models", rivals, loyal_ranker.model_id, "--json", rivals)
+    refused(result, f"{name}: --json: is a file, not the folder {rivals}")
 
 
 def test_an_ablation_trained_on_its_own_test_is_refused(run, data):
@@ -433,6 +509,7 @@ NUMBERS = [
     ("evaluate . --models . --from 2025-01-01", "--exposure-floor", 0, 10),
     ("evaluate . --models . --from 2025-01-01", "--small-share", 0.000001, 1),
     ("monitor . --models .", "--seed", 0, 10**9),
+    ("challenge . --models . ID", "--seed", 0, 10**9),
     ("ablate . --from 2025-01-01", "--seed", 0, 10**9),
     ("ablate . --from 2025-01-01", "--seeds", 1, 100),
     ("benchmark . --from 2025-01-01", "--seed", 0, 10**9),

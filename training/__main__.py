@@ -1,9 +1,8 @@
-"""`python -m training`: simulate, import, train, evaluate, monitor, ablate, benchmark, rank, assign, promote, check."""
+"""Training: simulate, import, train, evaluate, monitor, challenge, ablate, benchmark, rank, assign, promote, check."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,16 +15,31 @@ from matching.bundles import champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
-from training import ablation, assigning, batch, market, monitored, record, sources
+from training import ablation, assigning, batch, market, monitored, record, shadow, sources
 from training.benchmark import benchmark, named
 from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
 from training.evaluate import evaluate, write_json
 from training.fairness import constrained
 from training.monitor import monitor
-from training.options import bundle_of, date_of, filters_of, ranker_of, truth_of
+from training.options import (
+    Data,
+    End,
+    Everyone,
+    Filter,
+    Model,
+    Models,
+    Report,
+    Seed,
+    Since,
+    Truth,
+    bundle_of,
+    date_of,
+    filters_of,
+    ranker_of,
+    truth_of,
+)
 from training.outputs import check_file, check_folder, report_files
-from training.promote import promote
 from training.terminal import notes, print_assigned, print_report, print_sizes, resumable, steps
 from training.train import Fitter, train
 
@@ -39,20 +53,8 @@ class Engines(StrEnum):
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-Data = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of tables.")]
-Models = Annotated[Path, typer.Option(metavar="MODELS", help="The folder of bundles.")]
-Since = Annotated[str, typer.Option("--from", metavar="DATE", help="The first day of the test, YYYY-MM-DD.")]
-End = Annotated[str | None, typer.Option(metavar="DATE", help="The first day after the test, YYYY-MM-DD.")]
-Filter = Annotated[
-    list[str] | None, typer.Option("--where", metavar="COLUMN=VALUE[,VALUE]", help="Keep only these products.")
-]
-Everyone = Annotated[bool, typer.Option("--all-industries", help="Not only manufacturing enterprises.")]
-Seed = Annotated[int, typer.Option(min=0, max=10**9, help="The same seed gives the same bytes.")]
-Truth = Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")]
 Engine = Annotated[Engines, typer.Option(help="All cores of this machine, or a Dask cluster.")]
 Scheduler = Annotated[str | None, typer.Option(metavar="URL", help="The cluster's, tcp://HOST:8786.")]
-Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="By default the champion, else the latest.")]
 
 
 @app.command("simulate")
@@ -193,6 +195,9 @@ def monitor_command(
     monitored.show(found)
 
 
+app.command("challenge")(shadow.challenge_command)
+
+
 @app.command("ablate")
 def ablate_command(
     data: Data,
@@ -315,14 +320,7 @@ def _fitter(address: str | None) -> Iterator[Fitter]:
             yield ClusterFit(client)
 
 
-@app.command("promote")
-def promote_command(
-    model_id: Annotated[str, typer.Argument(metavar="ID", help="The model's id.")],
-    models: Models,
-) -> None:
-    """Make a model the champion, in one step; promote the earlier one to roll back."""
-    promote(models, model_id, datetime.now(UTC))
-    print(f"{model_id} is the champion of {models}")
+app.command("promote")(shadow.promote_command)
 
 
 @app.command("check")

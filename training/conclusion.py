@@ -58,11 +58,11 @@ def _lead(report: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _chances(kinds: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
     for kind, part in kinds.items():
-        if not _enough(part):
+        if not enough(part):
             continue
         off = part["off"]
         shown = f"{kind}, granted less stated: {bracketed(off, '+')} of {part['applications']} applications"
-        surely = max(off["low"], -off["high"])  # how far from 0 at least
+        surely = surely_off(off)
         if surely > WRONG:
             yield Conclusion.TRAIN, f"{shown}, more than {WRONG} beyond chance"
         elif surely > 0 and abs(off["value"]) > WRONG:
@@ -71,7 +71,13 @@ def _chances(kinds: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
             yield Conclusion.HOLDS, shown
 
 
-def _enough(part: Mapping[str, Any]) -> bool:
+def surely_off(off: Mapping[str, float]) -> float:
+    """How far from 0 the whole interval lies; below 0 where 0 is in it."""
+    return max(off["low"], -off["high"])
+
+
+def enough(part: Mapping[str, Any]) -> bool:
+    """Whether the chance of a kind can be judged."""
     return bool(part.get("applications", 0) >= FEWEST_APPLICATIONS and part["off"]["low"] is not None)
 
 
@@ -90,10 +96,15 @@ def _facts(facts: list[dict[str, Any]]) -> Iterator[Finding]:
 def _unjudged(report: Mapping[str, Any]) -> Iterator[str]:
     if report["caution"]:
         yield f"what the model had not seen: it was trained until {report['trained_until']}, after {report['from']}"
-    few = [kind for kind, part in report["chance"].items() if not _enough(part)]
-    if few:
-        yield f"the chance in {', '.join(few)}: not stated, or fewer than {FEWEST_APPLICATIONS} applications decided"
-    if not report["chance"]:
-        yield "the chance: none is stated, or no application was decided"
+    yield from unjudged_chances(report["chance"])
     if any(fact["verdict"] == Verdict.TOO_FEW for fact in report["drift"]["facts"]):
         yield f"drift: fewer than {FEWEST} enterprises before the window or in it"
+
+
+def unjudged_chances(kinds: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Which chances cannot be judged."""
+    few = [kind for kind, part in kinds.items() if not enough(part)]
+    if few:
+        yield f"the chance in {', '.join(few)}: not stated, or fewer than {FEWEST_APPLICATIONS} applications decided"
+    if not kinds:
+        yield "the chance: none is stated, or no application was decided"

@@ -96,12 +96,25 @@ def evaluate(
         "all_industries": all_industries,
         "gain": "taken" if truth is None else "true chance",
     }
+    found["calibration"], chances = promised(world, ranker, since, until, all_industries, truth, seed)
+    return Evaluation(found, scored, world, _importance(ranker), seed, chances)
+
+
+def promised(
+    world: World,
+    ranker: Ranker,
+    since: date,
+    until: date | None,
+    all_industries: bool,
+    truth: pd.DataFrame | None = None,
+    seed: int = 0,
+) -> tuple[dict[str, dict[str, Any]], pd.DataFrame | None]:
+    """What a model's chances are worth by kind, as in a report's `calibration`; and an evaluation's `chances`."""
     matcher = Matcher(world.catalogue, replace(ranker, history=world.history))
     candidates = stated(world, matcher, since, until, all_industries)
     silent_on = unstated(ranker.manifest.get("applications", {}), list(ranker.calibration.intercepts))
-    found["calibration"] = measured(candidates, truth, seed) | silent_on
     chances = candidates.dropna()[["need_id", "kind", "chance", "granted"]]
-    return Evaluation(found, scored, world, _importance(ranker), seed, chances if len(chances) else None)
+    return measured(candidates, truth, seed) | silent_on, chances if len(chances) else None
 
 
 def caution(found: Mapping[str, Any]) -> str | None:

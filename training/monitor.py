@@ -63,7 +63,7 @@ def monitor(
         "lead": lead(found.scored, RIVAL, seed)["all"]["ndcg@10"],
         "period": period,
         "ageing": _ageing(ranked, needs[needs["posted_at"] >= since], period, seed),
-        "chance": _by_kind(found),
+        "chance": by_kind(found.world, found.report["calibration"], found.chances, seed),
         "chance_by_period": list(_by_period(found, period)),
         "drift": _drift(needs, since, until, seed),
     }
@@ -106,10 +106,11 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _by_kind(found: Evaluation) -> dict[str, dict[str, Any]]:
+def by_kind(
+    world: World, kinds: Mapping[str, Mapping[str, Any]], chances: pd.DataFrame | None, seed: int
+) -> dict[str, dict[str, Any]]:
     """What `evaluate` says of each kind, and by how much the chance is off."""
-    off = {} if found.chances is None else _off(found.world, found.chances, found.seed)
-    kinds: Mapping[str, dict[str, Any]] = found.report["calibration"]
+    off = {} if chances is None else _off(world, chances, seed)
     return {kind: dict(part) | ({"off": off[kind]} if kind in off else {}) for kind, part in kinds.items()}
 
 

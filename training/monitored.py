@@ -21,8 +21,8 @@ def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     until = f" to before {found['to']}" if found["to"] else ""
     console.print(
         f"{found['model_id']}, trained until {found['trained_until']}, on {found['queries']} needs of "
-        f"{found['enterprises']} enterprises from {found['from']}{until}: NDCG@10 {_cell(found['model'])}, "
-        f"lead over the tuned back-off {_cell(found['lead'], '+')}",
+        f"{found['enterprises']} enterprises from {found['from']}{until}: NDCG@10 {cell(found['model'])}, "
+        f"lead over the tuned back-off {cell(found['lead'], '+')}",
         highlight=False,
     )
     console.print(_ageing(found))
@@ -43,7 +43,7 @@ def _ageing(found: Mapping[str, Any]) -> Table:
     table = Table(*columns, title="how it ages, 95% interval")
     for row in found["ageing"]:
         counts = (str(row[name]) for name in ("period", "posted", "needs", "enterprises"))
-        table.add_row(*counts, _cell(row["model"]), _cell(row["lead"], "+"))
+        table.add_row(*counts, cell(row["model"]), cell(row["lead"], "+"))
     return table
 
 
@@ -53,7 +53,7 @@ def _chances(found: Mapping[str, Any]) -> Table:
     overall = [{"period": "all", "kind": kind, **part} for kind, part in found["chance"].items() if "off" in part]
     for row in [*found["chance_by_period"], *overall]:
         stated, granted = (f"{row[name]:.3f}" for name in ("chance", "granted"))
-        table.add_row(row["period"], row["kind"], str(row["applications"]), stated, granted, _cell(row["off"], "+"))
+        table.add_row(row["period"], row["kind"], str(row["applications"]), stated, granted, cell(row["off"], "+"))
     return table
 
 
@@ -69,7 +69,8 @@ def _drift(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def _cell(interval: Mapping[str, Any], sign: str = "") -> str:
+def cell(interval: Mapping[str, Any], sign: str = "") -> str:
+    """A figure with its interval, alone where too few enterprises stand behind it."""
     if interval["low"] is None:
         return f"{interval['value']:{sign}.3f}"
     return escape(bracketed(interval, sign))

@@ -1,10 +1,11 @@
-"""What the commands' options mean: a model, a date, a filter of products, a file of true chances."""
+"""The options that commands share and what they mean: a model, a date, a filter of products, a file of true chances."""
 
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import pandas as pd
+import typer
 from pydantic import TypeAdapter, ValidationError
 
 from matching.bundles import bundle, champion
@@ -13,6 +14,19 @@ from matching.errors import Fault, InputError
 from matching.ranker import Ranker
 
 DAY: Final[TypeAdapter[date]] = TypeAdapter(TableDay)
+
+Data = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of tables.")]
+Models = Annotated[Path, typer.Option(metavar="MODELS", help="The folder of bundles.")]
+Since = Annotated[str, typer.Option("--from", metavar="DATE", help="The first day of the test, YYYY-MM-DD.")]
+End = Annotated[str | None, typer.Option(metavar="DATE", help="The first day after the test, YYYY-MM-DD.")]
+Filter = Annotated[
+    list[str] | None, typer.Option("--where", metavar="COLUMN=VALUE[,VALUE]", help="Keep only these products.")
+]
+Everyone = Annotated[bool, typer.Option("--all-industries", help="Not only manufacturing enterprises.")]
+Seed = Annotated[int, typer.Option(min=0, max=10**9, help="The same seed gives the same bytes.")]
+Truth = Annotated[Path | None, typer.Option(help="A simulated market's truth.parquet: gains are chances.")]
+Report = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The report as JSON.")]
+Model = Annotated[str | None, typer.Option("--model", metavar="ID", help="By default the champion, else the latest.")]
 
 
 def ranker_of(models: Path, model_id: str | None) -> Ranker:

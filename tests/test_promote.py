@@ -11,6 +11,7 @@ from matching.errors import BundleError, NotFoundError
 from tests import bundles
 from training import promote as module
 from training.promote import LOG, promote
+from training.standing import Standing
 
 NOON = datetime(2025, 1, 10, 12, 0, 0, 999, tzinfo=UTC)
 
@@ -42,6 +43,25 @@ def test_to_roll_back_is_one_more_line_on_record(models, bundle, challenger):
         promote(models, model_id, NOON)
     assert champion(models).name == bundle.name
     assert [line["champion"] for line in log(models)] == [bundle.name, challenger.name, bundle.name]
+
+
+def test_what_a_comparison_found_stands_beside_the_promotion_that_rests_on_it(models, bundle, challenger):
+    lead = {"value": 0.02, "low": 0.01, "high": 0.03}
+    found = {
+        "champion": {"model_id": bundle.name},
+        "from": "2025-01-01",
+        "to": None,
+        "slices": {"all": {"needs": 40, "lead": lead}, "cold": {"needs": 1, "lead": None}},
+        "conclusion": {"verdict": Standing.AHEAD, "because": ["it is"]},
+    }
+    promote(models, bundle.name, NOON)
+    promote(models, challenger.name, NOON, found)
+    first, second = log(models)
+    assert set(first) == {"at", "champion"}
+    assert second == {
+        **{"at": "2025-01-10T12:00:00+00:00", "champion": challenger.name, "against": bundle.name},
+        **{"from": "2025-01-01", "to": None, "needs": 40, "lead": lead, "conclusion": "ahead"},
+    }
 
 
 def test_nothing_is_left_beside_pointer_and_log(models, bundle, challenger):

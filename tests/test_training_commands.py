@@ -20,7 +20,7 @@ from tests.releases import ROWS, release
 from training import __main__ as commands
 from training import ablation, drift
 from training.cluster import connected
-from training.promote import promote
+from training.promote import LOG, promote
 from training.train import train
 
 NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
@@ -69,6 +69,10 @@ def rivals(tmp_path, bundle, loyal_ranker):
     loyal_ranker.save(folder)
     promote(folder, bundle.name, NOON)
     return folder
+
+
+def lines_of_log(models):
+    return [json.loads(line) for line in (models / LOG).read_text().splitlines()]
 
 
 # from end to end
@@ -261,6 +265,72 @@ def test_promote_makes_a_champion(run, models, loyal_ranker):
     assert champion(models).name == loyal_ranker.model_id
 
 
+def test_a_challenger_that_is_behind_is_not_promoted_which_leaves_with_1(run, data, rivals, loyal_ranker, tmp_path):
+    stranger = champion(rivals).name
+    promote(rivals, loyal_ranker.model_id, NOON)
+    before = lines_of_log(rivals)
+    code, out, err = run("promote", stranger, "--models", rivals, "--on", data, "--json", tmp_path / "told.json")
+    assert code == 1
+    assert re.search(
+        rf"^error: {stranger} is behind {loyal_ranker.model_id} and was not promoted: the lead over the champion is "
+        r"-0\.\d+ \[-0\.\d+, -0\.\d+\], below 0 by more than chance$",
+        err[-1],
+    ), err
+    assert any(line.startswith("behind: ") for line in out)
+    assert not any("is the champion of" in line for line in out)
+    assert champion(rivals).name == loyal_ranker.model_id
+    assert lines_of_log(rivals) == before
+    assert json.loads((tmp_path / "told.json").read_text())["conclusion"]["verdict"] == "behind"
+    assert run("promote", stranger, "--models", rivals)[0] == 0  # who does not ask is not refused
+    assert champion(rivals).name == stranger
+
+
+def test_a_promotion_after_a_comparison_has_it_on_record(run, data, rivals, loyal_ranker, tmp_path):
+    stranger = champion(rivals).name
+    code, out, _ = run("promote", loyal_ranker.model_id, "--models", rivals, "--on", data, "--from", "2025-02-01",
+                       "--to", "2025-12-01", "--where", "kind=credit", "--all-industries", "--seed", 1,
+                       "--json", tmp_path / "told.json")  # fmt: skip
+    found = json.loads((tmp_path / "told.json").read_text())
+    overall = found["slices"]["all"]
+    assert (code, out[-1]) == (0, f"{loyal_ranker.model_id} is the champion of {rivals}")
+    assert any(line.startswith("ahead: ") for line in out)
+    line = lines_of_log(rivals)[-1]
+    assert line.pop("at")
+    assert line == {
+        "champion": loyal_ranker.model_id,
+        "against": stranger,
+        "from": "2025-02-01",
+        "to": "2025-12-01",
+        "needs": overall["needs"],
+        "lead": overall["lead"],
+        "conclusion": "ahead",
+    }
+
+
+def test_a_level_challenger_is_promoted(run, data, rivals, loyal_ranker):
+    again = ("--on", data, "--to", "2025-01-10")  # of whom too few ask by then
+    code, out, _ = run("promote", loyal_ranker.model_id, "--models", rivals, *again)
+    assert (code, out[-1]) == (0, f"{loyal_ranker.model_id} is the champion of {rivals}")
+    line = lines_of_log(rivals)[-1]
+    assert line["conclusion"] == "level"
+    assert (line["lead"]["low"], line["lead"]["high"]) == (None, None)
+
+
+def test_the_first_champion_and_the_champion_itself_are_promoted_without_a_comparison_and_it_is_said(
+    run, data, rivals, loyal_ranker
+):
+    (rivals / "champion").unlink()
+    words = ("promote", loyal_ranker.model_id, "--models", rivals, "--on", data)
+    for why in (f"{rivals} has no champion yet", f"{loyal_ranker.model_id} is the champion already"):
+        code, out, err = run(*words)
+        assert (code, out) == (0, [f"{loyal_ranker.model_id} is the champion of {rivals}"])
+        assert err == [f"not compared: {why}"]
+        assert set(lines_of_log(rivals)[-1]) == {"at", "champion"}
+    assert run(*words, "--against", loyal_ranker.model_id)[2] == [
+        f"not compared: {loyal_ranker.model_id} is the one named to compare it with"
+    ]
+
+
 def test_check_says_that_the_champion_can_be_served(run, loyal_ranker, tmp_path):
     loyal_ranker.save(tmp_path)
     promote(tmp_path, loyal_ranker.model_id, NOON)
@@ -319,7 +389,7 @@ def test_an_unknown_model_is_not_promoted(run, models):
     refused(run("promote", "20990101-none", "--models", models), "model '20990101-none' does not exist")
 
 
-@pytest.mark.parametrize("name", ["challenge"])
+@pytest.mark.parametrize("name", ["challenge", "promote"])
 def test_an_unknown_rival_is_named(run, data, rivals, loyal_ranker, name):
     on = [data] if name == "challenge" else ["--on", data]
     words = (name, *on, "--models", rivals)
@@ -333,11 +403,22 @@ def test_a_challenge_wants_a_champion_or_another_model(run, data, rivals, loyal_
     refused(result, f"challenge: --against: is given where no champion was promoted yet, as in {rivals}")
 
 
-@pytest.mark.parametrize("name", ["challenge"])
+@pytest.mark.parametrize("name", ["challenge", "promote"])
 def test_a_comparison_on_what_a_model_was_trained_on_is_refused(run, data, rivals, loyal_ranker, name):
     on = [data] if name == "challenge" else ["--on", data]
     result = run(name, *on, "--models", rivals, loyal_ranker.model_id, "--from", "2024-12-31")
     refused(result, f"{name}: --from: is not before 2025-01-01, not 2024-12-31: ", " was trained on what came until ")
+    assert champion(rivals).name != loyal_ranker.model_id
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--against", "A"), ("--from", "2025-01-01"), ("--to", "2025-01-01"), ("--where", "kind=credit"),
+     ("--all-industries",), ("--truth", "truth.parquet"), ("--json", "told.json")],
+)  # fmt: skip
+def test_what_belongs_to_a_comparison_is_refused_without_one(run, rivals, loyal_ranker, words):
+    result = run("promote", loyal_ranker.model_id, "--models", rivals, *words)
+    refused(result, f"promote: {words[0]}: is given with --on, and only then")
     assert champion(rivals).name != loyal_ranker.model_id
 
 
@@ -369,7 +450,7 @@ def test_a_bad_date_is_named_with_its_option(run, data, models, option, words, t
     refused(result, f"{option}: is a date (YYYY-MM-DD) of the years 1700 to 2200, not '{text}'")
 
 
-@pytest.mark.parametrize("name", ["challenge"])
+@pytest.mark.parametrize("name", ["challenge", "promote"])
 @pytest.mark.parametrize("option", ["--from", "--to"])
 def test_a_bad_date_of_a_comparison_is_named_with_its_option(run, data, rivals, loyal_ranker, name, option):
     on = [data] if name == "challenge" else ["--on", data]
@@ -377,7 +458,7 @@ def test_a_bad_date_of_a_comparison_is_named_with_its_option(run, data, rivals, 
     refused(result, f"{option}: is a date (YYYY-MM-DD) of the years 1700 to 2200, not '2025-13-01'")
 
 
-@pytest.mark.parametrize("name", ["challenge"])
+@pytest.mark.parametrize("name", ["challenge", "promote"])
 def test_a_comparison_that_cannot_be_written_is_refused_before_the_work(run, data, rivals, loyal_ranker, name):
     on = [data] if name == "challenge" else ["--on", data]
     result = run(name, *on, "--models", rivals, loyal_ranker.model_id, "--json", rivals)
@@ -510,6 +591,7 @@ NUMBERS = [
     ("evaluate . --models . --from 2025-01-01", "--small-share", 0.000001, 1),
     ("monitor . --models .", "--seed", 0, 10**9),
     ("challenge . --models . ID", "--seed", 0, 10**9),
+    ("promote ID --models .", "--seed", 0, 10**9),
     ("ablate . --from 2025-01-01", "--seed", 0, 10**9),
     ("ablate . --from 2025-01-01", "--seeds", 1, 100),
     ("benchmark . --from 2025-01-01", "--seed", 0, 10**9),

@@ -201,6 +201,15 @@ def test_what_is_not_known_is_a_slice():
     assert list(frame["label"].unique()) == ["A", UNKNOWN]
 
 
+def test_a_slice_has_a_row_before_a_day_and_one_from_it_on_where_it_has_needs():
+    months = pd.to_datetime(["2025-01-01", "2025-01-01", "2025-02-01", "2025-03-01"])
+    needs = many(["A", "B", "A", "A"]).assign(month=months)
+    frame = breakdown.slices_over_time(needs, "institution", "model", months[2])
+    early, late = "before 2025-02", "from 2025-02 on"
+    assert rows(frame, "label", "part", "needs") == [("A", early, 1), ("B", early, 1), ("A", late, 2)]
+    assert list(frame["value"]) == pytest.approx([0, 1 / 3, (2 / 3 + 1) / 2])
+
+
 def test_importance_is_a_share_of_all_gain(found):
     assert rows(breakdown.importance_by_family(found), "label", "share") == [("memory", 8 / 10), ("need", 2 / 10)]
     features = breakdown.importance_by_feature(found)

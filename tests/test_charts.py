@@ -60,6 +60,37 @@ def histogram():
     return pd.DataFrame({"low": [1e3, 1e4], "high": [1e4, 1e5], "count": [5, 8]})
 
 
+def periods(**changes):
+    frame = {"period": ["2025Q1", "2025Q2"], "value": [0.5, 0.4], "needs": [40, 9], "posted": [50, 45]}
+    return pd.DataFrame(frame | {"low": [0.4, np.nan], "high": [0.6, np.nan]} | changes)
+
+
+def chances():
+    frame = {"period": ["2025-01", "2025-01", "2025-02"], "kind": ["bond", "credit", "credit"]}
+    shares = {
+        "chance": [0.8, 0.6, 0.6],
+        "granted": [0.7, 0.6, 0.5],
+        "low": [0.6, np.nan, 0.4],
+        "high": [0.9, np.nan, 0.6],
+    }
+    return pd.DataFrame(frame | shares)
+
+
+def facts(**changes):
+    frame = {"label": ["Amount needed", "Region", "Purpose"], "psi": [0.31, 0.15, 0.02], "chance": [0.12, 0.14, 0.1]}
+    return pd.DataFrame(frame | {"verdict": ["drifted", "watch", "steady"]} | changes)
+
+
+def shift(**changes):
+    return pd.DataFrame({"label": ["to 10", "above 10"], "before": [0.5, 0.5], "now": [0.1, 0.9]} | changes)
+
+
+def changes(**changed):
+    frame = {"label": ["Small", "Large", "Small"], "part": ["before 2025-07", "before 2025-07", "from 2025-07 on"]}
+    figures = {"value": [0.5, 0.4, 0.3], "low": [0.4, np.nan, 0.2], "high": [0.6, np.nan, 0.4], "needs": [1234, 3, 56]}
+    return pd.DataFrame(frame | figures | changed)
+
+
 CHARTS = {
     "bars": charts.bars(funnel(), "count", "matches"),
     "counts": charts.counts(counts(), "a month"),
@@ -73,6 +104,11 @@ CHARTS = {
     "importance": charts.importance(importance()),
     "exposure": charts.exposure(exposure()),
     "reliability": charts.reliability(reliability()),
+    "periods": charts.periods(periods(), "NDCG@10"),
+    "chances": charts.chances(chances()),
+    "drift": charts.drift(facts()),
+    "shift": charts.shift(shift(), "Amount needed"),
+    "changes": charts.changes(changes(), "lead in NDCG@10", tie=True),
 }
 
 
@@ -83,6 +119,11 @@ def drawn():
 
 def texts(svg):
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+def spans(svg):
+    """All that is written, a line of several a piece of its own."""
+    return [text for text in re.findall(r"<t(?:ext|span)[^>]*>([^<]*)(?=<)", svg) if text]
 
 
 def marks(svg, mark):
@@ -212,6 +253,45 @@ def test_loyalty_has_two_dots_a_level(drawn):
     assert {"by chance", "of those who came back", "the same product"} <= set(texts(drawn["loyalty"]))
 
 
+def test_a_period_has_its_dot_its_interval_and_how_many_of_its_needs_were_met(drawn):
+    assert (len(marks(drawn["periods"], "symbol")), len(marks(drawn["periods"], "rule"))) == (2, 1)
+    assert {"2025Q1", "9 of 45", "NDCG@10 by month or quarter with its 95% interval"} <= set(spans(drawn["periods"]))
+
+
+@pytest.mark.parametrize(("tie", "dashed"), [(True, 1), (False, 0)])
+def test_periods_are_held_against_a_tie_only_where_it_is_asked_for(tie, dashed):
+    assert charts.svg(charts.periods(periods(), "lead", tie=tie)).count("stroke-dasharray") == dashed
+
+
+def test_each_kind_has_a_stroke_at_its_chance_and_a_dot_of_its_colour_at_what_was_granted(drawn):
+    fills = [re.search(r'fill="(#\w+)"', dot)[1] for dot in marks(drawn["chances"], "symbol")]
+    assert fills == [charts.BLUE, charts.AMBER, charts.AMBER]
+    assert len(marks(drawn["chances"], "rule")) == 2
+    assert {"bond", "credit", "2025-02", "dot: granted, with its 95% interval; stroke: the chance stated"} <= set(
+        spans(drawn["chances"])
+    )
+
+
+def test_the_bar_of_a_fact_has_the_colour_of_its_verdict_and_the_limits_are_dashed(drawn):
+    bars = re.findall(r'fill="(#\w+)"', "".join(marks(drawn["drift"], "rect")))
+    assert [colour for colour in bars if colour != charts.INK] == [charts.AMBER, charts.BLUE, charts.GREY]
+    assert bars.count(charts.INK) == 3, "a stroke at what chance reaches"
+    assert drawn["drift"].count("stroke-dasharray") == 2
+    verdicts = [text for text in spans(drawn["drift"]) if text in ("steady", "watch", "drifted", "too few")]
+    assert verdicts == ["steady", "watch", "drifted"]
+
+
+def test_a_shift_has_two_dots_a_bin_and_names_the_fact(drawn):
+    assert len(marks(drawn["shift"], "symbol")) == 2 * 2
+    assert {"of the year before", "of the window", "above 10", "share of enterprises"} <= set(spans(drawn["shift"]))
+    assert any(text.startswith("Amount needed: ") for text in spans(drawn["shift"]))
+
+
+def test_a_slice_says_how_many_needs_it_had_before_and_has_now_none_included(drawn):
+    assert {"Small (1,234, 56)", "Large (3, 0)", "before 2025-07", "from 2025-07 on"} <= set(spans(drawn["changes"]))
+    assert len(marks(drawn["changes"], "rule")) == 2 + 1, "the tie is a rule as well"
+
+
 def test_a_name_in_a_chart_stays_text():
     svg = charts.svg(charts.exposure(exposure().assign(label=[EVIL, "b"])))
     assert "<script" not in svg
@@ -226,5 +306,8 @@ def test_a_sign_that_no_picture_may_hold_does_not_keep_a_chart_from_being_drawn(
         charts.exposure(exposure().assign(label=[label, "b"])),
         charts.bars(importance().assign(label=[label, "b"]), "share", "share"),
         charts.slices(slices(label=[label, label])),
+        charts.drift(facts(label=[label, "b", "c"])),
+        charts.shift(shift(label=[label, "b"]), "Region"),
+        charts.changes(changes(label=[label, "b", label]), "NDCG@10"),
     ):
         assert kept in " ".join(texts(charts.svg(chart)))

@@ -35,6 +35,22 @@ def quick(monkeypatch):
     monkeypatch.setattr(drifting, "SHUFFLES", 400)
 
 
+# the two samples
+
+
+def test_shares_count_each_enterprise_once_and_leave_out_bins_of_nobody():
+    reference = sample(["a", "b", "b"], firms=[1, 1, 2])
+    frame = drifting.shares(reference, sample(["b"]), "fact")
+    assert frame.to_dict("list") == {"label": ["a", "b"], "before": [0.25, 0.75], "now": [0.0, 1.0]}
+
+
+def test_what_moved_most_has_the_shares_that_are_drawn():
+    before, now = sample(range(100)), sample(range(50, 150))
+    frame = drifting.shares(before, now, "fact").set_index("label")
+    moved = one(range(100), range(50, 150))["moved"]
+    assert frame.loc[moved["bin"]].to_dict() == {"before": moved["reference"], "now": moved["window"]}
+
+
 # PSI
 
 

@@ -13,14 +13,14 @@ from tests import bundles
 from tests import factories as make
 from tests.conftest import SPLIT
 from tests.planting import joined
-from training import breakdown, monitored
+from training import breakdown, frames, monitored
 from training import drift as drifting
 from training import monitor as monitoring
 from training.conclusion import FEWEST_APPLICATIONS, WRONG, conclude
 from training.dataset import World, posted
 from training.evaluate import evaluate, lead, write_json
 from training.incoming import FACTS, incoming
-from training.monitor import RIVAL, monitor
+from training.monitor import RIVAL, judged, monitor
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,10 @@ def test_the_whole_window_is_as_evaluate_has_it(found, simulated, trained):
     assert {kind: part["ece"] for kind, part in found["chance"].items() if "ece" in part} == {
         kind: part["ece"] for kind, part in measured.report["calibration"].items() if "ece" in part
     }
+
+
+def test_an_evaluation_that_is_there_already_is_judged_alike(found, simulated, trained):
+    assert judged(evaluate(simulated, trained, SPLIT)) == found
 
 
 def test_every_period_has_the_needs_posted_and_those_that_something_was_taken_for(found, world):
@@ -113,6 +117,35 @@ def test_a_model_that_states_no_chance_says_so_and_has_none_a_period(loyally):
     assert loyally["chance_by_period"] == []
     assert all("why" in part for part in loyally["chance"].values())
     assert any("not stated, or fewer than 100" in line for line in loyally["conclusion"]["unjudged"])
+
+
+# as frames for charts
+
+
+def test_a_frame_over_time_has_a_row_a_period_with_its_counts(found, loyally):
+    frame = frames.over_time(found, "lead")
+    assert frame["value"].tolist() == [row["lead"]["value"] for row in found["ageing"]]
+    assert frame[["period", "needs", "posted"]].iloc[-1].tolist() == [
+        found["ageing"][-1][name] for name in ("period", "needs", "posted")
+    ]
+    alone = [row | {"model": NO_END} for row in loyally["ageing"]]
+    assert frames.over_time({"ageing": alone}, "model")["low"].isna().all()
+
+
+def test_the_interval_of_what_was_granted_is_that_of_the_gap_laid_on_what_was_stated(found, loyally):
+    frame = frames.chances(found)
+    first = found["chance_by_period"][0]
+    assert frame["low"][0] == pytest.approx(first["granted"] - (first["off"]["value"] - first["off"]["low"]))
+    assert (frame["low"].isna() | (frame["low"] <= frame["granted"])).all()
+    assert frames.chances(loyally).empty
+
+
+def test_the_fact_that_moved_furthest_is_the_first_and_one_without_figures_is_left_out(found):
+    facts = [*found["drift"]["facts"], drifting._unknown("amount", {})]
+    frame = frames.facts(facts)
+    assert len(frame) == len(facts) - 1
+    assert frame["psi"].is_monotonic_decreasing
+    assert frame["label"].tolist() == [FACTS[fact] for fact in frame["fact"]]
 
 
 # what comes in

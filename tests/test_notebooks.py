@@ -34,11 +34,13 @@ def charted(name):
 def given(name, parameters):
     """The notebook's cells, those of its parameters that are given set anew after their cell, warnings as errors.
 
-    Their ids begin with the notebook's name, since several may be run as one.
+    What is given under a notebook's name is for it alone. Their ids begin with that name, since several may be run as
+    one.
     """
     cells = read(name).cells
     place = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
-    known = {key: value for key, value in parameters.items() if re.search(rf"^{key} = ", cells[place].source, re.M)}
+    mine = (parameters | parameters.get(name, {})).items()
+    known = {key: value for key, value in mine if re.search(rf"^{key} = ", cells[place].source, re.M)}
     anew = "\n".join(f"{key} = {value!r}" for key, value in known.items())
     extra = [nbformat.v4.new_code_cell(text, id=f"given-{i}") for i, text in enumerate((anew, STRICT))]
     cells[place + 1 : place + 1] = extra
@@ -82,10 +84,11 @@ def pages(models):
 
 
 def test_on_a_simulated_market_they_draw_the_data_and_promote_a_model_where_it_pays(tmp_path):
-    found = run(tmp_path, "explore", "retrain", data="market", models="models", enterprises=150)
+    found = run(tmp_path, *NAMES, data="market", models="models", enterprises=150)
     assert tables.read(tmp_path / "market").simulated
-    wanted = {f"{name}-{cell}" for name in ("explore", "retrain") for cell in charted(name)}
-    assert wanted - drawn(found) <= {"retrain-cold-systems"}, "no cold enterprise, no picture of them"
+    wanted = {f"{name}-{cell}" for name in NAMES for cell in charted(name)}
+    may_lack = {"retrain-cold-systems", "monitor-chances"}  # no cold enterprise, too few applications
+    assert wanted - drawn(found) <= may_lack
     assert re.fullmatch(r"\d+% of [\d,]+ needs met were an enterprise's first\.\n", said(found["explore-cold"]))
 
     older, newer = (said(found[f"retrain-{cell}"]).split("'")[1] for cell in ("older", "newer"))
@@ -96,18 +99,22 @@ def test_on_a_simulated_market_they_draw_the_data_and_promote_a_model_where_it_p
     assert ["oracle" in page for page in pages(tmp_path / "models")] == [True]
     assert champion(tmp_path / "models").name == (newer if low > 0 else older)
     assert champion(tmp_path / "models").name in said(found["retrain-promotion"])
+    assert champion(tmp_path / "models").name in said(found["monitor-serving"])
+    assert said(found["monitor-verdict"]).startswith(("holds: ", "watch: ", "train again: "))
 
 
 def test_on_a_release_of_deals_they_say_what_it_does_not_hold_and_a_champion_stays_unless_it_pays(tmp_path, bundle):
     tables.write(bundles.loyal(), tmp_path / "deals")
     models_of(tmp_path, bundle)
-    found = run(tmp_path, "explore", "retrain", data="deals", models="models", test_months=6)
+    found = run(tmp_path, *NAMES, data="deals", models="models", test_months=6, monitor={"models": "none yet"})
     assert "No match on record was declined." in said(found["explore-reasons"])
     assert ["oracle" in page for page in pages(tmp_path / "models")] == [False]
     low = float(re.findall(r"[+-]\d\.\d+", said(found["retrain-lead"]))[1])
     assert low <= 0
     assert champion(tmp_path / "models").name == bundle.name
     assert bundle.name in said(found["retrain-promotion"])
+    assert (champion(tmp_path / "none yet").name, "2024-11-01") == ast.literal_eval(said(found["monitor-serving"]))
+    assert "not judged: the chance in " in said(found["monitor-verdict"])
 
 
 def test_where_nothing_was_taken_explore_says_so(tmp_path):
@@ -127,8 +134,15 @@ def test_what_explore_counts_as_declined_it_calls_matches_declined_for_not_all_w
     assert not any("applications declined" in text for text in texts)
 
 
-def test_both_notebooks_are_there():
-    assert {"explore", "retrain"} <= set(NAMES)
+def test_the_monitor_shows_steady_facts_and_one_that_drifted_and_what_it_would_have_come_to():
+    outputs = {cell.id: cell.outputs for cell in code("monitor")}
+    steady, alarmed = (outputs[cell][0].data["image/svg+xml"] for cell in ("facts", "alarm-facts"))
+    assert (">steady<" in steady, ">drifted<" in steady, ">drifted<" in alarmed) == (True, False, True)
+    assert said(outputs["alarm-conclusion"]).startswith("train again: Amount needed drifted, PSI ")
+
+
+def test_every_notebook_is_run():
+    assert sorted(NAMES) == sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("name", NAMES)

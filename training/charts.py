@@ -10,6 +10,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from training.drift import DRIFTED, WATCH, Verdict
 from training.evaluate import MODEL, ORACLE
 
 WIDTH: Final = 420
@@ -59,6 +60,7 @@ _CONFIG: Final[dict[str, Any]] = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
     },
+    "title": {"anchor": "start", "color": INK, "fontSize": 13, "fontWeight": "normal", "subtitleColor": MUTED},
     "axisY": {"labelLimit": _LABEL_LIMIT},
     "legend": {"orient": "top", "symbolOpacity": 1, "labelColor": INK, "labelFontSize": 12, "labelLimit": _LABEL_LIMIT},
 }
@@ -186,6 +188,69 @@ def reliability(frame: pd.DataFrame) -> Chart:
     return _dressed(ideal + base.mark_line(point=True), "Share granted against the chance stated", height=320)
 
 
+def periods(frame: pd.DataFrame, title: str, tie: bool = False) -> Chart:
+    """A dot and its interval a month or quarter (period, value, low, high, needs, posted); dashed, if asked, a tie."""
+    frame = frame.assign(period=[f"{row.period}\t{row.needs} of {row.posted}" for row in frame.itertuples()])
+    base = alt.Chart(frame).encode(x=_period("needs met, of those posted"), color=alt.value(BLUE))
+    line = base.mark_line(strokeWidth=1).encode(y="value:Q")
+    ground = [_level([0.0]).encode(y="level:Q")] if tie else []
+    dot = base.mark_point(filled=True, size=70, opacity=1).encode(y="value:Q")
+    marks = alt.layer(*ground, _upright(base, title), line, dot)
+    return _titled(_dressed(marks, f"{title} by month or quarter with its 95% interval", height=240))
+
+
+def chances(frame: pd.DataFrame) -> Chart:
+    """By month or quarter and kind the chance stated, a stroke, and the share granted, a dot with its interval.
+
+    The frame's columns are period, kind, chance, granted, low and high.
+    """
+    kinds = list(frame["kind"].unique())
+    colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[BLUE, AMBER, GREY, GREEN]))
+    base = alt.Chart(frame).encode(x=_period(None), xOffset=alt.XOffset("kind:N", sort=kinds))
+    granted = base.encode(color=colour)
+    dot = granted.mark_point(filled=True, size=70, opacity=1).encode(y="granted:Q")
+    stated = base.mark_tick(color=INK, thickness=2, width=16).encode(y="chance:Q")
+    marks = _upright(granted, "share of applications", alt.Axis(format="%", tickCount=5)) + stated + dot
+    dressed = _dressed(marks, "Share of applications granted, by kind of product", height=240)
+    return _titled(dressed, "dot: granted, with its 95% interval; stroke: the chance stated")
+
+
+def drift(frame: pd.DataFrame) -> Chart:
+    """A bar a fact (label, psi, chance, verdict): its PSI; a stroke at what chance alone reaches, dashed the limits."""
+    frame, order = _drawable(frame), [one for one in Verdict if one in set(frame["verdict"])]
+    role = {Verdict.STEADY: GREY, Verdict.WATCH: BLUE, Verdict.DRIFTED: AMBER, Verdict.TOO_FEW: LINE}
+    scale = alt.Scale(domain=order, range=[role[one] for one in order])
+    x = alt.X("psi:Q", title="PSI", axis=alt.Axis(tickCount=5))
+    base = alt.Chart(frame).encode(y=alt.Y("label:N", sort=list(frame["label"]), title=None))
+    bar = base.mark_bar(size=12).encode(x=x, color=alt.Color("verdict:N", title=None, scale=scale))
+    chance = base.mark_tick(color=INK, thickness=2, size=16).encode(x="chance:Q")
+    marks = _level([WATCH, DRIFTED]).encode(x="level:Q") + bar + chance
+    limits = f"stroke: chance alone; dashed: to watch above {WATCH:.2f}, drifted above {DRIFTED:.2f}"
+    return _titled(_dressed(marks, "How far each fact has moved", 22), limits)
+
+
+def shift(frame: pd.DataFrame, title: str) -> Chart:
+    """Two dots a bin of a fact (label, before, now), joined: the share of enterprises before the window and in it."""
+    names = {"before": "of the year before", "now": "of the window"}
+    dots = _two_dots(frame, names, f"{title}: how enterprises were spread before, and are now", "share of enterprises")
+    return _titled(dots)
+
+
+def changes(frame: pd.DataFrame, title: str, tie: bool = False) -> Chart:
+    """A grey and a blue dot with intervals a slice: before and since (label, part, value, low, high, needs)."""
+    frame, parts = _drawable(frame), list(frame["part"].unique())
+    counts = frame.pivot_table("needs", "label", "part", aggfunc="sum", fill_value=0)[parts]
+    said = {label: ", ".join(f"{n:,.0f}" for n in row) for label, row in zip(counts.index, counts.values, strict=True)}
+    frame = frame.assign(label=frame["label"] + "\t(" + frame["label"].map(said) + ")")
+    y = alt.Y("label:N", sort=list(frame["label"].unique()), title=None, axis=alt.Axis(labelExpr=_SHORT_LABEL))
+    colour = alt.Color("part:N", title=None, sort=parts, scale=alt.Scale(domain=parts, range=[GREY, BLUE]))
+    base = alt.Chart(frame).encode(y=y, yOffset=alt.YOffset("part:N", sort=parts), color=colour)
+    ground = [_level([0.0]).encode(x="level:Q")] if tie else []
+    marks = alt.layer(*ground, _rule(base, _value(title, alt.Scale(zero=False))), _dot(base))
+    dressed = _dressed(marks, f"{title} of each slice then and now, with its 95% interval", 30)
+    return _titled(dressed, "in brackets the needs of the one and the other")
+
+
 def svg(chart: Chart) -> str:
     """The chart as SVG to stand inside a page: as wide as its place, without a namespace's address."""
     held = io.StringIO()
@@ -201,7 +266,7 @@ def _drawable(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(label=[str(label).translate(_UNDRAWN) for label in frame["label"]])
 
 
-def _two_dots(frame: pd.DataFrame, names: dict[str, str], description: str) -> Chart:
+def _two_dots(frame: pd.DataFrame, names: dict[str, str], description: str, title: str = "share") -> Chart:
     """A grey and a blue dot a label, joined: the columns of `names`, which says what they are."""
     first, second = names
     frame = _drawable(frame)
@@ -213,11 +278,27 @@ def _two_dots(frame: pd.DataFrame, names: dict[str, str], description: str) -> C
         .mark_point(filled=True, size=60, opacity=1)
         .encode(
             y=y,
-            x=alt.X("value:Q", title="share", axis=alt.Axis(format="%", tickCount=5)),
+            x=alt.X("value:Q", title=title, axis=alt.Axis(format="%", tickCount=5)),
             color=alt.Color("share of:N", title=None, scale=alt.Scale(domain=list(names.values()), range=[GREY, BLUE])),
         )
     )
     return _dressed(link + dots, description, 22)
+
+
+def _period(title: str | None) -> alt.X:
+    """Months or quarters by name, what follows a tab beneath it."""
+    axis = alt.Axis(labelAngle=0, labelOverlap=True, labelExpr="split(datum.value, '\\t')", grid=False)
+    return alt.X("period:N", sort=None, title=title, axis=axis)
+
+
+def _level(levels: list[float]) -> alt.Chart:
+    """Dashed lines across the picture."""
+    return alt.Chart(pd.DataFrame({"level": levels})).mark_rule(color=INK, strokeDash=[3, 3])
+
+
+def _upright(base: alt.Chart, title: str, axis: alt.Axis | None = None) -> alt.Chart:
+    y = alt.Y("low:Q", title=title, scale=alt.Scale(zero=False), axis=axis or alt.Axis(tickCount=5))
+    return base.transform_filter(_INTERVAL).mark_rule(strokeWidth=2).encode(y=y, y2="high:Q")
 
 
 def _rule(base: alt.Chart, x: alt.X) -> alt.Chart:
@@ -245,6 +326,12 @@ def _names(frame: pd.DataFrame) -> list[str]:
 
 def _role(system: str) -> str:
     return {MODEL: BLUE, ORACLE: AMBER}.get(system, GREY)
+
+
+def _titled(chart: Chart, more: str = "") -> Chart:
+    """A dressed chart with what it shows above it, and what its marks are: for where no text stands around it."""
+    text = chart.description[:1].upper() + chart.description[1:]
+    return chart.properties(title={"text": text, "subtitle": more} if more else text)
 
 
 def _dressed(chart: Chart, description: str, step: int = 0, height: int = 0) -> Chart:

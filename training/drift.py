@@ -73,6 +73,17 @@ def drift(reference: pd.DataFrame, window: pd.DataFrame, facts: Sequence[str], s
     return [_fact(*one, sizes) for one in zip(facts, found, samples, levels, strict=True)]
 
 
+def shares(reference: pd.DataFrame, window: pd.DataFrame, fact: str) -> pd.DataFrame:
+    """label, before, now: the share of enterprises in each bin of a fact, as `drift` has it; no row for an empty bin.
+
+    Both samples have an enterprise.
+    """
+    found = binned(reference[fact], window[fact])
+    each, n = by_enterprise(found, reference["enterprise_id"], window["enterprise_id"])
+    frame = pd.DataFrame({"label": found.labels, "before": each[:n].mean(axis=0), "now": each[n:].mean(axis=0)})
+    return frame[frame["before"] + frame["now"] > 0].reset_index(drop=True)
+
+
 def psi(a: Numbers, b: Numbers, n_a: int, n_b: int) -> Numbers:
     """PSI of shares `a` [..., bins] of `n_a` enterprises and `b` of `n_b`: never below 0, and 0 for equal shares."""
     return _parts(a, b, n_a, n_b).sum(axis=-1)

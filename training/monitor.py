@@ -52,23 +52,41 @@ def monitor(
     """
     since = since or date.fromisoformat(ranker.manifest["until"])
     found = evaluate(tables, ranker, since, until, where, all_industries, None, seed, progress, "monitor")
+    return judged(found, progress)
+
+
+def judged(found: Evaluation, progress: Progress = silent) -> dict[str, Any]:
+    """The report of `monitor` on an evaluation that is there already."""
     progress("drift", 0.0)
-    needs = incoming(found.world, _year_before(since), until, all_industries)
+    reference, window = samples(found)
     ranked = breakdown.per_need(found, RIVAL)
     period = _period(ranked)
     report = {name: found.report[name] for name in ("model_id", "trained_until", *_WINDOW)} | {
-        "seed": seed,
+        "seed": found.seed,
         "caution": caution(found.report),
         "model": found.report["systems"][MODEL]["all"]["ndcg@10"],
-        "lead": lead(found.scored, RIVAL, seed)["all"]["ndcg@10"],
+        "lead": lead(found.scored, RIVAL, found.seed)["all"]["ndcg@10"],
         "period": period,
-        "ageing": _ageing(ranked, needs[needs["posted_at"] >= since], period, seed),
-        "chance": by_kind(found.world, found.report["calibration"], found.chances, seed),
+        "ageing": _ageing(ranked, window, period, found.seed),
+        "chance": by_kind(found.world, found.report["calibration"], found.chances, found.seed),
         "chance_by_period": list(_by_period(found, period)),
-        "drift": _drift(needs, since, until, seed),
+        "drift": _drift(found, reference, window),
     }
     progress("drift", 1.0)
     return report | {"conclusion": conclude(report)}
+
+
+def samples(found: Evaluation) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What came in (`incoming`) in the year before an evaluation's window, and in the window."""
+    since, until = _days(found)
+    needs = incoming(found.world, _year_before(since), until, found.report["all_industries"])
+    later = needs["posted_at"] >= since
+    return needs[~later], needs[later]
+
+
+def _days(found: Evaluation) -> tuple[date, date | None]:
+    until = found.report["to"]
+    return date.fromisoformat(found.report["from"]), date.fromisoformat(until) if until else None
 
 
 def _year_before(day: date) -> date:
@@ -144,13 +162,12 @@ def _interval(row: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: None if isnan(row[name]) else float(row[name]) for name in ("value", "low", "high")}
 
 
-def _drift(needs: pd.DataFrame, since: date, until: date | None, seed: int) -> dict[str, Any]:
-    later = needs["posted_at"] >= since
-    reference, window = needs[~later], needs[later]
+def _drift(found: Evaluation, reference: pd.DataFrame, window: pd.DataFrame) -> dict[str, Any]:
+    since, until = _days(found)
     return {
         "reference": _about(reference, _year_before(since), since),
         "window": _about(window, since, until),
-        "facts": drift(reference, window, list(FACTS), seed),
+        "facts": drift(reference, window, list(FACTS), found.seed),
     }
 
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from api import problems
 from api.desk.clockwork import sweeping
+from api.dispatching import CoordinationRequest
 from api.messages import ListingRequest, OutcomeRequest, ReadinessRequest, RecommendationRequest, StepRequest
 from api.metering import Metering
 from api.openapi import Described, install_viewer
@@ -61,7 +62,8 @@ def create_app(settings: Settings, now: Callable[[], datetime] = utc_now) -> Fas
         app.include_router(router)
     pages.install(app)
     install_viewer(app)
-    app.bodies = (RecommendationRequest, ReadinessRequest, ListingRequest, OutcomeRequest, StepRequest)
+    listed = (ListingRequest, OutcomeRequest, StepRequest, CoordinationRequest)
+    app.bodies = (RecommendationRequest, ReadinessRequest, *listed)
     _warm(service)
     return app
 

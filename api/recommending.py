@@ -220,6 +220,15 @@ def own_judged(service: Service, asked: Asked, institution_id: str) -> Judged:
     return Judged(verdicts, _of_products(fixes_of(judged)[:FIXES], catalogue, own))
 
 
+def helpful_fixes(service: Service, asked: Asked) -> tuple[ProductFix, ...]:
+    """What would make products eligible that are not, today, by the catalogue in service; nothing without a model."""
+    try:
+        matcher = service.serving.matcher()
+    except BundleError:
+        return ()
+    return _fixes(matcher, asked.model_copy(update={"fix": True, "as_of": service.today()})) or ()
+
+
 def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:
     """The fixes of least effort; with the rank by score that each would have unless no model is to have a say."""
     if asked.order is Order.MODEL:

@@ -10,6 +10,7 @@ MatchingError
 from collections.abc import Sequence
 from datetime import timedelta
 
+from matching.codes import Coded
 from matching.errors import MatchingError
 
 
@@ -35,6 +36,6 @@ class ConflictError(MatchingError):
     `legal` is None where the conflict is not about a step, and empty where no step is left.
     """
 
-    def __init__(self, text: str, legal: Sequence[str] | None = None) -> None:
+    def __init__(self, text: str, legal: Sequence[Coded] | None = None) -> None:
         self.legal = None if legal is None else tuple(legal)
         super().__init__(text)

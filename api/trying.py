@@ -7,22 +7,26 @@ import random
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.desk import identity, keys
+from api.desk import identity, keys, unplaced
 from api.desk.cases import decide, expire
+from api.desk.coordinating import coordinate
+from api.desk.coordination import CoordinationStep, Settlement
 from api.desk.identity import Actor, Role, Scope
 from api.desk.listing import list_need
 from api.desk.stages import CaseStage, Step, clock
+from api.desk.unplaced import Unplaced
 from api.messages import ListingRequest
 from api.service import Service
 from api.store import queries
 from api.store.desk_models import AccountRow, CaseRow, ListingRow
 from api.store.models import InstitutionRow, NeedRow
+from matching import reference
 from matching.codes import DeclineReason
 from matching.errors import Fault, InputError
 
@@ -43,6 +47,9 @@ ONWARD: Final = {
     CaseStage.GRANTED: Step.DRAW,
 }
 REASONS: Final = tuple(r for r in DeclineReason if r not in (DeclineReason.OTHER, DeclineReason.WITHDRAWN))
+DISPATCH, SETTLE = CoordinationStep.DISPATCH, CoordinationStep.SETTLE
+COORDINATED: Final = 14  # days that a district is given
+OFFICE: Final = "市经济和信息化委员会"
 SLOWEST: Final = 1.4  # of a stage's clock: some are overdue
 ACTOR: Final = Actor("simulated", Role.PLATFORM, scopes=frozenset(Scope))
 
@@ -92,6 +99,32 @@ def fill(service: Service, need_ids: list[str], progress: Progress) -> None:
             with service.store.reading() as session:
                 case_id = _handed_on(session, need_id, case_id)
         progress(done, len(need_ids))
+    _coordinate(service, now)
+
+
+def _coordinate(service: Service, now: datetime) -> None:
+    """A made-up commission dispatches what nobody is left for to its district after a day, and settles every other."""
+    with service.store.reading() as session:
+        left = unplaced.page(session, ACTOR, service.today(), Unplaced.OPEN, NEEDS).items
+    for number, item in enumerate(left):
+        at, done = item.since + timedelta(days=1), item.since + timedelta(days=COORDINATED)
+        if item.office or at >= now:
+            continue
+        office, until = district(item.region, now.date()), done.date()
+        early, late = _at(service, at), _at(service, done)
+        version = coordinate(early, ACTOR, item.need_id, DISPATCH, 1, office=office, until=until).version
+        if number % 2 and done < now:
+            coordinate(late, ACTOR, item.need_id, SETTLE, version, result=Settlement.NOT_READY)
+
+
+def district(region: str | None, day: date) -> str:
+    """The district of the city that a region lies in, as it is called on the day."""
+    parts = (region or "").split("/")
+    known = reference.regions(day)
+    try:
+        return known[reference.successor(parts[2], day)].name_zh
+    except (IndexError, InputError):
+        return OFFICE
 
 
 def _at(service: Service, moment: datetime) -> Service:

@@ -19,6 +19,7 @@ PASSWORD = "a long password"
 OWN = [Scope.READ, Scope.OUTCOMES]
 FORM = {"step": "accept", "version": "1", "key": "form-1"}
 STEP = {"step": "accept", "version": 1}
+DISPATCH = {"step": "dispatch", "version": 1, "office": "Fuling"}
 FREE = {"/openapi.json", "/docs", "/healthz", "/readyz"}  # they know of no case
 FREE |= {"/signout"}  # it would end the session that the others are asked with
 
@@ -57,7 +58,8 @@ class Scene:
         if key is None:
             self.client.cookies.set(COOKIE, self.session.token)
         if method == "POST":
-            about |= {"json": STEP} if template.startswith("/v1") else {"data": FORM | {"csrf": self.session.csrf}}
+            step = DISPATCH if "coordination" in template else STEP
+            about |= {"json": step} if template.startswith("/v1") else {"data": FORM | {"csrf": self.session.csrf}}
         return self.client.request(method, self.path(template), **about)
 
     def leaks(self, method, template, key=None):

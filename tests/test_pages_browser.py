@@ -14,7 +14,7 @@ from tests.visitors import PASSWORD
 PAGES = {
     None: ["/welcome", "/signin?expired=1"],
     "wang.wei": ["/desk", "/desk?q=nobody", "/desk/month", "/desk/month?month=2024-01", "/desk/cases/none", "CASE"],
-    "office": ["/desk?show=overdue", "/desk/month", "CASE"],
+    "office": ["/desk?show=overdue", "/desk/month", "CASE", "/desk/coordination"],
     "root": ["/desk/accounts", "/desk"],
 }
 WORDS = {

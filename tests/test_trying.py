@@ -1,13 +1,16 @@
 """Something to try: a filled desk, accounts and a key, on the simulated market alone, and once."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import func, select
 
+from api import trying
 from api.desk import keys, queue
 from api.desk.identity import Role, Scope, sign_in
-from api.store.desk_models import CaseRow, EventRow
+from api.store.desk_models import CaseRow, CoordinationRow, EventRow, ListingRow
 from api.store.models import LoadRow
-from api.trying import try_out
+from api.trying import district, try_out
 from matching.errors import InputError
 from tests.desks import COMMISSION
 
@@ -46,6 +49,33 @@ def test_what_is_granted_has_an_amount_within_the_need_and_a_rate(service):
         found = session.execute(granted.where(EventRow.step == "grant")).all()
     assert found
     assert all(0.5 * needed < detail["amount"] <= needed and 300 < detail["rate_bp"] < 520 for detail, needed in found)
+
+
+def test_what_nobody_is_left_for_goes_to_its_district_and_some_of_it_is_settled(service, monkeypatch):
+    monkeypatch.setattr(trying, "COORDINATED", 2)
+    try_out(service)
+    with service.store.reading() as session:
+        rows = list(session.scalars(select(ListingRow).where(ListingRow.office.isnot(None))))
+        steps = list(session.scalars(select(CoordinationRow)))
+    assert {row.office for row in rows} == {"渝中区"}
+    assert {row.result for row in rows} == {None, "not_ready"}
+    assert all((row.until - row.exhausted_at.date()).days == 2 for row in rows)
+    assert {step.actor for step in steps} == {"simulated"}
+    assert max(step.at for step in steps) <= service.now().replace(tzinfo=None)
+
+
+@pytest.mark.parametrize(
+    ("region", "office"),
+    [
+        ("CN/500000/500102", "涪陵区"),
+        ("CN/500000/500112/001", "两江新区"),
+        ("CN/500000", "市经济和信息化委员会"),
+        ("US/CA/Fresno", "市经济和信息化委员会"),
+        (None, "市经济和信息化委员会"),
+    ],
+)
+def test_the_district_is_called_as_it_is_on_the_day_and_elsewhere_the_city_s_commission_sees_to_it(region, office):
+    assert district(region, date(2026, 1, 1)) == office
 
 
 def test_it_is_done_once(service):

@@ -179,7 +179,7 @@ def known(session: Session, case: CaseRow, taken: Taken) -> Decided | None:
 
 def _same(event: EventRow, taken: Taken) -> bool:
     """Whether an event is what is asked for: with another amount or reason it is another step."""
-    asked = (taken.step.value, list(dict.fromkeys(taken.reasons)), _kept(taken.text))
+    asked = (taken.step.value, list(dict.fromkeys(taken.reasons)), kept(taken.text))
     if (event.step, event.reason_codes, event.text) != asked:
         return False
     return bool(event.detail["to"] == taken.product_id if taken.step is Step.SUGGEST else event.detail == taken.detail)
@@ -235,7 +235,7 @@ def _event(
         from_stage=case.stage,
         to_stage=to.value,
         reason_codes=reasons,
-        text=_kept(taken.text),
+        text=kept(taken.text),
         detail=detail,
         took=max(0, int((now - case.changed_at).total_seconds())),
         late=taken.step is Step.EXPIRE or (case.due_at is not None and case.due_at < now),
@@ -243,7 +243,7 @@ def _event(
     )
 
 
-def _kept(text: str) -> str:
+def kept(text: str) -> str:
     """A text as the store holds it: PostgreSQL has no character 0."""
     return text.replace("\0", "")
 

@@ -10,11 +10,11 @@ from typing import Final
 
 from matching.errors import Fault, InputError
 
-TIMES: Final = ("due", "opened", "changed")
+TIMES: Final = ("due", "opened", "changed", "open", "settled")  # the last two are of needs that nobody is left for
 AMOUNT: Final = "amount"
 EVENTS: Final = "events"  # all cases' events, by their number
 WIDEST: Final = 2**63
-_ID: Final = re.compile(r"[\w.\-]{1,64}")
+_ID: Final = re.compile(r"[^/|\x00-\x1f]{1,128}")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from typing import Final
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from api.desk.coordinated import coordinated
 from api.desk.identity import Actor, plain
 from api.desk.month import by_stage, month, span
 from api.desk.reading import institutions
-from api.desk.sight import visible
+from api.desk.sight import sees_all, visible
 from api.desk.stages import CaseStage, Step
 from api.desk.views import InstitutionMonth, MonthFigures
 from api.settings import Settings
@@ -45,7 +46,8 @@ def figures(
     whole = month(session, actor, settings, first, now, institution_id)
     lines = overview(session, actor, first, now)
     wanted = [line for line in lines if institution_id in (None, line.institution_id)]
-    return MonthFigures(**vars(whole), institutions=tuple(wanted))
+    together = coordinated(session, first, now) if institution_id is None and sees_all(actor) else None
+    return MonthFigures(**vars(whole), institutions=tuple(wanted), coordination=together)
 
 
 def waiting_in_all(session: Session, now: datetime) -> tuple[int, int]:

@@ -15,7 +15,12 @@ def visible(actor: Actor, institution_id: InstrumentedAttribute[str]) -> list[Co
     """
     if actor.institution_id is not None:
         return [institution_id == actor.institution_id]
-    return [] if actor.role in (Role.COMMISSION, Role.PLATFORM) else [false()]
+    return [] if sees_all(actor) else [false()]
+
+
+def sees_all(actor: Actor) -> bool:
+    """Whether it is the commission or a platform that is bound to no institution."""
+    return actor.institution_id is None and actor.role in (Role.COMMISSION, Role.PLATFORM)
 
 
 def check_enterprise(session: Session, actor: Actor, enterprise_id: str) -> None:

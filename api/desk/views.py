@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from api.desk.coordination import Settlement
 from api.desk.reasons import StepReason
 from api.desk.stages import CaseStage, Step
 from api.messages import ProductFix, RankedProduct, Record
@@ -226,10 +227,28 @@ class InstitutionMonth:
 
 
 @dataclass(frozen=True)
+class CoordinationMonth:
+    """Needs that nobody was left for: those that came in a month, the dispatches in it, those settled by their results.
+
+    `open` and `overdue` count needs now.
+    """
+
+    came: int
+    dispatched: int
+    settled: dict[Settlement, int]
+    open: int
+    overdue: int
+
+
+@dataclass(frozen=True)
 class MonthFigures(MonthView):
-    """A month, and a line for each institution that had a part in it or has a case open, the most overdue first."""
+    """A month, and a line for each institution that had a part in it or has a case open, the most overdue first.
+
+    `coordination` is of the needs of all, and null where one institution is asked for or asks.
+    """
 
     institutions: tuple[InstitutionMonth, ...]
+    coordination: CoordinationMonth | None
 
 
 @dataclass(frozen=True)

@@ -129,13 +129,17 @@ def _page(visit: Visit, status: int, error: Exception) -> Response:
 def _kept(form: Form, language: Language) -> str:
     """What a form said, line by line, so that nobody has to remember it."""
     step = next((one for one in Step if one == field(form, "step")), None)
-    amount, rate, product = (field(form, name) for name in ("amount", "rate", "product_id"))
+    amount, rate, product, office, until = (
+        field(form, name) for name in ("amount", "rate", "product_id", "office", "until")
+    )
     reasons = [language.label(one) for one in (choices(step) if step else ()) if one in form.get("reasons", [])]
     said = [
         f"{language.say('Amount drawn' if step is Step.DRAW else 'Amount')}: {amount}" if amount else "",
         language.say("%(rate)s%% a year", rate=rate) if rate else "",
         f"{language.say('Product')}: {product}" if product else "",
         language.pick("、", ", ").join(reasons),
+        office,
+        until,
         field(form, "text"),
     ]
     written = [line for line in said if line]
@@ -148,7 +152,7 @@ def _details(error: Exception, language: Language) -> list[str]:
         return told(error, language)
     if not isinstance(error, ConflictError) or not error.legal:
         return []
-    steps = language.pick("、", ", ").join(language.label(Step(one)) for one in error.legal)
+    steps = language.pick("、", ", ").join(language.label(one) for one in error.legal)
     return [language.say("What the case admits now: %(steps)s.", steps=steps)]
 
 

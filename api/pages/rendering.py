@@ -32,7 +32,11 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 PLACES: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     Role.OFFICER: (("/desk", marked("Queue")), ("/desk/month", marked("Month"))),
-    Role.COMMISSION: (("/desk", marked("Queue")), ("/desk/month", marked("Month"))),
+    Role.COMMISSION: (
+        ("/desk", marked("Queue")),
+        ("/desk/coordination", marked("Coordination")),
+        ("/desk/month", marked("Month")),
+    ),
     Role.ADMINISTRATOR: (("/desk/accounts", marked("Accounts and keys")),),
 }
 HOMES: Final = {role: places[0][0] for role, places in PLACES.items()}

@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Response
 
 from api.desk import month, reading
+from api.desk.coordinated import coordinated
 from api.desk.overview import overview
+from api.desk.sight import sees_all
 from api.desk.stages import FUNNEL, CaseStage
-from api.desk.views import Clock, MonthView
+from api.desk.views import Clock, CoordinationMonth, MonthView
 from api.pages.granting import card
 from api.pages.languages import Language
 from api.pages.queueing import choosable
@@ -40,6 +42,7 @@ def get_month(visit: SeeingVisit) -> Response:
         chosen = chosen if chosen in names and visit.actor.institution_id is None else None
         currency = queries.currency(session)
         view = month.month(session, visit.actor, visit.service.settings, first, now, chosen)
+        together = coordinated(session, first, now) if not chosen and sees_all(visit.actor) else None
         lines = [] if chosen or visit.actor.institution_id else overview(session, visit.actor, first, now)
     return render(
         visit,
@@ -53,6 +56,7 @@ def get_month(visit: SeeingVisit) -> Response:
         columns=[(stage, _came(stage, visit.language)) for stage in COLUMNS],
         earlier=_address(_before(first), chosen) if first > EARLIEST else None,
         later=_address(_after(first), chosen) if first < this else None,
+        together=_together(together, visit.language),
         **shown(view, visit.language),
         **card(view.grants, first, visit.language, currency),
     )
@@ -118,6 +122,19 @@ def _clock(clock: Clock, language: Language) -> dict[str, Any]:
         "limit": allowed / longest,
         "late": median is not None and median > allowed,
     }
+
+
+def _together(found: CoordinationMonth | None, language: Language) -> list[tuple[str, str]]:
+    """The month's coordination, for who sees all; nothing where there was none and is none."""
+    if found is None or not any((found.came, found.dispatched, found.settled, found.open)):
+        return []
+    return [
+        (language.say("Came to nobody"), language.number(found.came)),
+        (language.say("Dispatches"), language.number(found.dispatched)),
+        *((language.label(result), language.number(count)) for result, count in found.settled.items()),
+        (language.say("To coordinate now"), language.number(found.open)),
+        (language.say("Of these overdue"), language.number(found.overdue)),
+    ]
 
 
 def _waited(stage: CaseStage, language: Language) -> str:

@@ -4,12 +4,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from api.desk.cases import HIGHEST_RATE
+from api.desk.coordination import LONGEST_OFFICE
 from api.desk.reasons import LONGEST
 from api.pages.languages import Language, marked
 from matching.domain import MAX_MONEY
 from matching.errors import InputError
 
-_MOST: Final[Mapping[str, int]] = {"text": LONGEST, "amount": MAX_MONEY, "rate_bp": HIGHEST_RATE // 100}
+_MOST: Final[Mapping[str, int]] = {
+    "text": LONGEST,
+    "amount": MAX_MONEY,
+    "rate_bp": HIGHEST_RATE // 100,
+    "office": LONGEST_OFFICE,
+}
 TOLD: Final[Mapping[str, str]] = {  # by field, what the desk asks of it
     "reasons": marked("Choose among the reasons that this step offers, one to four."),
     "text": marked(
@@ -20,6 +26,9 @@ TOLD: Final[Mapping[str, str]] = {  # by field, what the desk asks of it
         "The amount is above 0 and at most %(most)s, for a drawdown at most what was granted; others have none."
     ),
     "rate_bp": marked("The rate is from 0 to %(most)s percent a year, and is for a grant or a drawdown alone."),
+    "office": marked("Name the department or district that is to see to it, in at most %(most)s characters."),
+    "until": marked("The day is today or later."),
+    "result": marked("Choose what came of it."),
     "key": marked("The form is not as the page made it. Load the page again."),
     "form": marked("The form has too many fields, or is no text. Load the page again."),
     "cursor": marked("The address of this page is of another order of the queue. Begin at the first page."),

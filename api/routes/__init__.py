@@ -2,6 +2,7 @@
 
 from api.routes import (
     cases,
+    coordination,
     enterprises,
     events,
     health,
@@ -20,6 +21,7 @@ ROUTERS = (
     outcomes.router,
     cases.router,
     events.router,
+    coordination.router,
     months.router,
     products.router,
     enterprises.router,

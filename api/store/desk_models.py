@@ -4,7 +4,7 @@ Times are UTC without a zone. A case never changes its institution: when it is d
 a case of its own. At most one case of a need is open, and an institution gets each need once: indices see to both.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
@@ -19,6 +19,7 @@ LABEL = String(200)
 OPEN = text("closed_at IS NULL")
 COUNTED = ("step", "from_stage", "to_stage", "late", "took")  # of an event, in a month
 WAITING: Any = {f"{database}_where": text("due_at IS NOT NULL") for database in ("sqlite", "postgresql")}
+EXHAUSTED: Any = {f"{database}_where": text("exhausted_at IS NOT NULL") for database in ("sqlite", "postgresql")}
 NARROWED = ("kind", "stage", "size", "region", "amount", "search")  # by which a queue is narrowed
 SORTED = (("due_at", "case_id", *NARROWED), ("amount", "case_id"), ("chance", "case_id"), ("opened_at", "case_id"))
 
@@ -77,10 +78,15 @@ class CatalogueRow(Base):
 class ListingRow(Base):
     """A need on the white list and the recommendation that says in which order institutions get it.
 
-    `exhausted_at` is when nobody was left to give it to.
+    `exhausted_at` is when nobody was left to give it to. What stands after it is of its coordination from then on, as
+    the last step left it: `version` counts the steps, from 1 on.
     """
 
     __tablename__ = "listings"
+    __table_args__ = (
+        Index("ix_listings_exhausted_at", "exhausted_at", "need_id", "settled_at", **EXHAUSTED),
+        Index("ix_listings_settled_at", "settled_at", "need_id"),
+    )
 
     need_id: Mapped[str] = mapped_column(ID, primary_key=True)
     recommendation_id: Mapped[str] = mapped_column(
@@ -89,6 +95,34 @@ class ListingRow(Base):
     listed_at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(LABEL)
     exhausted_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    office: Mapped[str | None] = mapped_column(LABEL)
+    until: Mapped[date | None]
+    result: Mapped[str | None] = mapped_column(WORD)
+    settled_at: Mapped[datetime | None]
+
+
+class CoordinationRow(Base):
+    """A step of a need's coordination; rows are only ever added, which triggers see to.
+
+    `office` and `until` are a dispatch's, `result` is a settlement's; `key` is the client's own name for the step.
+    """
+
+    __tablename__ = "coordination_events"
+
+    event_id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    need_id: Mapped[str] = mapped_column(ID, ForeignKey("listings.need_id"), index=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(LABEL)
+    step: Mapped[str] = mapped_column(WORD)
+    version: Mapped[int]
+    office: Mapped[str | None] = mapped_column(LABEL)
+    until: Mapped[date | None]
+    result: Mapped[str | None] = mapped_column(WORD)
+    text: Mapped[str] = mapped_column(Text)
+    key: Mapped[str | None] = mapped_column(LABEL, unique=True)
 
 
 class CaseRow(Base):

@@ -1,0 +1,191 @@
+"""Needs that nobody is left for, as the commission reads them: who had each, why it was declined, what would help."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from api.desk.coordinating import UNPLACED, stage_of
+from api.desk.coordination import LEGAL, CoordinationStep, Settlement
+from api.desk.cursors import Place, pack, unpack
+from api.desk.identity import Actor, Role, Scope, aware
+from api.desk.queue import shown
+from api.desk.reading import event_shown
+from api.desk.reasons import StepReason, label
+from api.desk.sight import sees_all
+from api.desk.stages import Step
+from api.desk.unplaced_views import CoordinationEvent, TriedCase, UnplacedNeed, UnplacedPage, UnplacedView
+from api.messages import Asked
+from api.recommending import helpful_fixes
+from api.refusals import ForbiddenError
+from api.service import Service
+from api.store.desk_models import CaseRow, CoordinationRow, EventRow, ListingRow
+from api.store.models import RecommendationRow
+from matching.codes import Coded
+from matching.errors import NotFoundError
+from matching.facts import derived
+
+COMMONEST: Final = 3
+
+
+class Unplaced(Coded):
+    """Which of the needs that nobody is left for."""
+
+    OPEN = "open", "待办", "Open"
+    SETTLED = "settled", "已办结", "Settled"
+
+
+@dataclass
+class _Past:
+    """What institutions did with a need: how many had it, and the reasons that they gave."""
+
+    institutions: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def page(
+    session: Session, actor: Actor, today: date, show: Unplaced, size: int, cursor: str | None = None
+) -> UnplacedPage:
+    """Open ones from the oldest on, settled ones from the latest back.
+
+    Raises `ForbiddenError` for who does not see all institutions' cases, `InputError` for a cursor that is none.
+    """
+    if not sees_all(actor):
+        raise ForbiddenError("this is for the commission, and for a key that is bound to no institution")
+    wanted = _wanted(show)
+    column = ListingRow.exhausted_at if show is Unplaced.OPEN else ListingRow.settled_at
+    by = (column, ListingRow.need_id)
+    query = select(ListingRow).where(*wanted)
+    if cursor:
+        place = unpack(cursor, show)
+        row, mark = tuple_(*by), (place.value, place.case_id)
+        query = query.where(row > mark if show is Unplaced.OPEN else row < mark)
+    ordered = by if show is Unplaced.OPEN else [one.desc() for one in by]
+    rows = list(session.scalars(query.order_by(*ordered).limit(size + 1)))
+    more, rows = len(rows) > size, rows[:size]
+    last = (getattr(rows[-1], column.key), rows[-1].need_id) if more else None
+    total = session.scalar(select(func.count()).select_from(ListingRow).where(*wanted)) or 0
+    return UnplacedPage(tuple(_items(session, rows, today)), total, last and pack(Place(False, *last), show))
+
+
+def open_ones(session: Session) -> int:
+    """How many wait for the commission or an office."""
+    return session.scalar(select(func.count()).select_from(ListingRow).where(*_wanted(Unplaced.OPEN))) or 0
+
+
+def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
+    """Such a need with all that its page shows. Raises `NotFoundError`, for who does not see all cases too.
+
+    What to fix is worked out once the session is closed: who holds one connection and waits for another may wait for
+    ever.
+    """
+    query = select(ListingRow).where(ListingRow.need_id == need_id, ListingRow.exhausted_at.isnot(None))
+    with service.store.reading() as session:
+        listing = session.scalars(query).first() if sees_all(actor) else None
+        if listing is None:
+            raise NotFoundError(UNPLACED, need_id)
+        asked = _asked(session, [listing])[listing.recommendation_id]
+        item = _items(session, [listing], service.today())[0]
+        tried = _tried(session, service.now(), need_id)
+        events = tuple(_event(row) for row in _events(session, need_id))
+    fixes = helpful_fixes(service, asked)
+    return UnplacedView(item, asked.enterprise, asked.need, tried, fixes, events, _may(actor, listing))
+
+
+def _wanted(show: Unplaced) -> list[ColumnElement[bool]]:
+    if show is Unplaced.SETTLED:
+        return [ListingRow.settled_at.isnot(None)]
+    return [ListingRow.exhausted_at.isnot(None), ListingRow.settled_at.is_(None)]
+
+
+def _items(session: Session, rows: Sequence[ListingRow], today: date) -> list[UnplacedNeed]:
+    asked, pasts = _asked(session, rows), _pasts(session, [row.need_id for row in rows])
+    return [_item(row, asked[row.recommendation_id], pasts[row.need_id], today) for row in rows]
+
+
+def _item(row: ListingRow, asked: Asked, past: _Past, today: date) -> UnplacedNeed:
+    firm, wanted = asked.enterprise, asked.need
+    return UnplacedNeed(
+        need_id=row.need_id,
+        enterprise_id=firm.enterprise_id,
+        enterprise_name=firm.name,
+        region=firm.region,
+        size=derived("size", firm, wanted, asked.as_of),
+        amount=wanted.amount,
+        term_months=wanted.term_months,
+        purpose=wanted.purpose,
+        stage=stage_of(row),
+        version=row.version,
+        since=aware(_known(row.exhausted_at)),
+        institutions=past.institutions,
+        reasons=tuple(_commonest(past.reasons)),
+        office=row.office,
+        until=row.until,
+        overdue=row.settled_at is None and row.until is not None and row.until < today,
+        result=Settlement(row.result) if row.result else None,
+        settled_at=row.settled_at and aware(row.settled_at),
+    )
+
+
+def _known(moment: datetime | None) -> datetime:
+    assert moment is not None  # of the needs that are asked for
+    return moment
+
+
+def _asked(session: Session, rows: Sequence[ListingRow]) -> dict[str, Asked]:
+    ids = [row.recommendation_id for row in rows]
+    columns = (RecommendationRow.recommendation_id, RecommendationRow.request)
+    found = session.execute(select(*columns).where(RecommendationRow.recommendation_id.in_(ids)))
+    return {recommendation_id: Asked.model_validate(request) for recommendation_id, request in found}
+
+
+def _pasts(session: Session, need_ids: Sequence[str]) -> dict[str, _Past]:
+    pasts = {need_id: _Past() for need_id in need_ids}
+    counted = select(CaseRow.need_id, func.count()).where(CaseRow.need_id.in_(need_ids)).group_by(CaseRow.need_id)
+    for need_id, count in session.execute(counted):
+        pasts[need_id].institutions = count
+    declined = select(CaseRow.need_id, EventRow.reason_codes).join(EventRow, EventRow.case_id == CaseRow.case_id)
+    declined = declined.where(CaseRow.need_id.in_(need_ids), EventRow.step == Step.DECLINE.value)
+    for need_id, codes in session.execute(declined):
+        pasts[need_id].reasons.update(codes)
+    return pasts
+
+
+def _commonest(reasons: Counter[str]) -> list[StepReason]:
+    ordered = sorted(reasons, key=lambda code: (-reasons[code], code))
+    return [label(code) for code in ordered[:COMMONEST]]
+
+
+def _tried(session: Session, now: datetime, need_id: str) -> tuple[TriedCase, ...]:
+    rows = list(session.scalars(select(CaseRow).where(CaseRow.need_id == need_id).order_by(CaseRow.opened_at)))
+    steps = (Step.DECLINE.value, Step.EXPIRE.value)
+    ends = select(EventRow).where(EventRow.case_id.in_([row.case_id for row in rows]), EventRow.step.in_(steps))
+    ended = {row.case_id: event_shown(row) for row in session.scalars(ends)}
+    return tuple(TriedCase(item, ended.get(item.case_id)) for item in shown(session, rows, now))
+
+
+def _events(session: Session, need_id: str) -> Sequence[CoordinationRow]:
+    query = select(CoordinationRow).where(CoordinationRow.need_id == need_id).order_by(CoordinationRow.event_id)
+    return session.scalars(query).all()
+
+
+def _event(row: CoordinationRow) -> CoordinationEvent:
+    return CoordinationEvent(
+        event_id=row.event_id,
+        at=aware(row.at),
+        actor=row.actor,
+        step=CoordinationStep(row.step),
+        office=row.office,
+        until=row.until,
+        result=Settlement(row.result) if row.result else None,
+        text=row.text,
+    )
+
+
+def _may(actor: Actor, listing: ListingRow) -> tuple[CoordinationStep, ...]:
+    acts = actor.role is Role.COMMISSION or Scope.OUTCOMES in actor.scopes
+    return LEGAL[stage_of(listing)] if acts else ()

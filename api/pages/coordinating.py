@@ -1,0 +1,167 @@
+"""Coordination: needs that nobody is left for, and the forms by which the commission dispatches and settles them."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Response
+
+from api.desk import unplaced
+from api.desk.coordinating import coordinate
+from api.desk.coordination import LONGEST_OFFICE, CoordinationStep, Settlement
+from api.desk.reasons import LONGEST
+from api.desk.unplaced import Unplaced
+from api.desk.unplaced_views import CoordinationEvent, UnplacedView
+from api.pages import words
+from api.pages.events import ACTORS
+from api.pages.languages import Language, local
+from api.pages.refusing import PageRoute
+from api.pages.rendering import render
+from api.pages.telling import told
+from api.pages.visits import Form, FormGiven, SeeingVisit, Visit, check_csrf, field, go
+from api.store import queries
+from matching import reference
+from matching.errors import InputError, NotFoundError
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+HOME: Final = "/desk/coordination"
+LINES: Final = 50
+LONGEST_VERSION: Final = 9
+
+
+@dataclass(frozen=True)
+class Written:
+    """A form as it was sent, shown again beside what is wrong with it."""
+
+    step: str = ""
+    office: str = ""
+    until: str = ""
+    result: str = ""
+    text: str = ""
+    faults: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event as the history lists it."""
+
+    event: CoordinationEvent
+    actor: str
+    title: str
+    lines: Sequence[str]
+
+
+@router.get(HOME)
+def get_needs(visit: SeeingVisit) -> Response:
+    """The needs that are to be coordinated, or those that are settled."""
+    asked = visit.request.query_params
+    show = Unplaced.SETTLED if asked.get("show") == Unplaced.SETTLED else Unplaced.OPEN
+    today, cursor = visit.service.today(), asked.get("cursor") or None
+    with visit.service.store.reading() as session:
+        page = unplaced.page(session, visit.actor, today, show, LINES, cursor)
+    after = page.after and f"{HOME}?{urlencode({'show': show.value, 'cursor': page.after})}"
+    return render(
+        visit,
+        "coordination.html",
+        page=page,
+        show=show,
+        after=after,
+        chips=[{"show": one, "here": one is show, "href": f"{HOME}?show={one}"} for one in Unplaced],
+        need_href=address,
+        local=local,
+        months=lambda term: words.months(term, visit.language),
+        place=lambda path: words.place(path, today, visit.language) if path else "",
+    )
+
+
+@router.get(HOME + "/{need_id}")
+def get_need(visit: SeeingVisit, need_id: str) -> Response:
+    """A need with all that the commission decides on."""
+    return _page(visit, unplaced.need(visit.service, visit.actor, need_id), Written())
+
+
+@router.post(HOME + "/{need_id}")
+def post_need(form: FormGiven, visit: SeeingVisit, need_id: str) -> Response:
+    """Dispatch or settle it; a form with a mistake comes back as it was sent."""
+    check_csrf(visit, form)
+    written = Written(**{name: field(form, name) for name in ("step", "office", "until", "result", "text")})
+    if written.step not in set(CoordinationStep):
+        raise NotFoundError("step", written.step)
+    try:
+        _coordinate(visit, need_id, form, written)
+    except InputError as error:
+        wrong = told(error, visit.language)
+        view = unplaced.need(visit.service, visit.actor, need_id)
+        return _page(visit, view, replace(written, faults=wrong), 422)
+    return go(f"{address(need_id)}?{urlencode({'done': written.step})}")
+
+
+def address(need_id: str) -> str:
+    """The page of a need."""
+    return f"{HOME}/{quote(need_id, safe='')}"
+
+
+def _coordinate(visit: Visit, need_id: str, form: Form, written: Written) -> None:
+    version = field(form, "version")
+    whole = version.isascii() and version.isdecimal() and len(version) <= LONGEST_VERSION
+    coordinate(
+        visit.service,
+        visit.actor,
+        need_id,
+        CoordinationStep(written.step),
+        int(version) if whole else 0,
+        office=written.office or None,
+        until=_day(written.until),
+        result=written.result or None,
+        text=written.text,
+        key=field(form, "key") or None,
+    )
+
+
+def _day(text: str) -> date | None:
+    """A day as a form's field sends it; a long past one where it is none, which no dispatch may have."""
+    if not text.strip():
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        return date.min
+
+
+def _page(visit: Visit, view: UnplacedView, written: Written, status: int = 200) -> Response:
+    speaking, today = visit.language, visit.service.today()
+    with visit.service.store.reading() as session:
+        currency = queries.currency(session)
+    done = visit.request.query_params.get("done", "")
+    return render(
+        visit,
+        "unplaced.html",
+        status,
+        view=view,
+        written=written,
+        back=HOME,
+        action=address(view.item.need_id),
+        events=[_told(event, speaking) for event in reversed(view.events)],
+        facts=list(words.facts(view.enterprise, speaking, currency)),
+        wants=list(words.facts(view.need, speaking, currency)),
+        months=words.months(view.item.term_months, speaking),
+        offices=[speaking.named(row) for _, row in sorted(reference.regions(today).items())],
+        results=tuple(Settlement),
+        today=today,
+        longest=LONGEST,
+        longest_office=LONGEST_OFFICE,
+        key=f"page-{secrets.token_hex(8)}",
+        done=speaking.say("Saved: %(step)s.", step=speaking.label(CoordinationStep(done)))
+        if done in set(CoordinationStep)
+        else "",
+    )
+
+
+def _told(event: CoordinationEvent, language: Language) -> Told:
+    until = language.say("until %(at)s", at=language.day(event.until)) if event.until else ""
+    lines = (event.office or "", until, language.label(event.result) if event.result else "")
+    actor = language.say(ACTORS[event.actor]) if event.actor in ACTORS else event.actor
+    return Told(event, actor, language.label(event.step), [line for line in lines if line])

@@ -1,0 +1,87 @@
+"""Coordination over the API: a need that no product suits is listed, read, dispatched and settled by a platform."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.desk.identity import Scope
+from api.desk.keys import add_key
+from tests.desks import NOON
+
+NEED = {
+    "enterprise": {"enterprise_id": "E-new", "region": "CN/500000/500106", "as_of": "2025-01-01"},
+    "need": {"need_id": "N-new", "amount": 3_000_000, "posted_at": "2025-01-09", "kinds": ["bond"]},
+}
+PATH = "/v1/coordination/N-new"
+
+
+@pytest.fixture
+def ask(deploy):
+    """Asks as a platform that is bound to no institution; a need that no product suits is listed."""
+    with TestClient(create_app(deploy(), now=lambda: NOON)) as client:
+        key = add_key(client.app.state.service.store, NOON, "platform", list(Scope))
+        headers = {"Authorization": f"Bearer {key}"}
+
+        def asked(method, path, **about):
+            about["headers"] = headers | about.get("headers", {})
+            return client.request(method, path, **about)
+
+        assert asked("POST", "/v1/needs", json=NEED).status_code == 201
+        yield asked
+
+
+def test_a_need_is_listed_read_dispatched_and_settled(ask):
+    (line,) = ask("GET", "/v1/coordination").json()["items"]
+    assert (line["need_id"], line["stage"], line["version"], line["institutions"]) == ("N-new", "waiting", 1, 0)
+    assert ask("GET", PATH).json()["legal"] == ["dispatch", "settle"]
+    step = {"step": "dispatch", "version": 1, "office": "渝北区", "until": "2025-01-17"}
+    done = ask("POST", f"{PATH}/steps", json=step, headers={"Idempotency-Key": "d-1"})
+    assert (done.status_code, done.json()["stage"], done.json()["version"]) == (201, "dispatched", 2)
+    again = ask("POST", f"{PATH}/steps", json=step | {"key": "d-1"})
+    assert (again.status_code, again.json()["repeated"], again.json()["event_id"]) == (
+        200,
+        True,
+        done.json()["event_id"],
+    )
+    last = ask("POST", f"{PATH}/steps", json={"step": "settle", "version": 2, "result": "funded"})
+    assert last.status_code == 201
+    found = ask("GET", PATH).json()
+    assert [event["step"] for event in found["events"]] == ["dispatch", "settle"]
+    assert (found["item"]["result"], found["legal"]) == ("funded", [])
+    assert ask("GET", "/v1/coordination").json() == {"items": [], "total": 0, "after": None}
+    assert ask("GET", "/v1/coordination?show=settled").json()["total"] == 1
+    month = ask("GET", "/v1/months/2025-01").json()["coordination"]
+    assert month == {"came": 1, "dispatched": 1, "settled": {"funded": 1}, "open": 0, "overdue": 0}
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "said"),
+    [
+        ({"step": "accept", "version": 1}, 422, "step"),
+        ({"step": "dispatch", "version": 1}, 422, "office: is present"),
+        ({"step": "settle", "version": 1, "result": "gone"}, 422, "result"),
+        ({"step": "settle", "version": 2, "result": "funded"}, 409, "it is waiting now, version 1"),
+        ({"step": "settle", "version": 0, "result": "funded"}, 422, "version"),
+    ],
+)
+def test_a_step_that_cannot_be_is_a_problem_that_says_why(ask, step, status, said):
+    answer = ask("POST", f"{PATH}/steps", json=step)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert said in answer.text
+
+
+def test_two_keys_of_one_request_are_refused(ask):
+    step = {"step": "dispatch", "version": 1, "office": "F", "key": "a"}
+    answer = ask("POST", f"{PATH}/steps", json=step, headers={"Idempotency-Key": "b"})
+    assert answer.status_code == 422
+    assert "is that of the header Idempotency-Key, or absent" in answer.text
+
+
+def test_a_need_that_is_not_there_is_not_found(ask):
+    assert ask("GET", "/v1/coordination/N-none").status_code == 404
+    assert (
+        ask(
+            "POST", "/v1/coordination/N-none/steps", json={"step": "settle", "version": 1, "result": "funded"}
+        ).status_code
+        == 404
+    )

@@ -1,0 +1,366 @@
+"""Needs that nobody is left for, on both databases: found by the commission, dispatched, settled, counted by month."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from api.desk import unplaced
+from api.desk.coordinated import coordinated
+from api.desk.coordinating import coordinate
+from api.desk.coordination import LEGAL, TO, CoordinationStage, CoordinationStep, Settlement, after, check
+from api.desk.identity import SYSTEM, Actor, Role, Scope
+from api.desk.listing import list_need
+from api.desk.overview import figures
+from api.desk.stages import Step
+from api.desk.unplaced import Unplaced
+from api.loading import load
+from api.messages import ListingRequest
+from api.refusals import ConflictError, ForbiddenError
+from api.serving import Serving
+from api.store.desk_models import CaseRow, CoordinationRow
+from matching import tables
+from matching.domain import Enterprise
+from matching.errors import InputError, NotFoundError
+from tests import bundles
+from tests.desks import ADMINISTRATOR, COMMISSION, NOON, listed, officer, walk
+
+TODAY = NOON.date()
+DISPATCH, SETTLE = CoordinationStep.DISPATCH, CoordinationStep.SETTLE
+FIRM = {"enterprise_id": "E-new", "name": "重庆“新”厂", "region": "CN/500000/500106", "as_of": "2025-01-01"}
+NEED = {"amount": 3_000_000, "term_months": 24, "purpose": "equipment", "posted_at": "2025-01-09", "kinds": ["bond"]}
+READER = Actor("key:reader", Role.PLATFORM, scopes=frozenset({Scope.READ}))
+BOUND = Actor("key:bank", Role.PLATFORM, "I1", frozenset(Scope))
+
+
+def unsuited(service, need_id="N-new", **about):
+    """A need that no product suits."""
+    given = {"enterprise": FIRM, "need": NEED | {"need_id": need_id} | about}
+    assert list_need(service, SYSTEM, ListingRequest.model_validate(given)).case_id is None
+    return need_id
+
+
+def declined(service, need_id="N3", reasons=("tax",)):
+    """A need that both institutions declined."""
+    listed(service, need_id)
+    for _ in range(2):
+        row = open_case(service, need_id)
+        walk(service, officer(row.institution_id), row.case_id, Step.DECLINE, reasons=reasons, text="as discussed")
+    return need_id
+
+
+def open_case(service, need_id):
+    with service.store.reading() as session:
+        return session.scalars(select(CaseRow).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))).one()
+
+
+def page(service, show=Unplaced.OPEN, actor=COMMISSION, size=50, cursor=None):
+    with service.store.reading() as session:
+        return unplaced.page(session, actor, service.today(), show, size, cursor)
+
+
+def ids(found):
+    return [item.need_id for item in found.items]
+
+
+def dispatch(service, need_id, version=1, actor=COMMISSION, office="Fuling", **about):
+    return coordinate(service, actor, need_id, DISPATCH, version, office=office, **about)
+
+
+def settle(service, need_id, version=1, result="funded", **about):
+    return coordinate(service, COMMISSION, need_id, SETTLE, version, result=result, **about)
+
+
+def count(service):
+    with service.store.reading() as session:
+        return session.scalar(select(func.count()).select_from(CoordinationRow))
+
+
+@pytest.mark.parametrize("step", CoordinationStep)
+@pytest.mark.parametrize("stage", CoordinationStage)
+def test_a_step_is_legal_until_the_need_is_settled(stage, step):
+    if stage is not CoordinationStage.SETTLED:
+        assert step in LEGAL[stage]
+        assert after(stage, step) is TO[step]
+        return
+    with pytest.raises(ConflictError, match=f"'{step}' is not legal for a need that is settled") as refused:
+        after(stage, step)
+    assert refused.value.legal == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "said", "fault"),
+    [
+        (DISPATCH, {}, "office: is present: a dispatch names a department or district"),
+        (DISPATCH, {"office": "  "}, "office: is present"),
+        (DISPATCH, {"office": "x" * 101}, "office: has at most 100 printable characters"),
+        (DISPATCH, {"office": "a\nb"}, "office: has at most 100 printable characters"),
+        (DISPATCH, {"office": "F", "until": TODAY - timedelta(days=1)}, "until: is not before 2025-01-10, today"),
+        (DISPATCH, {"office": "F", "result": "funded"}, "result: is left out: it is for settle"),
+        (DISPATCH, {"office": "F", "text": "x" * 2001}, "text: has at most 2000 characters"),
+        (SETTLE, {}, "result: is one of funded, relisted, not_ready, withdrawn, other, not missing"),
+        (SETTLE, {"result": "lost"}, "not 'lost'"),
+        (SETTLE, {"result": "other", "text": " "}, "text: is present where the result is other"),
+        (SETTLE, {"result": "funded", "office": "F"}, "office: is left out: it is for dispatch"),
+        (SETTLE, {"result": "funded", "until": TODAY}, "until: is left out: it is for dispatch"),
+    ],
+)
+def test_a_step_that_lacks_what_it_needs_or_says_what_is_another_s_is_refused(step, said, fault):
+    given = {"office": None, "until": None, "result": None, "text": ""} | said
+    with pytest.raises(InputError, match=fault):
+        check(step, **given, today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (DISPATCH, {"office": "x" * 100, "until": TODAY, "text": "x" * 2000}),
+        (SETTLE, {"result": "other", "text": "merged"}),
+    ],
+)
+def test_a_step_may_say_as_much_as_it_may_and_no_more(step, said):
+    check(step, **{"office": None, "until": None, "result": None, "text": ""} | said, today=TODAY)
+
+
+def test_what_no_product_suits_and_what_everybody_declined_are_to_be_coordinated_oldest_first(service, hands):
+    declined(service)
+    hands.move(hours=1)
+    unsuited(service)
+    listed(service, "N0")  # an institution has it
+    found = page(service)
+    assert (ids(found), found.total, found.after) == (["N3", "N-new"], 2, None)
+    first, second = found.items
+    assert (first.institutions, first.reasons, first.since) == (2, ("tax",), NOON)
+    assert (second.institutions, second.reasons, second.since) == (0, (), hands.at)
+    assert (second.enterprise_name, second.amount, second.purpose) == ("重庆“新”厂", 3_000_000, "equipment")
+    assert {item.stage for item in found.items} == {CoordinationStage.WAITING}
+
+
+def test_of_many_reasons_the_three_commonest_are_named(service):
+    declined(service, reasons=("tax", "debt", "collateral", "credit_record"))
+    assert page(service).items[0].reasons == ("collateral", "credit_record", "debt")
+
+
+def test_a_list_is_read_page_by_page(service, hands):
+    for number in range(5):
+        unsuited(service, f"N-new {number}")
+        hands.move(minutes=1 if number != 2 else 0)  # two at one moment
+    seen, cursor = [], None
+    for expected in (2, 2, 1):
+        found = page(service, size=2, cursor=cursor)
+        assert (len(found.items), found.total) == (expected, 5)
+        seen, cursor = seen + ids(found), found.after
+    assert cursor is None
+    assert seen == [f"N-new {number}" for number in range(5)]
+
+
+def test_settled_ones_are_listed_latest_first_page_by_page(service, hands):
+    for number in range(3):
+        unsuited(service, f"N-new{number}")
+        settle(service, f"N-new{number}")
+        hands.move(minutes=1)
+    first = page(service, Unplaced.SETTLED, size=2)
+    assert (ids(first), first.total) == (["N-new2", "N-new1"], 3)
+    assert ids(page(service, Unplaced.SETTLED, size=2, cursor=first.after)) == ["N-new0"]
+    assert ids(page(service)) == []
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "WyJvcGVuIiwgZmFsc2UsIDEsICJOIl0="])
+def test_a_cursor_of_no_page_is_refused(service, cursor):
+    with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+        page(service, cursor=cursor)
+
+
+def test_a_cursor_of_another_list_is_refused(service):
+    for number in range(2):
+        unsuited(service, f"N-new{number}")
+    with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+        page(service, Unplaced.SETTLED, cursor=page(service, size=1).after)
+
+
+def test_a_need_s_page_has_who_had_it_what_they_said_and_what_would_help(service):
+    found = unplaced.need(service, COMMISSION, declined(service))
+    assert [one.item.institution_id for one in found.tried] == ["I1", "I2"]
+    assert [(one.ended.step, one.ended.reasons, one.ended.text) for one in found.tried] == [
+        (Step.DECLINE, ("tax",), "as discussed")
+    ] * 2
+    assert found.legal == (DISPATCH, SETTLE)
+    assert (found.item.need_id, found.need.need_id, found.events) == ("N3", "N3", ())
+    assert found.enterprise.enterprise_id == found.item.enterprise_id
+
+
+@pytest.fixture
+def short(service, tmp_path):
+    """A service in which no product runs for more than a year until next year, when some run for three."""
+    market = bundles.market()
+    market.products["max_term"] = 12
+    longer = market.products.iloc[:1].assign(max_term=36, valid_from=pd.Timestamp("2026-01-01"))
+    changed = replace(market, products=pd.concat([market.products, longer], ignore_index=True))
+    tables.write(changed, tmp_path / "short")
+    load(service.store, tmp_path / "short", NOON)
+    return service
+
+
+def test_what_to_fix_is_of_all_institutions_products_and_needs_a_model(short):
+    need_id = unsuited(short, kinds=None)
+    fixes = unplaced.need(short, COMMISSION, need_id).fixes
+    assert {fix.institution_id for fix in fixes} == {"I1", "I2"}
+    assert all("from 24 to 12" in fix.changes[0].text_en for fix in fixes)
+    without = replace(short, serving=Serving(short.store, short.settings.models / "none"))
+    assert unplaced.need(without, COMMISSION, need_id).fixes == ()
+
+
+def test_what_to_fix_goes_by_the_products_of_today_and_not_of_the_day_of_the_listing(short, hands):
+    need_id = unsuited(short, kinds=None, term_months=48)
+    before = unplaced.need(short, COMMISSION, need_id).fixes
+    hands.move(days=365)
+    now = {fix.product_id: fix.changes[0].text_en for fix in unplaced.need(short, COMMISSION, need_id).fixes}
+    assert "from 48 to 12" in next(fix for fix in before if fix.product_id == "P0").changes[0].text_en
+    assert "from 48 to 36" in now["P0"]
+
+
+def test_a_need_is_dispatched_dispatched_again_and_settled(service, hands):
+    need_id = unsuited(service)
+    first = dispatch(service, need_id, until=TODAY + timedelta(days=7), text="ask for invoices")
+    hands.move(days=1)
+    second = dispatch(service, need_id, first.version, office=" Banan ")
+    hands.move(days=1)
+    last = settle(service, need_id, second.version, "relisted", text="as N-2")
+    assert [(one.stage, one.version) for one in (first, second, last)] == [
+        ("dispatched", 2), ("dispatched", 3), ("settled", 4),
+    ]  # fmt: skip
+    found = unplaced.need(service, COMMISSION, need_id)
+    assert (found.item.office, found.item.until, found.item.result) == ("Banan", None, Settlement.RELISTED)
+    assert (found.item.settled_at, found.legal) == (hands.at, ())
+    told = [(e.step, e.office, e.until, e.result, e.text, e.actor) for e in found.events]
+    assert told == [
+        (DISPATCH, "Fuling", TODAY + timedelta(days=7), None, "ask for invoices", "li"),
+        (DISPATCH, "Banan", None, None, "", "li"),
+        (SETTLE, None, None, Settlement.RELISTED, "as N-2", "li"),
+    ]
+    with pytest.raises(ConflictError, match="'dispatch' is not legal for a need that is settled; no further step"):
+        dispatch(service, need_id, last.version)
+
+
+@pytest.mark.parametrize(("days", "overdue"), [(0, False), (1, True)])
+def test_a_dispatch_is_overdue_from_the_day_after_and_no_longer_once_it_is_settled(service, hands, days, overdue):
+    need_id = unsuited(service)
+    dispatch(service, need_id, until=TODAY)
+    hands.move(days=days)
+    assert page(service).items[0].overdue is overdue
+    settle(service, need_id, 2)
+    assert not page(service, Unplaced.SETTLED).items[0].overdue
+
+
+def test_who_saw_an_earlier_version_is_told_what_it_is_now(service):
+    need_id = unsuited(service)
+    dispatch(service, need_id)
+    with pytest.raises(ConflictError, match="changed meanwhile: it is dispatched now, version 2") as refused:
+        settle(service, need_id, 1)
+    assert refused.value.legal == (DISPATCH, SETTLE)
+
+
+def test_a_step_with_a_key_is_taken_once_and_told_again_whatever_came_later(service):
+    need_id = unsuited(service)
+    first = dispatch(service, need_id, key="d-1")
+    settle(service, need_id, 2)
+    again = dispatch(service, need_id, key="d-1")
+    assert (again.repeated, again.event_id, again.version, again.stage) == (True, first.event_id, 2, "dispatched")
+    assert count(service) == 2
+
+
+@pytest.mark.parametrize("about", [{"office": "Banan"}, {"text": "more"}, {"until": TODAY}])
+def test_a_key_of_another_step_is_refused(service, about):
+    need_id = unsuited(service)
+    dispatch(service, need_id, key="d-1")
+    with pytest.raises(ConflictError, match="the key was used for another step"):
+        dispatch(service, need_id, 2, **{"key": "d-1"} | about)
+
+
+def test_a_key_is_its_actor_s_own_and_one_need_s(service):
+    first, second = unsuited(service, "N-new1"), unsuited(service, "N-new2")
+    dispatch(service, first, key="d-1")
+    with pytest.raises(ConflictError, match="the key was used for another step"):
+        dispatch(service, second, key="d-1")
+    assert not dispatch(service, second, actor=SYSTEM, key="d-1").repeated
+
+
+@pytest.mark.parametrize("need_id", ["N0", "N-none"])
+def test_a_need_that_an_institution_has_and_an_unknown_one_are_not_there(service, need_id):
+    listed(service, "N0")
+    for ask in (lambda: unplaced.need(service, COMMISSION, need_id), lambda: dispatch(service, need_id)):
+        with pytest.raises(NotFoundError, match=f"need that nobody is left for '{need_id}' does not exist"):
+            ask()
+
+
+@pytest.mark.parametrize("actor", [officer("I1"), BOUND, ADMINISTRATOR], ids=["officer", "bound", "administrator"])
+def test_who_does_not_see_all_cases_sees_none_of_it(service, actor):
+    need_id = declined(service)
+    with pytest.raises(NotFoundError):
+        unplaced.need(service, actor, need_id)
+    with pytest.raises(NotFoundError):
+        dispatch(service, need_id, actor=actor)
+    with pytest.raises(ForbiddenError, match="this is for the commission, and for a key that is bound to no"):
+        page(service, actor=actor)
+    with service.store.reading() as session:
+        if actor.institution_id:
+            assert figures(session, actor, service.settings, TODAY.replace(day=1), service.now()).coordination is None
+    assert count(service) == 0
+
+
+def test_a_key_that_only_reads_reads(service):
+    need_id = unsuited(service)
+    assert unplaced.need(service, READER, need_id).legal == ()
+    with pytest.raises(ForbiddenError, match="the key has no scope 'outcomes'"):
+        dispatch(service, need_id, actor=READER)
+
+
+CHANGES = {
+    "sqlite": ("UPDATE {} SET actor = 'x'", "DELETE FROM {}", "INSERT OR REPLACE INTO {0} SELECT * FROM {0}"),
+    "postgresql": ("UPDATE {} SET actor = 'x'", "DELETE FROM {}", "TRUNCATE {}"),
+}
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_no_statement_changes_or_removes_a_step(service, number):
+    dispatch(service, unsuited(service))
+    statement = CHANGES[service.store.engine.dialect.name][number].format("coordination_events")
+    with pytest.raises(DBAPIError, match="rows are only ever added"), service.store.writing() as session:
+        session.execute(text(statement))
+    assert count(service) == 1
+
+
+def month(service, first):
+    with service.store.reading() as session:
+        return coordinated(session, first, service.now())
+
+
+def test_a_month_counts_what_came_what_was_dispatched_and_how_needs_were_settled(service, hands):
+    needs = [unsuited(service, f"N-new{number}") for number in range(4)]
+    for need_id in needs[:3]:
+        dispatch(service, need_id, until=TODAY)
+    settle(service, needs[0], 2)
+    hands.move(days=30)  # into February
+    settle(service, needs[1], 2, "not_ready")
+    settle(service, needs[3], 1, "funded")
+    january, february = month(service, date(2025, 1, 1)), month(service, date(2025, 2, 1))
+    assert (january.came, january.dispatched, january.settled) == (4, 3, {Settlement.FUNDED: 1})
+    assert (february.came, february.dispatched) == (0, 0)
+    assert february.settled == {Settlement.FUNDED: 1, Settlement.NOT_READY: 1}
+    assert (january.open, january.overdue) == (february.open, february.overdue) == (1, 1)
+
+
+def test_the_month_of_all_has_it_and_that_of_one_institution_has_not(service):
+    unsuited(service)
+    with service.store.reading() as session:
+        asked = (session, COMMISSION, service.settings, TODAY.replace(day=1), service.now())
+        assert figures(*asked).coordination.came == 1
+        assert figures(*asked, "I1").coordination is None
+
+
+def test_the_enterprise_is_told_as_it_was_when_the_need_was_listed(service):
+    found = unplaced.need(service, COMMISSION, unsuited(service))
+    assert found.enterprise == Enterprise.model_validate(FIRM)

@@ -1,0 +1,150 @@
+"""The commission's pages of needs that nobody is left for: listed, dispatched and settled, refused in words."""
+
+import re
+from datetime import date
+
+import pytest
+from sqlalchemy import update
+
+from api.desk.coordination import Settlement
+from api.store.desk_models import ListingRow
+from tests.visitors import NEEDS
+
+HOME = "/desk/coordination"
+
+
+@pytest.fixture
+def need_id(app, officer, other):
+    """A need that both institutions declined."""
+    visitors = {"officer": officer, "other": other}
+    for name in ("officer", "other"):
+        case = next(c for c in visitors[name].cases() if NEEDS[0] in visitors[name].get(f"/desk/cases/{c}").text)
+        assert visitors[name].decide(case, "decline", reasons=["tax"], text="no return filed").status_code == 303
+    return NEEDS[0]
+
+
+def sent(visitor, need_id, step, **fields):
+    visitor.get(f"{HOME}/{need_id}?lang=en")
+    return visitor.post(f"{HOME}/{need_id}", step=step, version=visitor.hidden("version"), **fields)
+
+
+def test_a_need_that_all_declined_is_found_with_who_had_it_and_why(commission, need_id):
+    assert commission.get(f"{HOME}?lang=en").status_code == 200
+    assert commission.says("1 need")
+    assert commission.says("2 institutions had it")
+    assert commission.says("Waiting")
+    assert commission.get(f"{HOME}/{need_id}").status_code == 200
+    assert commission.page.count("no return filed") == 2
+    assert commission.page.count('href="/desk/cases/') == 2
+
+
+def test_while_every_need_is_with_an_institution_there_is_nothing_to_coordinate(commission):
+    commission.get(f"{HOME}?lang=en")
+    assert commission.says("Nothing to coordinate")
+    commission.get(f"{HOME}?show=settled")
+    assert commission.says("Nothing has been settled yet")
+
+
+def test_a_need_is_dispatched_and_settled_by_its_forms(commission, need_id, app):
+    answer = sent(commission, need_id, "dispatch", office="Fuling", until="2025-01-20", text="ask for the return")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{HOME}/{need_id}?done=dispatch")
+    commission.get(answer.headers["location"])
+    assert commission.says("Saved: Dispatch.")
+    assert commission.says("until Jan 20, 2025")
+    assert commission.says("ask for the return")
+    assert commission.says("Dispatch again")
+    with app.state.service.store.writing() as session:
+        session.execute(update(ListingRow).values(until=date(2025, 1, 9)))
+    commission.get(HOME)
+    assert commission.says("overdue since Jan 9, 2025")
+    commission.get("/desk/month")
+    assert commission.says("Of these overdue")
+    assert sent(commission, need_id, "settle", result="not_ready").status_code == 303
+    commission.get(f"{HOME}/{need_id}")
+    assert commission.says(Settlement.NOT_READY.en)
+    assert "<form method" not in commission.page.split("<main")[1]
+    commission.get(f"{HOME}?show=settled")
+    assert commission.says(Settlement.NOT_READY.en)
+
+
+@pytest.mark.parametrize(
+    ("step", "fields", "fault"),
+    [
+        (
+            "dispatch",
+            {"office": " "},
+            "Name the department or district that is to see to it, in at most 100 characters.",
+        ),
+        ("dispatch", {"office": "Fuling", "until": "2025-01-09"}, "The day is today or later."),
+        ("dispatch", {"office": "Fuling", "until": "soon"}, "The day is today or later."),
+        ("settle", {"result": "", "text": "kept"}, "Choose what came of it."),
+        ("settle", {"result": "other", "text": " "}, "The text says why"),
+    ],
+)
+def test_a_form_with_a_mistake_comes_back_as_it_was_sent(commission, need_id, step, fields, fault):
+    answer = sent(commission, need_id, step, **fields)
+    assert answer.status_code == 422
+    assert commission.says(fault)
+    assert re.search(r"<title>Not saved", commission.page)
+    assert all(value in commission.page for value in fields.values() if value.strip())
+
+
+def test_a_chinese_page_refuses_in_chinese(commission, need_id):
+    commission.get(f"{HOME}/{need_id}?lang=zh-CN")
+    commission.post(f"{HOME}/{need_id}", step="dispatch", version="1", office="")
+    assert commission.says("请填写负责协调的部门或区县，最多 100 个字符。")
+
+
+@pytest.mark.parametrize("version", ["1", "x", "1_0", "9" * 12])
+def test_a_form_of_an_earlier_page_is_refused_and_what_it_said_is_kept(commission, need_id, version):
+    assert sent(commission, need_id, "dispatch", office="Fuling").status_code == 303
+    commission.get(f"{HOME}/{need_id}")
+    answer = commission.post(
+        f"{HOME}/{need_id}", step="dispatch", version=version, office="Banan", until="2025-02-01", text="a word"
+    )
+    assert answer.status_code == 409
+    assert commission.says("What the case admits now: Dispatch, Settle.")
+    assert all(commission.says(word) for word in ("Banan", "2025-02-01", "a word"))
+
+
+def test_a_form_sent_twice_counts_once(commission, need_id):
+    for _ in range(2):
+        answer = commission.client.get(f"{HOME}/{need_id}")
+        commission.page = answer.text
+        assert (
+            commission.post(f"{HOME}/{need_id}", step="dispatch", version="1", office="A", key="k").status_code == 303
+        )
+    commission.get(f"{HOME}/{need_id}")
+    assert commission.page.count("<blockquote") == 0
+    assert commission.page.split('class="history"')[1].count("<li>") == 1
+
+
+@pytest.mark.parametrize("path", ["none", "N21"])
+def test_a_need_that_is_none_or_that_an_institution_has_is_no_page(commission, path):
+    assert commission.get(f"{HOME}/{path}").status_code == 404
+
+
+def test_an_unknown_step_is_no_page(commission, need_id):
+    assert sent(commission, need_id, "accept").status_code == 404
+
+
+def test_a_form_without_the_session_s_token_is_refused(commission, need_id):
+    commission.get(f"{HOME}/{need_id}")
+    assert commission.post(f"{HOME}/{need_id}", step="settle", result="funded", csrf="x").status_code == 403
+
+
+def test_officers_have_no_way_there(officer, need_id):
+    officer.get("/desk")
+    assert HOME not in officer.page
+    assert officer.get(HOME).status_code == 403
+    assert officer.get(f"{HOME}/{need_id}").status_code == 404
+    officer.get("/desk/month?lang=en")
+    assert not officer.says("Came to nobody")
+
+
+def test_what_somebody_wrote_runs_nothing(commission, need_id):
+    sent(commission, need_id, "dispatch", office="<b>x</b>", text="<script>alert(1)</script>")
+    commission.get(f"{HOME}/{need_id}")
+    assert "<script" not in commission.page
+    assert "<b>x" not in commission.page
+    assert commission.says("<script>alert(1)</script>")

@@ -12,6 +12,7 @@ from api.desk import unplaced
 from api.desk.coordinated import coordinated
 from api.desk.coordinating import coordinate
 from api.desk.coordination import LEGAL, TO, CoordinationStage, CoordinationStep, Settlement, after, check
+from api.desk.cursors import Place, pack, unpack
 from api.desk.identity import SYSTEM, Actor, Role, Scope
 from api.desk.listing import list_need
 from api.desk.overview import figures
@@ -172,6 +173,16 @@ def test_settled_ones_are_listed_latest_first_page_by_page(service, hands):
 def test_a_cursor_of_no_page_is_refused(service, cursor):
     with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
         page(service, cursor=cursor)
+
+
+@pytest.mark.parametrize("need_id", ["", "N\0", "N/1", "N|1", "N" * (128 + 1)])
+@pytest.mark.parametrize("show", list(Unplaced))
+def test_a_cursor_of_what_can_be_no_need_s_id_is_refused(show, need_id):
+    moment = NOON.replace(tzinfo=None)
+    longest = Place(False, moment, "需求 1" + "N" * 124)
+    assert unpack(pack(longest, show), show) == longest
+    with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+        unpack(pack(Place(False, moment, need_id), show), show)
 
 
 def test_a_cursor_of_another_list_is_refused(service):

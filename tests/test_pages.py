@@ -13,7 +13,7 @@ from anyio.to_thread import current_default_thread_limiter
 from argon2.exceptions import VerifyMismatchError
 
 from api.app import create_app
-from api.desk import cases, choosing, cursors, identity, reading, reasons
+from api.desk import cases, choosing, coordination, cursors, identity, reading, reasons
 from api.desk.identity import SYSTEM, Actor, Role
 from api.desk.outcomes import report
 from api.desk.stages import Step
@@ -560,7 +560,7 @@ def test_an_altered_address_is_refused_in_the_page_s_language(officer):
 
 
 def test_every_fault_that_a_page_can_meet_has_words_of_its_own():
-    sources = [inspect.getsource(module) for module in (cases, choosing, cursors, reasons, visits)]
+    sources = [inspect.getsource(module) for module in (cases, choosing, coordination, cursors, reasons, visits)]
     named = {name for source in sources for name in re.findall(r'Fault\("(\w+)"', source)}
     assert {*named, "amount", "rate_bp"} == set(TOLD)
 

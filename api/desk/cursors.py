@@ -10,11 +10,13 @@ from typing import Final
 
 from matching.errors import Fault, InputError
 
-TIMES: Final = ("due", "opened", "changed", "open", "settled")  # the last two are of needs that nobody is left for
+NEEDS: Final = ("open", "settled")  # needs that nobody is left for, by when that was or when they were settled
+TIMES: Final = ("due", "opened", "changed", *NEEDS)
 AMOUNT: Final = "amount"
 EVENTS: Final = "events"  # all cases' events, by their number
 WIDEST: Final = 2**63
-_ID: Final = re.compile(r"[^/|\x00-\x1f]{1,128}")
+_ID: Final = re.compile(r"[\w.\-]{1,64}")
+_NEED_ID: Final = re.compile(r"[^/|\x00-\x1f]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ def unpack(text: str, sort: str) -> Place:
         value = _time(value) if sort in TIMES else _number(value, whole=sort in (AMOUNT, EVENTS))
     except (ValueError, TypeError, RecursionError, binascii.Error):
         raise _unreadable() from None
-    if of != sort or not _ID.fullmatch(str(case_id)):
+    known = _NEED_ID if sort in NEEDS else _ID
+    if of != sort or not known.fullmatch(str(case_id)):
         raise _unreadable()
     return Place(bool(back), value, str(case_id))
 

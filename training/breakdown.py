@@ -81,7 +81,7 @@ def lead_by_month(needs: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 def by_slice(needs: pd.DataFrame, column: str, rival: str, seed: int = 0) -> pd.DataFrame:
     """label, system, value, low, high, needs, enterprises: the slices with the most needs, then all others as one."""
-    parts = _sliced(needs, column)
+    parts = sliced(needs, column)
     return pd.DataFrame([{"label": label, **row} for label, part in parts for row in _both(part, rival, seed)])
 
 
@@ -92,12 +92,22 @@ def slices_over_time(needs: pd.DataFrame, column: str, value: str, day: pd.Times
     """
     late = needs["month"] >= day
     names = {f"before {day:%Y-%m}": needs[~late], f"from {day:%Y-%m} on": needs[late]}
-    slices = _sliced(needs, column)
+    slices = sliced(needs, column)
     parts = [
         (label, name, half[half.index.isin(whole.index)]) for name, half in names.items() for label, whole in slices
     ]
     found = [{"label": label, "part": name, **_row(part, value, seed)} for label, name, part in parts if len(part)]
     return pd.DataFrame(found)
+
+
+def sliced(needs: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each value of a column: those with the most needs by name, then all others as one."""
+    values = needs[column].fillna(UNKNOWN)
+    order = list(values.value_counts().index)
+    kept = order if len(order) <= MOST_LABELS + 1 else order[:MOST_LABELS]
+    labels = values.where(values.isin(kept), OTHERS)
+    order = [*kept, OTHERS] if len(kept) < len(order) else kept
+    return [(label, needs[labels == label]) for label in order]
 
 
 def importance_by_family(found: Evaluation) -> pd.DataFrame:
@@ -193,16 +203,6 @@ def division(industry: str | None, region: str | None, as_of: date) -> str | Non
     names = _divisions(as_of)
     code = path.split("/")[-1]
     return f"{code} {names[code]}" if code in names else path
-
-
-def _sliced(needs: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
-    """The rows of each value of a column: those with the most needs by name, then all others as one."""
-    values = needs[column].fillna(UNKNOWN)
-    order = list(values.value_counts().index)
-    kept = order if len(order) <= MOST_LABELS + 1 else order[:MOST_LABELS]
-    labels = values.where(values.isin(kept), OTHERS)
-    order = [*kept, OTHERS] if len(kept) < len(order) else kept
-    return [(label, needs[labels == label]) for label in order]
 
 
 def _facts(item: Scored, world: World) -> dict[str, Any]:

@@ -76,13 +76,13 @@ def systems(frame: pd.DataFrame, metric: str) -> Chart:
     text = base.mark_text(align="left", dx=7, fontSize=12).encode(x="high:Q", text=alt.Text("value:Q", format=".3f"))
     low, high = float(frame["low"].min()), float(frame["high"].max())
     room = alt.Scale(domain=[low, high + 0.2 * (high - low)])  # for the figure beside the highest
-    marks = _rule(base, _value(metric, room)) + _dot(base) + text
-    return _dressed(marks, f"{metric} of each system with its 95% interval", 26)
+    marks = intervals(base, _value(metric, room)) + _dot(base) + text
+    return dress(marks, f"{metric} of each system with its 95% interval", 26)
 
 
 def slices(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
     """A dot and its interval for each label and system (label, system, value, low, high, needs)."""
-    frame = _drawable(frame)
+    frame = drawable(frame)
     frame = frame.assign(label=frame["label"] + "\t(" + frame["needs"].map("{:,}".format) + ")")
     y = alt.Y("label:N", sort=list(frame["label"].unique()), title=None, axis=alt.Axis(labelExpr=_SHORT_LABEL))
     base = alt.Chart(frame).encode(
@@ -90,8 +90,8 @@ def slices(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
         yOffset=alt.YOffset("system:N", sort=_names(frame)),
         color=_by_system(frame),
     )
-    marks = _rule(base, _value(metric, alt.Scale(zero=False))) + _dot(base)
-    return _dressed(marks, f"{metric} of each slice with its 95% interval", 30)
+    marks = intervals(base, _value(metric, alt.Scale(zero=False))) + _dot(base)
+    return dress(marks, f"{metric} of each slice with its 95% interval", 30)
 
 
 def months(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
@@ -99,7 +99,7 @@ def months(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
     base = alt.Chart(frame).encode(x=_MONTH, color=_by_system(frame))
     band = base.transform_filter(_INTERVAL).mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title=metric), y2="high:Q")
     line = base.mark_line(point=True, strokeWidth=2).encode(y=alt.Y("value:Q", scale=alt.Scale(zero=False)))
-    return _dressed(band + line, f"{metric} of each month's needs", height=240)
+    return dress(band + line, f"{metric} of each month's needs", height=240)
 
 
 def lead(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
@@ -109,7 +109,7 @@ def lead(frame: pd.DataFrame, metric: str = "NDCG@10") -> Chart:
     rule = base.transform_filter(_INTERVAL).mark_rule(strokeWidth=2).encode(y=y, y2="high:Q")
     dot = base.mark_point(filled=True, size=60, opacity=1).encode(y="value:Q")
     tie = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[3, 3]).encode(y="zero:Q")
-    return _dressed(tie + rule + dot, f"The model's {metric} less the best baseline's, month by month", height=240)
+    return dress(tie + rule + dot, f"The model's {metric} less the best baseline's, month by month", height=240)
 
 
 def importance(frame: pd.DataFrame) -> Chart:
@@ -120,14 +120,14 @@ def importance(frame: pd.DataFrame) -> Chart:
 def bars(frame: pd.DataFrame, column: str, title: str) -> Chart:
     """A bar a label (label, `column`), in the frame's order; a column named `share` is in percent."""
     axis, text, end = ("%", ".1%", _WHOLE) if column == "share" else ("~s", ",d", {})
-    frame = _drawable(frame)
+    frame = drawable(frame)
     room = alt.Scale(domain=[0, 1.28 * float(frame[column].max())])  # for the figure beside the longest
     base = alt.Chart(frame).encode(
         x=alt.X(f"{column}:Q", title=title, scale=room, axis=alt.Axis(format=axis, tickCount=5, **end)),
         y=alt.Y("label:N", sort=list(frame["label"]), title=None),
     )
     figure = base.mark_text(align="left", dx=4, color=MUTED).encode(text=alt.Text(f"{column}:Q", format=text))
-    return _dressed(base.mark_bar(color=BLUE) + figure, title.capitalize(), 20)
+    return dress(base.mark_bar(color=BLUE) + figure, title.capitalize(), 20)
 
 
 def counts(frame: pd.DataFrame, title: str) -> Chart:
@@ -137,7 +137,7 @@ def counts(frame: pd.DataFrame, title: str) -> Chart:
     base = alt.Chart(frame).encode(
         x=_MONTH, y=alt.Y("count:Q", title=title), color=alt.Color("series:N", title=None, scale=scale)
     )
-    return _dressed(base.mark_line(strokeWidth=2), f"{title.capitalize()} by month", height=240)
+    return dress(base.mark_line(strokeWidth=2), f"{title.capitalize()} by month", height=240)
 
 
 def histogram(frame: pd.DataFrame, title: str) -> Chart:
@@ -149,7 +149,7 @@ def histogram(frame: pd.DataFrame, title: str) -> Chart:
         y=alt.Y("ground:Q", title=None),
         y2="count:Q",
     )
-    return _dressed(base.mark_rect(color=BLUE, stroke=PAPER), f"How many have which {title}", height=200)
+    return dress(base.mark_rect(color=BLUE, stroke=PAPER), f"How many have which {title}", height=200)
 
 
 def concentration(frame: pd.DataFrame) -> Chart:
@@ -159,7 +159,7 @@ def concentration(frame: pd.DataFrame) -> Chart:
     line = alt.Chart(frame).mark_line(color=BLUE, strokeWidth=2).encode(x=x, y=share)
     ends = alt.Chart(pd.DataFrame({"rank": [0, len(frame)], "cumulative": [0.0, 1.0]}))
     alike = ends.mark_line(color=INK, strokeDash=[3, 3]).encode(x=x, y=share)
-    return _dressed(alike + line, "Share of all that was taken held by the largest institutions", height=240)
+    return dress(alike + line, "Share of all that was taken held by the largest institutions", height=240)
 
 
 def exposure(frame: pd.DataFrame) -> Chart:
@@ -185,7 +185,7 @@ def reliability(frame: pd.DataFrame) -> Chart:
     )
     ends = alt.Chart(pd.DataFrame({"chance": [0.0, 1.0], "granted": [0.0, 1.0]}))
     ideal = ends.mark_line(color=INK, strokeDash=[3, 3]).encode(x="chance:Q", y="granted:Q")
-    return _dressed(ideal + base.mark_line(point=True), "Share granted against the chance stated", height=320)
+    return dress(ideal + base.mark_line(point=True), "Share granted against the chance stated", height=320)
 
 
 def periods(frame: pd.DataFrame, title: str, tie: bool = False) -> Chart:
@@ -193,10 +193,10 @@ def periods(frame: pd.DataFrame, title: str, tie: bool = False) -> Chart:
     frame = frame.assign(period=[f"{row.period}\t{row.needs} of {row.posted}" for row in frame.itertuples()])
     base = alt.Chart(frame).encode(x=_period("needs met, of those posted"), color=alt.value(BLUE))
     line = base.mark_line(strokeWidth=1).encode(y="value:Q")
-    ground = [_level([0.0]).encode(y="level:Q")] if tie else []
+    ground = [dashed([0.0]).encode(y="level:Q")] if tie else []
     dot = base.mark_point(filled=True, size=70, opacity=1).encode(y="value:Q")
     marks = alt.layer(*ground, _upright(base, title), line, dot)
-    return _titled(_dressed(marks, f"{title} by month or quarter with its 95% interval", height=240))
+    return titled(dress(marks, f"{title} by month or quarter with its 95% interval", height=240))
 
 
 def chances(frame: pd.DataFrame) -> Chart:
@@ -211,44 +211,44 @@ def chances(frame: pd.DataFrame) -> Chart:
     dot = granted.mark_point(filled=True, size=70, opacity=1).encode(y="granted:Q")
     stated = base.mark_tick(color=INK, thickness=2, width=16).encode(y="chance:Q")
     marks = _upright(granted, "share of applications", alt.Axis(format="%", tickCount=5)) + stated + dot
-    dressed = _dressed(marks, "Share of applications granted, by kind of product", height=240)
-    return _titled(dressed, "dot: granted, with its 95% interval; stroke: the chance stated")
+    dressed = dress(marks, "Share of applications granted, by kind of product", height=240)
+    return titled(dressed, "dot: granted, with its 95% interval; stroke: the chance stated")
 
 
 def drift(frame: pd.DataFrame) -> Chart:
     """A bar a fact (label, psi, chance, verdict): its PSI; a stroke at what chance alone reaches, dashed the limits."""
-    frame, order = _drawable(frame), [one for one in Verdict if one in set(frame["verdict"])]
+    frame, order = drawable(frame), [one for one in Verdict if one in set(frame["verdict"])]
     role = {Verdict.STEADY: GREY, Verdict.WATCH: BLUE, Verdict.DRIFTED: AMBER, Verdict.TOO_FEW: LINE}
     scale = alt.Scale(domain=order, range=[role[one] for one in order])
     x = alt.X("psi:Q", title="PSI", axis=alt.Axis(tickCount=5))
     base = alt.Chart(frame).encode(y=alt.Y("label:N", sort=list(frame["label"]), title=None))
     bar = base.mark_bar(size=12).encode(x=x, color=alt.Color("verdict:N", title=None, scale=scale))
     chance = base.mark_tick(color=INK, thickness=2, size=16).encode(x="chance:Q")
-    marks = _level([WATCH, DRIFTED]).encode(x="level:Q") + bar + chance
+    marks = dashed([WATCH, DRIFTED]).encode(x="level:Q") + bar + chance
     limits = f"stroke: chance alone; dashed: to watch above {WATCH:.2f}, drifted above {DRIFTED:.2f}"
-    return _titled(_dressed(marks, "How far each fact has moved", 22), limits)
+    return titled(dress(marks, "How far each fact has moved", 22), limits)
 
 
 def shift(frame: pd.DataFrame, title: str) -> Chart:
     """Two dots a bin of a fact (label, before, now), joined: the share of enterprises before the window and in it."""
     names = {"before": "of the year before", "now": "of the window"}
     dots = _two_dots(frame, names, f"{title}: how enterprises were spread before, and are now", "share of enterprises")
-    return _titled(dots)
+    return titled(dots)
 
 
 def changes(frame: pd.DataFrame, title: str, tie: bool = False) -> Chart:
     """A grey and a blue dot with intervals a slice: before and since (label, part, value, low, high, needs)."""
-    frame, parts = _drawable(frame), list(frame["part"].unique())
+    frame, parts = drawable(frame), list(frame["part"].unique())
     counts = frame.pivot_table("needs", "label", "part", aggfunc="sum", fill_value=0)[parts]
     said = {label: ", ".join(f"{n:,.0f}" for n in row) for label, row in zip(counts.index, counts.values, strict=True)}
     frame = frame.assign(label=frame["label"] + "\t(" + frame["label"].map(said) + ")")
     y = alt.Y("label:N", sort=list(frame["label"].unique()), title=None, axis=alt.Axis(labelExpr=_SHORT_LABEL))
     colour = alt.Color("part:N", title=None, sort=parts, scale=alt.Scale(domain=parts, range=[GREY, BLUE]))
     base = alt.Chart(frame).encode(y=y, yOffset=alt.YOffset("part:N", sort=parts), color=colour)
-    ground = [_level([0.0]).encode(x="level:Q")] if tie else []
-    marks = alt.layer(*ground, _rule(base, _value(title, alt.Scale(zero=False))), _dot(base))
-    dressed = _dressed(marks, f"{title} of each slice then and now, with its 95% interval", 30)
-    return _titled(dressed, "in brackets the needs of the one and the other")
+    ground = [dashed([0.0]).encode(x="level:Q")] if tie else []
+    marks = alt.layer(*ground, intervals(base, _value(title, alt.Scale(zero=False))), _dot(base))
+    dressed = dress(marks, f"{title} of each slice then and now, with its 95% interval", 30)
+    return titled(dressed, "in brackets the needs of the one and the other")
 
 
 def svg(chart: Chart) -> str:
@@ -261,15 +261,38 @@ def svg(chart: Chart) -> str:
     return text
 
 
-def _drawable(frame: pd.DataFrame) -> pd.DataFrame:
+def drawable(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with labels that can be drawn: line separators end a script, and no SVG holds what is no character."""
     return frame.assign(label=[str(label).translate(_UNDRAWN) for label in frame["label"]])
+
+
+def dashed(levels: list[float]) -> alt.Chart:
+    """Dashed lines across the picture."""
+    return alt.Chart(pd.DataFrame({"level": levels})).mark_rule(color=INK, strokeDash=[3, 3])
+
+
+def intervals(base: alt.Chart, x: alt.X) -> alt.Chart:
+    """A line from `low` to `high` where there is an interval."""
+    return base.transform_filter(_INTERVAL).mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
+
+
+def titled(chart: Chart, more: str = "") -> Chart:
+    """A dressed chart with what it shows above it, and what its marks are: for where no text stands around it."""
+    text = chart.description[:1].upper() + chart.description[1:]
+    return chart.properties(title={"text": text, "subtitle": more} if more else text)
+
+
+def dress(chart: Chart, description: str, step: int = 0, height: int = 0) -> Chart:
+    """The house's dress: one width with all labels in it, quiet lines, sizes that can be read on a phone."""
+    size: Any = height or alt.Step(step, **{"for": "position"})
+    fit = {"type": "fit-x" if step else "fit", "contains": "padding"}
+    return chart.properties(width=WIDTH, height=size, description=description, config=_CONFIG | {"autosize": fit})
 
 
 def _two_dots(frame: pd.DataFrame, names: dict[str, str], description: str, title: str = "share") -> Chart:
     """A grey and a blue dot a label, joined: the columns of `names`, which says what they are."""
     first, second = names
-    frame = _drawable(frame)
+    frame = drawable(frame)
     long = frame.melt("label", list(names), "share of", "value").replace({"share of": names})
     y = alt.Y("label:N", sort=list(frame["label"]), title=None)
     link = alt.Chart(frame).mark_rule(color=LINE, strokeWidth=3).encode(y=y, x=f"{first}:Q", x2=f"{second}:Q")
@@ -282,7 +305,7 @@ def _two_dots(frame: pd.DataFrame, names: dict[str, str], description: str, titl
             color=alt.Color("share of:N", title=None, scale=alt.Scale(domain=list(names.values()), range=[GREY, BLUE])),
         )
     )
-    return _dressed(link + dots, description, 22)
+    return dress(link + dots, description, 22)
 
 
 def _period(title: str | None) -> alt.X:
@@ -291,18 +314,9 @@ def _period(title: str | None) -> alt.X:
     return alt.X("period:N", sort=None, title=title, axis=axis)
 
 
-def _level(levels: list[float]) -> alt.Chart:
-    """Dashed lines across the picture."""
-    return alt.Chart(pd.DataFrame({"level": levels})).mark_rule(color=INK, strokeDash=[3, 3])
-
-
 def _upright(base: alt.Chart, title: str, axis: alt.Axis | None = None) -> alt.Chart:
     y = alt.Y("low:Q", title=title, scale=alt.Scale(zero=False), axis=axis or alt.Axis(tickCount=5))
     return base.transform_filter(_INTERVAL).mark_rule(strokeWidth=2).encode(y=y, y2="high:Q")
-
-
-def _rule(base: alt.Chart, x: alt.X) -> alt.Chart:
-    return base.transform_filter(_INTERVAL).mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
 
 
 def _dot(base: alt.Chart) -> alt.Chart:
@@ -326,16 +340,3 @@ def _names(frame: pd.DataFrame) -> list[str]:
 
 def _role(system: str) -> str:
     return {MODEL: BLUE, ORACLE: AMBER}.get(system, GREY)
-
-
-def _titled(chart: Chart, more: str = "") -> Chart:
-    """A dressed chart with what it shows above it, and what its marks are: for where no text stands around it."""
-    text = chart.description[:1].upper() + chart.description[1:]
-    return chart.properties(title={"text": text, "subtitle": more} if more else text)
-
-
-def _dressed(chart: Chart, description: str, step: int = 0, height: int = 0) -> Chart:
-    """The house's dress: one width with all labels in it, quiet lines, sizes that can be read on a phone."""
-    size: Any = height or alt.Step(step, **{"for": "position"})
-    fit = {"type": "fit-x" if step else "fit", "contains": "padding"}
-    return chart.properties(width=WIDTH, height=size, description=description, config=_CONFIG | {"autosize": fit})

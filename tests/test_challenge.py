@@ -19,9 +19,9 @@ from tests.conftest import ROUNDS, SPLIT
 from tests.evaluations import SECOND, THIRD
 from tests.planting import altered, joined
 from training import challenge as module
-from training import challenged
+from training import challenged, frames
 from training.breakdown import per_need
-from training.challenge import CHAMPION, challenge
+from training.challenge import CHAMPION, challenge, challengers
 from training.conclusion import FEWEST_APPLICATIONS, WRONG
 from training.evaluate import MODEL, evaluate, write_json
 from training.metrics import paired
@@ -207,6 +207,28 @@ def test_neither_model_may_be_of_another_currency(loyal, loyal_ranker, stranger)
     for pair in ((loyal_ranker, foreign), (foreign, loyal_ranker)):
         with pytest.raises(InputError, match="promote: currency: is USD as the model's, not CNY"):
             challenge(loyal, *pair, command="promote")
+
+
+def test_challengers_are_all_other_bundles_that_leave_a_day_to_ask_about_the_latest_trained_last(tmp_path):
+    for name, until in (("b", "2024-06-01"), ("a", "2024-09-01"), ("best", "2024-01-01"), ("full", "2025-01-01")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text(json.dumps({"until": until}))
+    (tmp_path / "reports").mkdir()
+    bundles.promote(tmp_path, "best")
+    assert challengers(tmp_path, before=date(2025, 1, 1)) == ["b", "a"]
+
+
+def test_leads_and_what_officers_would_notice_are_frames_for_charts(found):
+    frame = frames.leads(found)
+    assert frame["label"].tolist() == list(found["slices"])
+    assert frame["value"].tolist() == [part["lead"]["value"] for part in found["slices"].values()]
+    few = {"needs": 2, "enterprises": 2, "lead": {"value": 0.1, "low": None, "high": None}}
+    assert frames.leads({"slices": {"all": few}})["low"].isna().all()
+    assert frames.seen({"seen": {"another_first": 0.25, "shared": 6.0, "places": 8.0}})["share"].tolist() == [
+        0.25,
+        0.25,
+    ]
+    assert frames.seen({"seen": {"another_first": 0.0, "shared": 0.0, "places": 0.0}})["share"].tolist() == [0.0, 0.0]
 
 
 def test_what_comes_after_the_last_need_changes_nothing(simulated, trained, older, found):

@@ -9,7 +9,7 @@ from matching.exposure import Exposure
 from tests.evaluations import SECOND, TAKEN, THIRD, evaluation
 from training.breakdown import best_baseline
 from training.evaluate import CONSTRAINED
-from training.fairness import constrained, said
+from training.fairness import constrained, floors, said
 
 LESSOR_IS_SMALL = 0.5
 TENTH = Exposure(floor=9, small_share=LESSOR_IS_SMALL)  # one place for the bank, nine for the lessor's one product
@@ -81,3 +81,11 @@ def test_a_constraint_is_said_in_words(tight, found):
     assert "100.0% of the needs get fewer products" in text
     assert f"all {tight.report['exposure']['price']['all']['value']:.3f} [" in text
     assert "(at most 2 of one institution; small:" in said(constrained(found, Exposure(cap=2)).report["exposure"])
+
+
+def test_several_floors_are_beside_each_other_each_as_the_report_has_it(found, tight):
+    frame = floors(found, (1, 9), LESSOR_IS_SMALL)
+    assert frame["label"].tolist() == ["1 of 10", "9 of 10"]
+    told = tight.report["exposure"]
+    assert frame.iloc[1].drop("label").to_dict() == told["price"]["all"] | told["small"] | {"fewer": told["fewer"]}
+    assert frame["value"][0] == 0.0, "one place binds nobody"

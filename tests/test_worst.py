@@ -6,7 +6,7 @@ import pytest
 
 from tests import factories as make
 from tests.evaluations import BANK, LESSOR, evaluation
-from training.worst import facts, unreachable, worst
+from training.worst import as_table, facts, unreachable, worst
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,20 @@ def test_an_enterprise_goes_by_its_name_else_by_its_id(found):
         ("<script>alert(1)</script>", False),
         ("E1", False),
     ]
+
+
+def test_side_by_side_each_need_is_a_row_in_words(found):
+    table = as_table(worst(found, most=1))
+    assert table.columns.tolist() == ["need", "rank", "who", "asked for", "taken", "above it"]
+    assert table.iloc[0].tolist() == [
+        "N2",
+        "3 of 3",
+        "<script>alert(1)</script> (cold)",
+        "Posted 2025-01-15; Amount needed (CNY) 2,000,000; Term (month) 12; Purpose Working capital",
+        f"{LESSOR}: Lease & <i>hire</i>",
+        f"{BANK}: Loan; {BANK}: Bond; {LESSOR}: Lease & <i>hire</i>",
+    ]
+    assert as_table([]).empty
 
 
 def test_money_is_in_the_tables_currency():

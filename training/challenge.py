@@ -4,14 +4,17 @@ Needs are ranked and measured as `evaluate` does it, chances as `monitor` does: 
 ranking. What it comes to follows by the rules of `standing`.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from matching.bundles import promoted
 from matching.errors import Fault, InputError
 from matching.ranker import Ranker
 from matching.tables import Tables
@@ -27,6 +30,17 @@ CHAMPION: Final = "champion"
 METRIC: Final = "ndcg@10"
 
 _COUNTS: Final = ("queries", "enterprises", "candidates", "reachable")
+
+
+def challengers(models: Path, before: date) -> list[str]:
+    """The bundles beside the champion that were trained until before a day, the one trained latest last."""
+    serving = promoted(models)
+    found = []
+    for path in sorted(models.glob("*/manifest.json")):
+        until = json.loads(path.read_text(encoding="utf-8"))["until"]
+        if path.parent.name != serving and until < str(before):
+            found.append((until, path.parent.name))
+    return [model_id for _, model_id in sorted(found)]
 
 
 def challenge(

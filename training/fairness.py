@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from matching.catalogue import Rows
 from matching.exposure import Exposure, Places
@@ -48,6 +49,18 @@ def constrained(found: Evaluation, exposure: Exposure) -> Evaluation:
     }
     systems = found.report["systems"] | report(ours, found.seed)["systems"]
     return replace(found, scored=scored, report=found.report | {"systems": systems, "exposure": told})
+
+
+def floors(found: Evaluation, kept: Sequence[int], small_share: float = 0.01) -> pd.DataFrame:
+    """label, value, low, high, eligible, without, under, fewer: a row a number of places `kept` for small institutions.
+
+    The value is the price in NDCG@10; the rest is as in the report's `exposure`.
+    """
+    rows = []
+    for floor in kept:
+        told = constrained(found, Exposure(floor=floor, small_share=small_share)).report["exposure"]
+        rows.append({"label": f"{floor} of {PLACES}", **told["price"]["all"], **told["small"], "fewer": told["fewer"]})
+    return pd.DataFrame(rows)
 
 
 def said(told: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A report of `monitor` as frames, for its charts."""
+"""Reports of `monitor` and `challenge` as frames, for their charts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,3 +33,22 @@ def facts(found: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(found, columns=["fact", "psi", "chance", "verdict"]).dropna(subset="psi")
     frame = frame.assign(label=frame["fact"].map(FACTS), verdict=frame["verdict"].astype(str))
     return frame.sort_values("psi", ascending=False, kind="stable", ignore_index=True)
+
+
+def leads(report: Mapping[str, Any]) -> pd.DataFrame:
+    """label, needs, enterprises, value, low, high: a challenger's lead over the champion, a row a slice."""
+    found = [
+        {"label": name, "needs": part["needs"], "enterprises": part["enterprises"], **part["lead"]}
+        for name, part in report["slices"].items()
+    ]
+    return pd.DataFrame(found).astype({"low": float, "high": float})  # none of them may have an end
+
+
+def seen(report: Mapping[str, Any]) -> pd.DataFrame:
+    """label, share: what officers would notice of a challenger, as in a challenge's `seen`."""
+    found = report["seen"]
+    rows = [
+        ("needs with another first product", found["another_first"]),
+        ("places held by another product", 1 - found["shared"] / found["places"] if found["places"] else 0.0),
+    ]
+    return pd.DataFrame(rows, columns=["label", "share"])

@@ -1,11 +1,12 @@
 """The needs that the model ranked worst, put into words: what was asked, by whom, what was taken, what stood above."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from matching.domain import Coded, Entity
 from training.breakdown import first_places, institution_labels, rank_taken
@@ -43,6 +44,22 @@ def worst(found: Evaluation, most: int = MOST) -> list[Worst]:
     return [_worst(found.scored[i], float(ranks[i]), found.world, labels) for i in chosen]
 
 
+def as_table(needs: Sequence[Worst]) -> pd.DataFrame:
+    """need, rank, who, what was asked for, what was taken, above it: a row a need, to read side by side."""
+    rows = [
+        (
+            one.need_id,
+            f"{one.rank:g} of {one.candidates}",
+            f"{one.enterprise} ({'cold' if one.cold else 'warm'})",
+            _listed(one.need),
+            one.taken,
+            "; ".join(one.first),
+        )
+        for one in needs
+    ]
+    return pd.DataFrame(rows, columns=["need", "rank", "who", "asked for", "taken", "above it"])
+
+
 def unreachable(found: Evaluation) -> int:
     """How many needs took a product that was no candidate."""
     return sum(not item.query.gains.any() for item in found.scored)
@@ -60,6 +77,14 @@ def facts(entity: Entity, currency: str) -> Facts:
     return tuple(known)
 
 
+def named(world: World, row: int, labels: Mapping[str, str]) -> str:
+    """Institution and product; the releases' products are named after their institution already."""
+    product = world.catalogue.products[row]
+    institution = world.catalogue.institutions[int(world.catalogue.institution_code[row])].name_en
+    own = product.name_en.removeprefix(institution).lstrip(", ")
+    return ": ".join(part for part in (labels[product.institution_id], own) if part)
+
+
 def _worst(item: Scored, rank: float, world: World, labels: Mapping[str, str]) -> Worst:
     query, scores = item.query, item.scores[MODEL]
     taken = np.flatnonzero(query.gains > 0)
@@ -72,17 +97,13 @@ def _worst(item: Scored, rank: float, world: World, labels: Mapping[str, str]) -
         candidates=len(query.rows),
         need=facts(query.need, world.tables.currency),
         facts=facts(query.enterprise, world.tables.currency),
-        taken=_name(world, int(query.rows[best]), labels),
-        first=tuple(_name(world, int(query.rows[i]), labels) for i in first_places(item, ABOVE)),
+        taken=named(world, int(query.rows[best]), labels),
+        first=tuple(named(world, int(query.rows[i]), labels) for i in first_places(item, ABOVE)),
     )
 
 
-def _name(world: World, row: int, labels: Mapping[str, str]) -> str:
-    """Institution and product; the releases' products are named after their institution already."""
-    product = world.catalogue.products[row]
-    institution = world.catalogue.institutions[int(world.catalogue.institution_code[row])].name_en
-    own = product.name_en.removeprefix(institution).lstrip(", ")
-    return ": ".join(part for part in (labels[product.institution_id], own) if part)
+def _listed(known: Facts) -> str:
+    return "; ".join(f"{label} {value}" for label, value in known)
 
 
 def _text(value: Any, unit: str) -> str:

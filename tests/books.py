@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"
-NAMES = ("explore", "retrain", "monitor")  # in the order of reading
+NAMES = ("explore", "retrain", "evaluate", "monitor")  # in the order of reading
 SECONDS = 600  # for one cell, on a machine that does much else
 
 

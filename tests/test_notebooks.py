@@ -28,7 +28,7 @@ def code(name):
 
 def charted(name):
     """The cells that draw where there is something to draw."""
-    return {cell.id for cell in code(name) if re.search(r"^charts\.", cell.source, re.MULTILINE)}
+    return {cell.id for cell in code(name) if re.search(r"^(?:charts|comparisons)\.", cell.source, re.MULTILINE)}
 
 
 def given(name, parameters):
@@ -87,7 +87,11 @@ def test_on_a_simulated_market_they_draw_the_data_and_promote_a_model_where_it_p
     found = run(tmp_path, *NAMES, data="market", models="models", enterprises=150)
     assert tables.read(tmp_path / "market").simulated
     wanted = {f"{name}-{cell}" for name in NAMES for cell in charted(name)}
-    may_lack = {"retrain-cold-systems", "monitor-chances"}  # no cold enterprise, too few applications
+    may_lack = {
+        "retrain-cold-systems",
+        "evaluate-chances",
+        "monitor-chances",
+    }  # no cold enterprise, too few applications
     assert wanted - drawn(found) <= may_lack
     assert re.fullmatch(r"\d+% of [\d,]+ needs met were an enterprise's first\.\n", said(found["explore-cold"]))
 
@@ -99,6 +103,9 @@ def test_on_a_simulated_market_they_draw_the_data_and_promote_a_model_where_it_p
     assert ["oracle" in page for page in pages(tmp_path / "models")] == [True]
     assert champion(tmp_path / "models").name == (newer if low > 0 else older)
     assert champion(tmp_path / "models").name in said(found["retrain-promotion"])
+    assert champion(tmp_path / "models").name in said(found["evaluate-serving"])
+    assert {older, newer} == set(re.findall(r"\d{8}-\w+", said(found["evaluate-challenger"])))
+    assert said(found["evaluate-conclusion"]).startswith(("ahead: ", "level: ", "behind: "))
     assert champion(tmp_path / "models").name in said(found["monitor-serving"])
     assert said(found["monitor-verdict"]).startswith(("holds: ", "watch: ", "train again: "))
 
@@ -106,13 +113,17 @@ def test_on_a_simulated_market_they_draw_the_data_and_promote_a_model_where_it_p
 def test_on_a_release_of_deals_they_say_what_it_does_not_hold_and_a_champion_stays_unless_it_pays(tmp_path, bundle):
     tables.write(bundles.loyal(), tmp_path / "deals")
     models_of(tmp_path, bundle)
-    found = run(tmp_path, *NAMES, data="deals", models="models", test_months=6, monitor={"models": "none yet"})
+    apart = {"evaluate": {"models": "fresh"}, "monitor": {"models": "none yet"}}
+    found = run(tmp_path, *NAMES, data="deals", models="models", test_months=6, **apart)
     assert "No match on record was declined." in said(found["explore-reasons"])
     assert ["oracle" in page for page in pages(tmp_path / "models")] == [False]
     low = float(re.findall(r"[+-]\d\.\d+", said(found["retrain-lead"]))[1])
     assert low <= 0
     assert champion(tmp_path / "models").name == bundle.name
     assert bundle.name in said(found["retrain-promotion"])
+    assert (champion(tmp_path / "fresh").name, "2024-05-01") == ast.literal_eval(said(found["evaluate-serving"]))
+    assert said(found["evaluate-challenger"]).startswith("20241101-")
+    assert said(found["evaluate-chances"]) == "'No chance is stated, or no refusal is on record.'"
     assert (champion(tmp_path / "none yet").name, "2024-11-01") == ast.literal_eval(said(found["monitor-serving"]))
     assert "not judged: the chance in " in said(found["monitor-verdict"])
 
@@ -139,6 +150,23 @@ def test_the_monitor_shows_steady_facts_and_one_that_drifted_and_what_it_would_h
     steady, alarmed = (outputs[cell][0].data["image/svg+xml"] for cell in ("facts", "alarm-facts"))
     assert (">steady<" in steady, ">drifted<" in steady, ">drifted<" in alarmed) == (True, False, True)
     assert said(outputs["alarm-conclusion"]).startswith("train again: Amount needed drifted, PSI ")
+
+
+def test_evaluate_shows_who_is_served_worse_beside_whom_chance_may_explain_and_where_a_challenger_stands():
+    outputs = {cell.id: cell.outputs for cell in code("evaluate")}
+    picture = outputs["served"][0].data["image/svg+xml"]
+    assert (">worse<" in picture, ">may be chance<" in picture) == (True, True)
+    assert "worse" in said(outputs["served-list"])
+    assert ">worse<" not in outputs["blame"][0].data["image/svg+xml"], "as hard for plain counting"
+    assert said(outputs["conclusion"]).startswith(("ahead: ", "level: ", "behind: "))
+
+
+def test_a_notebook_points_to_those_that_are_there_and_retrain_to_the_one_that_judges():
+    for name in NAMES:
+        prose = "".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")
+        named = set(re.findall(r"`(\w+)\.ipynb`", prose))
+        assert named <= {*NAMES} - {name}
+        assert "evaluate" in named or name in ("explore", "evaluate")
 
 
 def test_every_notebook_is_run():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -115,6 +116,15 @@ def test_what_was_taken_is_held_against_the_first_match(matcher, ranking, query)
     ahead = replace(query, gains=(matcher.catalogue.ids[query.rows] == first).astype(float))
     assert reading.below(matcher, ranking, ahead).empty
     assert reading.below(matcher, ranking, replace(query, gains=query.gains * 0)).empty
+
+
+def test_of_several_that_were_taken_the_best_is_held_against_the_first(matcher, ranking, query):
+    ids = matcher.catalogue.ids[query.rows]
+    second, last = (ranking.matches[place].product_id for place in (1, -1))
+    both, one = (replace(query, gains=np.isin(ids, taken).astype(float)) for taken in ([second, last], [second]))
+    pd.testing.assert_frame_equal(reading.below(matcher, ranking, both), reading.below(matcher, ranking, one))
+    worse = replace(query, gains=(ids == last).astype(float))
+    assert not reading.below(matcher, ranking, worse).equals(reading.below(matcher, ranking, one))
 
 
 def test_what_would_make_a_product_eligible_is_told_with_the_rank_it_would_have(found, matcher, query):

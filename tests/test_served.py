@@ -74,6 +74,12 @@ def test_the_more_slices_are_looked_at_the_further_one_of_them_lies_off_by_chanc
     assert among.loc["size: a", "chance"] > 1.2 * alone.loc["size: a", "chance"]
 
 
+def test_slices_that_are_too_small_to_judge_are_not_looked_at_and_widen_nothing():
+    needs = market([*"ab"] * 24, industry=np.arange(48) // 4)
+    alone, beside = (gaps(needs, columns).set_index("label")["chance"] for columns in (["size"], ["size", "industry"]))
+    assert beside["size: a"] == alone["size: a"]
+
+
 def test_what_is_not_known_is_a_slice_and_what_all_have_alike_is_none():
     found = gaps(market(["small", None] * 10, zone="west"), ["size", "zone"])
     assert set(found["label"]) == {"size: small", f"size: {UNKNOWN}"}

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.desk.reasons import OverrideReason, choices
+from api.desk.screening import EXAMPLE_SCREEN, Screen
 from api.desk.stages import CLOCKS_OWN, Step
 from matching.codes import DeclineReason, Order
 from matching.domain import MAX_MONEY, Day, Enterprise, Entity, Fix, Id, Kind, Match, Need, Outcome, Product
@@ -40,6 +41,7 @@ EXAMPLE_BY_ID = {
 EXAMPLE_LISTING = {
     "enterprise": EXAMPLE["enterprise"],
     "need": {"need_id": "N-2026-99", "amount": 5000000, "term_months": 12, "purpose": "working_capital"},
+    "screen": EXAMPLE_SCREEN,
 }
 EXAMPLE_LISTING_BY_ID = {"need_id": "N000001"}  # ids are of the embedded market, so that the examples can be tried
 EXAMPLE_OUTCOME = {
@@ -123,6 +125,9 @@ class ListingRequest(Entity):
     enterprise_id: Id | None = Field(default=None, description="An enterprise that the service knows")
     need: NeedGiven | None = Field(default=None, description="The need, with an id of its own")
     as_of: Day | None = Field(default=None, description="Rules, prices and facts of this day; today when missing")
+    screen: Screen | None = Field(
+        default=None, description="What its screen for the white list found; a standard that is false keeps it off"
+    )
 
 
 class ListingAnswer(Entity):

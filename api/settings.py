@@ -45,6 +45,10 @@ class Settings(BaseModel):
         description="Whether recommendations and what is read need an API key; `auto`: once one exists, unless the "
         "market is simulated. Needs, outcomes, cases, events and months always need one",
     )
+    screen: Literal["optional", "required"] = Field(
+        default="optional",
+        description="Whether a need is listed only with a screen that found all five standards of the white list met",
+    )
     accept_days: float = Field(default=1, gt=0, le=365, description="Days that an institution has to accept a case")
     contact_days: float = Field(default=3, gt=0, le=365, description="Days from there to the first contact")
     decide_days: float = Field(default=30, gt=0, le=365, description="Days to an application, and to a decision")

@@ -17,13 +17,14 @@ from api.desk.clockwork import sweeping
 from api.desk.cursors import Place, pack
 from api.desk.identity import Scope
 from api.desk.keys import add_key, revoke_key
+from api.desk.screening import EXAMPLE_SCREEN
 from api.desk.stages import CaseStage
 from api.desk.views import Swept
 from api.replaying import replay
 from api.routes.months import MONTH
 from api.settings import Settings
 from api.store import arrays, queries
-from api.store.desk_models import CaseRow, CatalogueRow, OutcomeRow
+from api.store.desk_models import CaseRow, CatalogueRow, ListingRow, OutcomeRow
 from api.store.models import EnterpriseRow, LoadRow, NeedRow, ProductRow
 from tests.desks import NOON, Hands, desk, listed, models_of
 
@@ -156,6 +157,36 @@ def test_a_need_is_listed_once(client, every):
     first, again = (client.post("/v1/needs", json={"need_id": "N3"}, headers=every) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() | {"new": False} == again.json()
+
+
+def test_a_need_is_listed_with_its_screen_which_its_case_tells(client, every):
+    screen = EXAMPLE_SCREEN | {"on": "2025-01-09"}
+    partly = {name: value for name, value in screen.items() if name != "good_credit"}
+    made = client.post("/v1/needs", json={"need_id": "N3", "screen": partly}, headers=every)
+    assert made.status_code == 201
+    case = client.get(f"/v1/cases/{made.json()['case_id']}", headers=every).json()
+    assert case["screen"] == partly | {"good_credit": None}
+    assert client.post("/v1/needs", json={"need_id": "N3", "screen": partly}, headers=every).status_code == 200
+    other = problem(client.post("/v1/needs", json={"need_id": "N3", "screen": screen}, headers=every), 409)
+    assert other["detail"] == "need 'N3' is listed already, with another screen or none"
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "rule"),
+    [
+        ({"good_credit": False}, "screen.good_credit", "is true for a need on the white list (Good credit), not false"),
+        ({"good_credit": 1}, "screen.good_credit", "is true or false, not 1"),
+        ({"solvent": True}, "screen.solvent", "is a known field"),
+        ({"by": ""}, "screen.by", "has at least 1 characters, not ''"),
+        ({"on": "2025-01-11"}, "screen.on", "is not after today (2025-01-10), not 2025-01-11"),
+    ],
+)
+def test_a_fault_in_a_screen_is_named_and_the_need_stays_off_the_white_list(client, every, change, field, rule):
+    body = {"need_id": "N3", "screen": EXAMPLE_SCREEN | {"on": "2025-01-09"} | change}
+    found = problem(client.post("/v1/needs", json=body, headers=every), 422)
+    assert found["errors"] == [{"field": field, "rule": rule}]
+    with store(client).reading() as session:
+        assert session.scalars(select(ListingRow)).all() == []
 
 
 def test_a_case_is_read_with_its_match_and_steps(client, every, case):

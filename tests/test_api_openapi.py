@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.desk.reasons import choices
+from api.desk.screening import Standard
 from api.desk.stages import Step
 from api.messages import (
     EXAMPLE,
@@ -15,6 +16,7 @@ from api.messages import (
     EXAMPLE_LISTING_BY_ID,
     EXAMPLE_OUTCOME,
     EXAMPLE_READINESS,
+    ListingRequest,
     ReadinessRequest,
     RecommendationRequest,
 )
@@ -106,6 +108,17 @@ def test_what_is_sent_again_is_answered_alike_and_documented(schema, path):
 @pytest.mark.parametrize("example", [EXAMPLE, EXAMPLE_BY_ID])
 def test_the_examples_are_valid_requests(example):
     RecommendationRequest.model_validate_json(json.dumps(example), strict=True)
+
+
+@pytest.mark.parametrize("example", [EXAMPLE_LISTING, EXAMPLE_LISTING_BY_ID])
+def test_the_examples_of_a_listing_are_valid_requests(example):
+    ListingRequest.model_validate_json(json.dumps(example), strict=True)
+
+
+def test_the_example_of_a_listing_shows_a_whole_screen_that_says_what_each_standard_is(schema):
+    told = schema["components"]["schemas"]["Screen"]["properties"]
+    assert EXAMPLE_LISTING["screen"].keys() == told.keys()
+    assert [told[one.value]["title"] for one in Standard] == [one.en for one in Standard]
 
 
 def test_the_example_of_readiness_is_answered(client):

@@ -14,6 +14,7 @@ def test_an_empty_environment_gives_the_defaults():
     assert Settings.from_environment({}) == Settings()
     assert Settings().database_url == "sqlite:///var/service.db"
     assert Settings().max_body == 256 * 1024
+    assert Settings().screen == "optional"
 
 
 def test_each_setting_is_read_from_its_variable():
@@ -24,6 +25,7 @@ def test_each_setting_is_read_from_its_variable():
         "MATCHING_PORT": "9000",
         "MATCHING_MAX_BODY": "4096",
         "MATCHING_LOG_LEVEL": "warning",
+        "MATCHING_SCREEN": "required",
     }
     settings = Settings.from_environment(environment)
     assert settings.model_dump(exclude_defaults=True) == {
@@ -33,6 +35,7 @@ def test_each_setting_is_read_from_its_variable():
         "port": 9000,
         "max_body": 4096,
         "log_level": "warning",
+        "screen": "required",
     }
 
 
@@ -61,6 +64,7 @@ def test_a_variable_that_looks_like_a_setting_is_told_with_the_one_of_the_closes
         ("MATCHING_PORT", "65536", "MATCHING_PORT: is at most 65535"),
         ("MATCHING_MAX_BODY", "1023", "MATCHING_MAX_BODY: is at least 1024"),
         ("MATCHING_LOG_LEVEL", "loud", "MATCHING_LOG_LEVEL: is one of debug, info, warning, error"),
+        ("MATCHING_SCREEN", "always", "MATCHING_SCREEN: is one of optional, required, not 'always'"),
         ("MATCHING_DATABASE_URL", "sqlite://", "MATCHING_DATABASE_URL: names a file"),
         ("MATCHING_DATABASE_URL", "sqlite:///:memory:", "MATCHING_DATABASE_URL: names a file"),
     ],

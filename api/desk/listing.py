@@ -8,7 +8,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, plain
+from api.desk.reading import screen_of
 from api.desk.routing import open_next
+from api.desk.screening import Screen, check_complete, check_met
 from api.desk.views import Listed
 from api.enquiring import refuse_later
 from api.messages import Asked, ListingRequest, NeedGiven, RecommendationRequest
@@ -30,10 +32,12 @@ _SHOWN: Final[dict[str, Any]] = {"top_k": CANDIDATES, "explain": True, "stack": 
 def list_need(service: Service, actor: Actor, request: ListingRequest) -> Listed:
     """White-list a need: it is recommended and the case of the first product's institution opened, all at once.
 
-    The same need_id again answers what there is. Raises `InputError`, `NotFoundError`, `BundleError`, and
-    `ConflictError` for a need_id that is known with other facts.
+    Its screen is kept beside it and no part of what is recommended for. The same need_id again answers what there is.
+    Raises `InputError`, `NotFoundError`, `BundleError`, and `ConflictError` for a need_id that is known with other
+    facts or listed with another screen.
     """
     _refuse_the_future(request, service.today())
+    check_met(request.screen)
     for _ in range(ATTEMPTS - 1):
         try:
             return _list(service, actor, request)
@@ -43,16 +47,26 @@ def list_need(service: Service, actor: Actor, request: ListingRequest) -> Listed
 
 
 def _list(service: Service, actor: Actor, request: ListingRequest) -> Listed:
-    return _found(service, request) or _enlist(service, actor, make(service, _asked(service, request)))
+    found = _found(service, request)
+    if found is not None:
+        return found
+    check_complete(request.screen, service.settings.screen)
+    return _enlist(service, actor, make(service, _asked(service, request)), request.screen)
 
 
-def _enlist(service: Service, actor: Actor, made: Made) -> Listed:
+def _enlist(service: Service, actor: Actor, made: Made, screen: Screen | None) -> Listed:
     now, need = plain(service.now()), made.asked.need
     with service.store.writing() as session:
         _keep(session, made.asked.enterprise, need)
         session.add(made.row)
         session.flush()
-        listing = ListingRow(need_id=need.need_id, recommendation_id=made.answer.id, listed_at=now, actor=actor.name)
+        listing = ListingRow(
+            need_id=need.need_id,
+            recommendation_id=made.answer.id,
+            listed_at=now,
+            actor=actor.name,
+            screen=screen and screen.model_dump(mode="json", exclude_none=True),
+        )
         session.add(listing)
         session.flush()
         case = open_next(session, service.settings, listing, made.answer, made.row, now)
@@ -65,6 +79,7 @@ def _refuse_the_future(request: ListingRequest, today: date) -> None:
         "as_of": request.as_of,
         "enterprise.as_of": request.enterprise.as_of if request.enterprise else None,
         "need.posted_at": request.need.posted_at if request.need else None,
+        "screen.on": request.screen.on if request.screen else None,
     }
     refuse_later(days, today, "today")
 
@@ -118,17 +133,19 @@ def _need_id(request: ListingRequest) -> str:
 
 
 def _found(service: Service, request: ListingRequest) -> Listed | None:
-    """The listing that there is. Raises `ConflictError` where it is of other facts than are given now."""
+    """The listing that there is. Raises `ConflictError` where it has other facts or another screen than given now."""
     need_id = _need_id(request)
     with service.store.reading() as session:
         listing = session.get(ListingRow, need_id)
         if listing is None:
             return None
-        before = _need(session, listing)
+        before, screen = _need(session, listing), screen_of(listing)
         case = session.scalars(
             select(CaseRow.case_id).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))
         ).first()
     _check_same(request, before)
+    if request.screen not in (None, screen):
+        raise ConflictError(f"need {need_id!r} is listed already, with another screen or none")
     return Listed(need_id, listing.recommendation_id, case, False)
 
 

@@ -9,6 +9,7 @@ from api.desk.choosing import own_products, ranks
 from api.desk.identity import Actor, Role, Scope, aware
 from api.desk.queue import shown
 from api.desk.reasons import label
+from api.desk.screening import Screen
 from api.desk.sight import visible
 from api.desk.stages import CaseStage, Step, legal
 from api.desk.views import CaseView, EventShown, OwnProduct
@@ -16,8 +17,9 @@ from api.messages import Asked, Recommendation, Record
 from api.recommending import Judged, own_judged
 from api.service import Service
 from api.store import queries
-from api.store.desk_models import CaseRow, EventRow
+from api.store.desk_models import CaseRow, EventRow, ListingRow
 from api.store.models import InstitutionRow, RecommendationRow
+from api.store.reading import stored
 from matching.codes import Result
 from matching.errors import NotFoundError
 
@@ -45,6 +47,7 @@ def case(service: Service, actor: Actor, case_id: str) -> CaseView:
             fixes=(),
             events=tuple(events(session, actor, case_id)),
             legal=_may(actor, CaseStage(row.stage)),
+            screen=screen_of(session.get(ListingRow, row.need_id)),
         )
     return _with_judged(view, own_judged(service, record.request, view.item.institution_id))
 
@@ -53,6 +56,11 @@ def events(session: Session, actor: Actor, case_id: str) -> list[EventShown]:
     """The steps of a case that the actor may see, oldest first."""
     query = select(EventRow).where(EventRow.case_id == case_id, *visible(actor, EventRow.institution_id))
     return [event_shown(row) for row in session.scalars(query.order_by(EventRow.event_id))]
+
+
+def screen_of(listing: ListingRow | None) -> Screen | None:
+    """What the screen of a listed need found, if it was listed with one."""
+    return stored(Screen, listing.screen) if listing is not None and listing.screen is not None else None
 
 
 def institutions(session: Session, actor: Actor) -> dict[str, tuple[str, str]]:

@@ -14,7 +14,7 @@ from api.desk.coordination import LEGAL, CoordinationStep, Settlement
 from api.desk.cursors import Place, pack, unpack
 from api.desk.identity import Actor, Role, Scope, aware
 from api.desk.queue import shown
-from api.desk.reading import event_shown
+from api.desk.reading import event_shown, screen_of
 from api.desk.reasons import StepReason, label
 from api.desk.sight import sees_all
 from api.desk.stages import Step
@@ -92,8 +92,9 @@ def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
         item = _items(session, [listing], service.today())[0]
         tried = _tried(session, service.now(), need_id)
         events = tuple(_event(row) for row in _events(session, need_id))
+        screen = screen_of(listing)
     fixes = helpful_fixes(service, asked)
-    return UnplacedView(item, asked.enterprise, asked.need, tried, fixes, events, _may(actor, listing))
+    return UnplacedView(item, asked.enterprise, asked.need, screen, tried, fixes, events, _may(actor, listing))
 
 
 def _wanted(show: Unplaced) -> list[ColumnElement[bool]]:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from api.desk.coordination import CoordinationStage, CoordinationStep, Settlement
 from api.desk.reasons import StepReason
+from api.desk.screening import Screen
 from api.desk.views import CaseItem, EventShown
 from api.messages import ProductFix
 from matching.codes import Purpose, Size
@@ -74,12 +75,14 @@ class CoordinationEvent:
 class UnplacedView:
     """All of such a need: whose it is, which institutions had it, what would make products eligible, and its history.
 
+    `screen` is what its screen for the white list found, None where it was listed without one.
     `fixes` go by today's catalogue, of all institutions; `legal` is what the asking actor may do now.
     """
 
     item: UnplacedNeed
     enterprise: Enterprise
     need: Need
+    screen: Screen | None
     tried: tuple[TriedCase, ...]
     fixes: tuple[ProductFix, ...]
     events: tuple[CoordinationEvent, ...]

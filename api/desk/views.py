@@ -6,6 +6,7 @@ from typing import Any
 
 from api.desk.coordination import Settlement
 from api.desk.reasons import StepReason
+from api.desk.screening import Screen
 from api.desk.stages import CaseStage, Step
 from api.messages import ProductFix, RankedProduct, Record
 from matching.codes import Kind, Purpose, Size
@@ -121,7 +122,8 @@ class CaseView:
     stack), None where an officer suggested a product that was not among the answer's matches. `verdicts` are those on
     the case's product, where there is no match by the catalogue in service. `products` are the institution's own by
     rank, `fixes` what would make the failing ones of them eligible, `legal` what the asking actor may do now (nothing
-    for who may only look).
+    for who may only look). `screen` is what the need's screen for the white list found, None where it was listed
+    without one.
     """
 
     item: CaseItem
@@ -133,6 +135,7 @@ class CaseView:
     fixes: tuple[ProductFix, ...]
     events: tuple[EventShown, ...]
     legal: tuple[Step, ...]
+    screen: Screen | None
     verdicts: tuple[Verdict, ...] = ()
 
 

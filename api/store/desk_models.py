@@ -7,7 +7,7 @@ a case of its own. At most one case of a need is open, and an institution gets e
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.store.models import ID, Base
@@ -78,6 +78,7 @@ class CatalogueRow(Base):
 class ListingRow(Base):
     """A need on the white list and the recommendation that says in which order institutions get it.
 
+    `screen` is what was found when it was screened (`api.desk.screening`), NULL where it was not, or elsewhere.
     `exhausted_at` is when nobody was left to give it to. What stands after it is of its coordination from then on, as
     the last step left it: `version` counts the steps, from 1 on.
     """
@@ -86,6 +87,7 @@ class ListingRow(Base):
     __table_args__ = (
         Index("ix_listings_exhausted_at", "exhausted_at", "need_id", "settled_at", **EXHAUSTED),
         Index("ix_listings_settled_at", "settled_at", "need_id"),
+        Index("ix_listings_listed_at", "listed_at"),
     )
 
     need_id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -94,6 +96,7 @@ class ListingRow(Base):
     )
     listed_at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(LABEL)
+    screen: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     exhausted_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     office: Mapped[str | None] = mapped_column(LABEL)

@@ -11,11 +11,13 @@ from threading import Event, Semaphore
 import pytest
 from anyio.to_thread import current_default_thread_limiter
 from argon2.exceptions import VerifyMismatchError
+from sqlalchemy import update
 
 from api.app import create_app
 from api.desk import cases, choosing, coordination, cursors, identity, reading, reasons
 from api.desk.identity import SYSTEM, Actor, Role
 from api.desk.outcomes import report
+from api.desk.screening import Standard
 from api.desk.stages import Step
 from api.messages import OutcomeRequest
 from api.pages import deciding, visits
@@ -23,6 +25,7 @@ from api.pages.languages import language
 from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
 from api.service import CHECKED_AT_ONCE
+from api.store.desk_models import ListingRow
 from api.store.reading import UnreadableError
 from matching.errors import BundleError, Fault, InputError
 from tests.visitors import NEEDS, PASSWORD, Visitor, copied
@@ -309,6 +312,35 @@ def test_a_case_shows_all_that_is_decided_on(officer):
         "The institution's products for this need", "History", "Your decision",
     ):  # fmt: skip
         assert officer.says(f">{heading}</h2>"), heading
+
+
+@pytest.mark.parametrize(
+    ("left", "zh", "en"),
+    [
+        ([], "白名单审核：渝北区经信委，2025年1月9日，五项标准均符合。",
+         "Screened for the white list by 渝北区经信委 on Jan 9, 2025: all five standards met."),
+        (["real_need", "good_credit"],
+         "白名单审核：渝北区经信委，2025年1月9日。未核查：真实融资需求、信用状况良好；其余标准均符合。",
+         "Screened for the white list by 渝北区经信委 on Jan 9, 2025. Not checked: A real need, Good credit; the other"
+         " standards are met."),
+    ],
+)  # fmt: skip
+def test_a_case_tells_beside_its_need_what_the_screen_for_the_white_list_found(officer, app, left, zh, en):
+    case_id = officer.cases()[0]
+    found = dict.fromkeys((one.value for one in Standard if one not in left), True)
+    with app.state.service.store.writing() as session:
+        session.execute(update(ListingRow).values(screen=found | {"by": "渝北区经信委", "on": "2025-01-09"}))
+    for lang, said in (("zh-CN", zh), ("en", en)):
+        officer.get(f"/desk/cases/{case_id}?lang={lang}")
+        assert f"<p>{said}</p>" in officer.page.split('id="need"')[1].split("</section>")[0]
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("zh-CN", "未在本平台进行白名单审核。"), ("en", "Not screened for the white list here.")]
+)
+def test_a_case_says_that_its_need_was_not_screened_here(officer, lang, said):
+    officer.get(f"/desk/cases/{officer.cases()[0]}?lang={lang}")
+    assert officer.says(said)
 
 
 def test_a_case_goes_from_suggestion_to_drawdown(officer):

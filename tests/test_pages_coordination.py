@@ -36,6 +36,7 @@ def test_a_need_that_all_declined_is_found_with_who_had_it_and_why(commission, n
     assert commission.get(f"{HOME}/{need_id}").status_code == 200
     assert commission.page.count("no return filed") == 2
     assert commission.page.count('href="/desk/cases/') == 2
+    assert commission.says("Not screened for the white list here.")
 
 
 def test_while_every_need_is_with_an_institution_there_is_nothing_to_coordinate(commission):

@@ -147,6 +147,7 @@ def _page(visit: Visit, view: UnplacedView, written: Written, status: int = 200)
         events=[_told(event, speaking) for event in reversed(view.events)],
         facts=list(words.facts(view.enterprise, speaking, currency)),
         wants=list(words.facts(view.need, speaking, currency)),
+        screened=words.screened(view.screen, speaking),
         months=words.months(view.item.term_months, speaking),
         offices=[speaking.named(row) for _, row in sorted(reference.regions(today).items())],
         results=tuple(Settlement),

@@ -163,6 +163,7 @@ def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Respon
         events=[told(event, speaking, currency, _names(view, speaking)) for event in reversed(view.events)],
         due=lambda item: due(item, visit.service.now()),
         months=lambda term: words.months(term, speaking),
+        screened=words.screened(view.screen, speaking),
         ruled=Teller(speaking, currency, visit.service.today(), fields).told,
         **shown,
     )

@@ -5,6 +5,7 @@ from datetime import date
 from enum import Enum
 from typing import Any, Final
 
+from api.desk.screening import Screen
 from api.pages.languages import NONE, Language
 from matching import reference
 from matching.codes import Coded
@@ -67,6 +68,21 @@ def facts(entity: Enterprise | Need, language: Language, currency: str) -> Itera
         if value is not None and name not in NAMES_APART:
             told: Any = info.json_schema_extra
             yield language.pick(told["zh"], told["en"]), _fact(name, value, told["unit"], as_of, language, currency)
+
+
+def screened(screen: Screen | None, language: Language) -> str:
+    """What a need's screen for the white list found, by whom and when."""
+    if screen is None:
+        return language.say("Not screened for the white list here.")
+    values = {"by": screen.by, "on": language.day(screen.on)}
+    if not screen.unchecked:
+        return language.say("Screened for the white list by %(by)s on %(on)s: all five standards met.", **values)
+    names = language.pick("、", ", ").join(language.label(one) for one in screen.unchecked)
+    return language.say(
+        "Screened for the white list by %(by)s on %(on)s. Not checked: %(names)s; the other standards are met.",
+        names=names,
+        **values,
+    )
 
 
 def unknown(entity: Entity, language: Language) -> list[str]:

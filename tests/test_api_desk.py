@@ -159,7 +159,7 @@ def test_a_need_is_listed_once(client, every):
     assert first.json() | {"new": False} == again.json()
 
 
-def test_a_need_is_listed_with_its_screen_which_its_case_tells(client, every):
+def test_a_need_is_listed_with_its_screen_which_its_case_and_the_month_tell(client, every):
     screen = EXAMPLE_SCREEN | {"on": "2025-01-09"}
     partly = {name: value for name, value in screen.items() if name != "good_credit"}
     made = client.post("/v1/needs", json={"need_id": "N3", "screen": partly}, headers=every)
@@ -169,6 +169,11 @@ def test_a_need_is_listed_with_its_screen_which_its_case_tells(client, every):
     assert client.post("/v1/needs", json={"need_id": "N3", "screen": partly}, headers=every).status_code == 200
     other = problem(client.post("/v1/needs", json={"need_id": "N3", "screen": screen}, headers=every), 409)
     assert other["detail"] == "need 'N3' is listed already, with another screen or none"
+    client.post("/v1/needs", json={"need_id": "N0"}, headers=every)
+    month = client.get("/v1/months/2025-01", headers=every).json()
+    assert month["listings"] == {"listed": 2, "screened": 1}
+    bank = bearer(client, Scope.READ, institution_id=case["item"]["institution_id"])
+    assert client.get("/v1/months/2025-01", headers=bank).json()["listings"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """The screen before the white list, on both databases: what it asks, what it keeps off, where it is kept and shown."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import func, select, text
 
 from api.desk import reading, unplaced
-from api.desk.identity import SYSTEM
+from api.desk.identity import SYSTEM, Actor, Role, Scope
 from api.desk.listing import list_need
+from api.desk.overview import figures
 from api.desk.screening import Screen, Standard, check_complete, check_met
+from api.desk.views import ListingMonth
 from api.messages import ListingRequest
 from api.refusals import ConflictError
 from api.store import queries
@@ -186,6 +190,22 @@ def test_a_screen_touches_no_feature_and_no_score(service):
     assert "screen" not in other.request
     parts = ("product_ids", "scores", "feature_names", "features")
     assert [getattr(other, name) for name in parts] == [getattr(plain, name) for name in parts]
+
+
+def test_a_month_counts_the_needs_that_were_listed_in_it_and_those_with_a_screen(service, hands):
+    screened(service)
+    by_value(service, PARTLY, kinds=["bond"])
+    listed(service, "N0")
+    hands.at = datetime(2025, 2, 3, tzinfo=UTC)
+    listed(service, "N1")
+    bank = Actor("key:bank", Role.PLATFORM, "I1", frozenset(Scope))
+    with service.store.reading() as session:
+        about = (session, COMMISSION, service.settings)
+        months = [figures(*about, date(2025, month, 1), hands.at).listings for month in (1, 2)]
+        of_one = figures(*about, date(2025, 1, 1), hands.at, "I1").listings
+        of_bank = figures(session, bank, service.settings, date(2025, 1, 1), hands.at).listings
+    assert months == [ListingMonth(3, 2), ListingMonth(1, 0)]
+    assert (of_one, of_bank) == (None, None)
 
 
 def test_needs_that_were_listed_by_an_earlier_version_have_no_screen(service):

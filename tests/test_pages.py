@@ -807,12 +807,15 @@ def test_the_commission_compares_institutions_and_an_officer_does_not(officer, c
     hands.at += timedelta(hours=9)
     commission.get("/desk/month?lang=en")
     assert commission.says("By institution")
+    assert commission.says("Needs listed in this month: 4, of them screened: 0.")
     assert '<a href="/desk/month?month=2025-01&amp;institution=I1">Bank One</a>' in commission.page
     assert '<a href="/desk?institution=I2">' in commission.page
     officer.get("/desk/month?lang=en")
     assert not officer.says("By institution")
+    assert not officer.says("Needs listed")
     commission.get("/desk/month?lang=en&institution=I1")
     assert not commission.says("By institution")
+    assert not commission.says("Needs listed")
 
 
 @pytest.mark.parametrize("month", ["2099-01", "x", "2025-1", "2025-13", "0000-00", "0001-01", "1999-12"])

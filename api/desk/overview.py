@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.desk.coordinated import coordinated
 from api.desk.identity import Actor, plain
+from api.desk.listed import listings
 from api.desk.month import by_stage, month, span
 from api.desk.reading import institutions
 from api.desk.sight import sees_all, visible
@@ -46,8 +47,13 @@ def figures(
     whole = month(session, actor, settings, first, now, institution_id)
     lines = overview(session, actor, first, now)
     wanted = [line for line in lines if institution_id in (None, line.institution_id)]
-    together = coordinated(session, first, now) if institution_id is None and sees_all(actor) else None
-    return MonthFigures(**vars(whole), institutions=tuple(wanted), coordination=together)
+    of_all = institution_id is None and sees_all(actor)
+    return MonthFigures(
+        **vars(whole),
+        institutions=tuple(wanted),
+        listings=listings(session, first) if of_all else None,
+        coordination=coordinated(session, first, now) if of_all else None,
+    )
 
 
 def waiting_in_all(session: Session, now: datetime) -> tuple[int, int]:

@@ -244,13 +244,22 @@ class CoordinationMonth:
 
 
 @dataclass(frozen=True)
+class ListingMonth:
+    """Needs that were put on the white list in a month, and how many of them came with their screen."""
+
+    listed: int
+    screened: int
+
+
+@dataclass(frozen=True)
 class MonthFigures(MonthView):
     """A month, and a line for each institution that had a part in it or has a case open, the most overdue first.
 
-    `coordination` is of the needs of all, and null where one institution is asked for or asks.
+    `listings` and `coordination` are of the needs of all, and null where one institution is asked for or asks.
     """
 
     institutions: tuple[InstitutionMonth, ...]
+    listings: ListingMonth | None
     coordination: CoordinationMonth | None
 
 

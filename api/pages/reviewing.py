@@ -9,10 +9,11 @@ from fastapi import APIRouter, Response
 
 from api.desk import month, reading
 from api.desk.coordinated import coordinated
+from api.desk.listed import listings
 from api.desk.overview import overview
 from api.desk.sight import sees_all
 from api.desk.stages import FUNNEL, CaseStage
-from api.desk.views import Clock, CoordinationMonth, MonthView
+from api.desk.views import Clock, CoordinationMonth, ListingMonth, MonthView
 from api.pages.granting import card
 from api.pages.languages import Language
 from api.pages.queueing import choosable
@@ -42,7 +43,9 @@ def get_month(visit: SeeingVisit) -> Response:
         chosen = chosen if chosen in names and visit.actor.institution_id is None else None
         currency = queries.currency(session)
         view = month.month(session, visit.actor, visit.service.settings, first, now, chosen)
-        together = coordinated(session, first, now) if not chosen and sees_all(visit.actor) else None
+        of_all = not chosen and sees_all(visit.actor)
+        together = coordinated(session, first, now) if of_all else None
+        listed = listings(session, first) if of_all else None
         lines = [] if chosen or visit.actor.institution_id else overview(session, visit.actor, first, now)
     return render(
         visit,
@@ -57,6 +60,7 @@ def get_month(visit: SeeingVisit) -> Response:
         earlier=_address(_before(first), chosen) if first > EARLIEST else None,
         later=_address(_after(first), chosen) if first < this else None,
         together=_together(together, visit.language),
+        listed=_listed(listed, visit.language),
         **shown(view, visit.language),
         **card(view.grants, first, visit.language, currency),
     )
@@ -122,6 +126,14 @@ def _clock(clock: Clock, language: Language) -> dict[str, Any]:
         "limit": allowed / longest,
         "late": median is not None and median > allowed,
     }
+
+
+def _listed(found: ListingMonth | None, language: Language) -> str:
+    """How many needs came on the white list in the month, for who sees all."""
+    if found is None:
+        return ""
+    counts = {"listed": language.number(found.listed), "screened": language.number(found.screened)}
+    return language.say("Needs listed in this month: %(listed)s, of them screened: %(screened)s.", **counts)
 
 
 def _together(found: CoordinationMonth | None, language: Language) -> list[tuple[str, str]]:

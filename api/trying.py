@@ -19,9 +19,11 @@ from api.desk.coordinating import coordinate
 from api.desk.coordination import CoordinationStep, Settlement
 from api.desk.identity import Actor, Role, Scope
 from api.desk.listing import list_need
+from api.desk.screening import Screen, Standard
 from api.desk.stages import CaseStage, Step, clock
 from api.desk.unplaced import Unplaced
 from api.messages import ListingRequest
+from api.refusals import ConflictError
 from api.service import Service
 from api.store import queries
 from api.store.desk_models import AccountRow, CaseRow, ListingRow
@@ -49,6 +51,7 @@ ONWARD: Final = {
 REASONS: Final = tuple(r for r in DeclineReason if r not in (DeclineReason.OTHER, DeclineReason.WITHDRAWN))
 DISPATCH, SETTLE = CoordinationStep.DISPATCH, CoordinationStep.SETTLE
 COORDINATED: Final = 14  # days that a district is given
+UNCHECKED: Final = 8  # of so many screens one leaves a standard open
 OFFICE: Final = "市经济和信息化委员会"
 SLOWEST: Final = 1.4  # of a stage's clock: some are overdue
 ACTOR: Final = Actor("simulated", Role.PLATFORM, scopes=frozenset(Scope))
@@ -92,14 +95,33 @@ def fill(service: Service, need_ids: list[str], progress: Progress) -> None:
     rng, now = random.Random(0), service.now()
     for done, need_id in enumerate(need_ids, start=1):
         at = now - timedelta(days=7 * WEEKS * rng.random() ** 2)
-        listed = list_need(_at(service, at), ACTOR, ListingRequest(need_id=need_id))
-        case_id = listed.case_id if listed.new else None
+        case_id = _list(_at(service, at), need_id, done)
         while case_id:
             at = _work(service, case_id, at, now, rng)
             with service.store.reading() as session:
                 case_id = _handed_on(session, need_id, case_id)
         progress(done, len(need_ids))
     _coordinate(service, now)
+
+
+def _list(service: Service, need_id: str, number: int) -> str | None:
+    """The case of a need that is listed now, with its screen; None where it has none, or was listed before."""
+    request = ListingRequest(need_id=need_id, screen=_screen(service, need_id, number))
+    try:
+        listed = list_need(service, ACTOR, request)
+    except ConflictError:  # whoever listed it screened it otherwise, or not at all
+        return None
+    return listed.case_id if listed.new else None
+
+
+def _screen(service: Service, need_id: str, number: int) -> Screen:
+    """What its district found of a need: all five standards, but of every eighth one that nobody looked at."""
+    today = service.today()
+    with service.store.reading() as session:
+        owner = queries.enterprise(session, queries.need(session, need_id).enterprise_id, today)
+    left = tuple(Standard)[number // UNCHECKED % len(Standard)] if number % UNCHECKED == 0 else None
+    met: dict[str, Any] = {one.value: True for one in Standard if one is not left}
+    return Screen(by=district(owner.region, today), on=today, **met)
 
 
 def _coordinate(service: Service, now: datetime) -> None:

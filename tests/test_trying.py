@@ -8,11 +8,12 @@ from sqlalchemy import func, select
 from api import trying
 from api.desk import keys, queue
 from api.desk.identity import Role, Scope, sign_in
+from api.desk.reading import screen_of
 from api.store.desk_models import CaseRow, CoordinationRow, EventRow, ListingRow
 from api.store.models import LoadRow
 from api.trying import district, try_out
 from matching.errors import InputError
-from tests.desks import COMMISSION
+from tests.desks import COMMISSION, listed
 
 
 def count(service, row, *where):
@@ -62,6 +63,28 @@ def test_what_nobody_is_left_for_goes_to_its_district_and_some_of_it_is_settled(
     assert all((row.until - row.exhausted_at.date()).days == 2 for row in rows)
     assert {step.actor for step in steps} == {"simulated"}
     assert max(step.at for step in steps) <= service.now().replace(tzinfo=None)
+
+
+def test_every_need_comes_with_a_screen_of_its_district_and_some_leave_one_standard_open(service, monkeypatch):
+    monkeypatch.setattr(trying, "UNCHECKED", 4)
+    try_out(service)
+    with service.store.reading() as session:
+        rows = list(session.scalars(select(ListingRow)))
+    screens = [screen_of(row) for row in rows]
+    assert {screen.by for screen in screens} == {"渝中区"}
+    assert all(screen.on <= row.listed_at.date() for screen, row in zip(screens, rows, strict=True))
+    unchecked = [screen.unchecked for screen in screens]
+    assert {len(standards) for standards in unchecked} == {0, 1}
+    assert sum(map(len, unchecked)) == len(rows) // 4
+    assert len(set(unchecked)) > 2
+
+
+def test_a_need_that_somebody_listed_is_left_as_it_is(service):
+    made = listed(service)
+    trying.fill(service, ["N3"], lambda _done, _all: None)
+    with service.store.reading() as session:
+        assert session.get_one(CaseRow, made.case_id).version == 1
+        assert session.get_one(ListingRow, "N3").screen is None
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 import pandas as pd
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from api.desk import unplaced
@@ -375,3 +376,37 @@ def test_the_month_of_all_has_it_and_that_of_one_institution_has_not(service):
 def test_the_enterprise_is_told_as_it_was_when_the_need_was_listed(service):
     found = unplaced.need(service, COMMISSION, unsuited(service))
     assert found.enterprise == Enterprise.model_validate(FIRM)
+
+
+def statements(service, act):
+    """What is asked of the table of listed needs, and how the database would answer: SQLite says which index."""
+    found = []
+
+    def seen(connection, cursor, statement, parameters, context, executemany):
+        if "FROM listings" in statement.replace("\n", " "):
+            found.append((statement, parameters))
+
+    event.listen(service.store.engine, "before_cursor_execute", seen)
+    try:
+        act()
+    finally:
+        event.remove(service.store.engine, "before_cursor_execute", seen)
+    return found
+
+
+def test_lists_and_figures_pass_by_the_many_needs_that_are_with_an_institution(service):
+    """An index that held them too would be taken for what is not settled, which nearly all of them are not."""
+    needs = [unsuited(service, f"N-new{number}") for number in range(2)]
+    settle(service, needs[0])
+    acts = [partial(page, service, show) for show in Unplaced] + [partial(month, service, date(2025, 1, 1))]
+    asked = [statement for act in acts for statement in statements(service, act)]
+    assert len(asked) == 2 * len(Unplaced) + 4
+    sqlite = service.store.engine.dialect.name == "sqlite"
+    with service.store.reading() as session:
+        connection = session.connection()
+        if not sqlite:
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+        explain = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
+        plans = [str(connection.exec_driver_sql(explain + one, about).fetchall()) for one, about in asked]
+    assert [plan for plan in plans if "ix_listings_" not in plan] == []
+    assert [plan for plan in plans if "ix_listings_settled_at (settled_at=?)" in plan] == []

@@ -20,6 +20,7 @@ OPEN = text("closed_at IS NULL")
 COUNTED = ("step", "from_stage", "to_stage", "late", "took")  # of an event, in a month
 WAITING: Any = {f"{database}_where": text("due_at IS NOT NULL") for database in ("sqlite", "postgresql")}
 EXHAUSTED: Any = {f"{database}_where": text("exhausted_at IS NOT NULL") for database in ("sqlite", "postgresql")}
+SETTLED: Any = {f"{database}_where": text("settled_at IS NOT NULL") for database in ("sqlite", "postgresql")}
 NARROWED = ("kind", "stage", "size", "region", "amount", "search")  # by which a queue is narrowed
 SORTED = (("due_at", "case_id", *NARROWED), ("amount", "case_id"), ("chance", "case_id"), ("opened_at", "case_id"))
 
@@ -80,13 +81,14 @@ class ListingRow(Base):
 
     `screen` is what was found when it was screened (`api.desk.screening`), NULL where it was not, or elsewhere.
     `exhausted_at` is when nobody was left to give it to. What stands after it is of its coordination from then on, as
-    the last step left it: `version` counts the steps, from 1 on.
+    the last step left it: `version` counts the steps, from 1 on. Neither index of it holds the many needs that are with an
+    institution: SQLite would count the open ones through all that are not settled.
     """
 
     __tablename__ = "listings"
     __table_args__ = (
         Index("ix_listings_exhausted_at", "exhausted_at", "need_id", "settled_at", **EXHAUSTED),
-        Index("ix_listings_settled_at", "settled_at", "need_id"),
+        Index("ix_listings_settled_at", "settled_at", "need_id", **SETTLED),
         Index("ix_listings_listed_at", "listed_at"),
     )
 

@@ -11,7 +11,6 @@ down_revision = "0006"
 ID, WORD, LABEL = sa.String(128), sa.String(16), sa.String(200)
 REFUSED = "rows are only ever added"
 TABLE = "coordination_events"
-EXHAUSTED = sa.text("exhausted_at IS NOT NULL")
 STATE: dict[str, Any] = {"office": LABEL, "until": sa.Date, "result": WORD, "settled_at": sa.DateTime}
 
 
@@ -19,14 +18,8 @@ def upgrade() -> None:
     op.add_column("listings", sa.Column("version", sa.Integer, nullable=False, server_default="1"))
     for name, kind in STATE.items():
         op.add_column("listings", sa.Column(name, kind))
-    op.create_index(
-        "ix_listings_exhausted_at",
-        "listings",
-        ["exhausted_at", "need_id", "settled_at"],
-        sqlite_where=EXHAUSTED,
-        postgresql_where=EXHAUSTED,
-    )
-    op.create_index("ix_listings_settled_at", "listings", ["settled_at", "need_id"])
+    _create_index("exhausted_at", "need_id", "settled_at")
+    _create_index("settled_at", "need_id")
     _create_events()
     for statement in _triggers():
         op.execute(statement)
@@ -38,6 +31,13 @@ def downgrade() -> None:
         op.drop_index(name, "listings")
     for name in ("version", *STATE):
         op.drop_column("listings", name)
+
+
+def _create_index(first: str, *others: str) -> None:
+    """Of those needs alone that have its first column: most are with an institution, and have neither."""
+    there = sa.text(f"{first} IS NOT NULL")
+    columns = [first, *others]
+    op.create_index(f"ix_listings_{first}", "listings", columns, sqlite_where=there, postgresql_where=there)
 
 
 def _create_events() -> None:

@@ -23,7 +23,9 @@ from api.loading import load
 from api.messages import ListingRequest
 from api.refusals import ConflictError, ForbiddenError
 from api.serving import Serving
-from api.store.desk_models import CaseRow, CoordinationRow
+from api.store.desk_models import CaseRow, CoordinationRow, ListingRow
+from api.store.models import RecommendationRow
+from api.store.reading import UnreadableError
 from matching import tables
 from matching.domain import Enterprise
 from matching.errors import InputError, NotFoundError
@@ -144,6 +146,25 @@ def test_what_no_product_suits_and_what_everybody_declined_are_to_be_coordinated
 def test_of_many_reasons_the_three_commonest_are_named(service):
     declined(service, reasons=("tax", "debt", "collateral", "credit_record"))
     assert page(service).items[0].reasons == ("collateral", "credit_record", "debt")
+
+
+def test_a_need_whose_record_this_version_cannot_read_hides_no_other_and_is_not_hidden(service, hands):
+    kept = declined(service)
+    hands.move(hours=1)
+    other = unsuited(service)
+    with service.store.writing() as session:
+        row = session.get(RecommendationRow, session.get(ListingRow, kept).recommendation_id)
+        row.request = row.request | {"later_field": 1}
+        why = f"recommendation '{row.recommendation_id}' was stored by another version of the service"
+    found = page(service)
+    assert (ids(found), found.total) == ([kept, other], 2)
+    unread, read = found.items
+    assert (unread.enterprise_id, unread.institutions, unread.reasons) == ("E3", 2, ("tax",))
+    assert {unread.enterprise_name, unread.region, unread.size, unread.amount, unread.term_months} == {None}
+    assert read.amount == 3_000_000
+    with pytest.raises(UnreadableError, match=f"{why}, this one cannot read its later_field"):
+        unplaced.need(service, COMMISSION, kept)
+    assert settle(service, kept).stage is CoordinationStage.SETTLED
 
 
 def test_a_list_is_read_page_by_page(service, hands):

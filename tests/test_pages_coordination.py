@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from api.desk.coordination import Settlement
 from api.store.desk_models import ListingRow
+from api.store.models import RecommendationRow
 from tests.visitors import NEEDS
 
 HOME = "/desk/coordination"
@@ -66,6 +67,16 @@ def test_a_need_is_dispatched_and_settled_by_its_forms(commission, need_id, app)
     assert "<form method" not in commission.page.split("<main")[1]
     commission.get(f"{HOME}?show=settled")
     assert commission.says(Settlement.NOT_READY.en)
+
+
+def test_a_need_whose_record_cannot_be_read_is_listed_without_its_facts(commission, need_id, app):
+    with app.state.service.store.writing() as session:
+        session.execute(update(RecommendationRow).where(RecommendationRow.need_id == need_id).values(request={}))
+    assert commission.get(f"{HOME}?lang=en").status_code == 200
+    assert commission.says("Kept by another version of the service")
+    assert commission.says("2 institutions had it")
+    assert commission.get(f"{HOME}/{need_id}").status_code == 503
+    assert commission.says("Something failed here")
 
 
 @pytest.mark.parametrize(

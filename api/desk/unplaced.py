@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
@@ -25,6 +25,7 @@ from api.refusals import ForbiddenError
 from api.service import Service
 from api.store.desk_models import CaseRow, CoordinationRow, EventRow, ListingRow
 from api.store.models import RecommendationRow
+from api.store.reading import UnreadableError, stored
 from matching.codes import Coded
 from matching.errors import NotFoundError
 from matching.facts import derived
@@ -45,6 +46,15 @@ class _Past:
 
     institutions: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Of a listed need's recommendation, whose need it is and what was asked."""
+
+    recommendation_id: str
+    enterprise_id: str
+    request: Any
 
 
 def page(
@@ -72,23 +82,18 @@ def page(
     return UnplacedPage(tuple(_items(session, rows, today)), total, last and pack(Place(False, *last), show))
 
 
-def open_ones(session: Session) -> int:
-    """How many wait for the commission or an office."""
-    return session.scalar(select(func.count()).select_from(ListingRow).where(*_wanted(Unplaced.OPEN))) or 0
-
-
 def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
     """Such a need with all that its page shows. Raises `NotFoundError`, for who does not see all cases too.
 
-    What to fix is worked out once the session is closed: who holds one connection and waits for another may wait for
-    ever.
+    Raises `UnreadableError` where the recommendation is of another version's form. What to fix is worked out once the
+    session is closed: who holds one connection and waits for another may wait for ever.
     """
     query = select(ListingRow).where(ListingRow.need_id == need_id, ListingRow.exhausted_at.isnot(None))
     with service.store.reading() as session:
         listing = session.scalars(query).first() if sees_all(actor) else None
         if listing is None:
             raise NotFoundError(UNPLACED, need_id)
-        asked = _asked(session, [listing])[listing.recommendation_id]
+        asked = _read(_records(session, [listing])[listing.recommendation_id])
         item = _items(session, [listing], service.today())[0]
         tried = _tried(session, service.now(), need_id)
         events = tuple(_event(row) for row in _events(session, need_id))
@@ -104,21 +109,15 @@ def _wanted(show: Unplaced) -> list[ColumnElement[bool]]:
 
 
 def _items(session: Session, rows: Sequence[ListingRow], today: date) -> list[UnplacedNeed]:
-    asked, pasts = _asked(session, rows), _pasts(session, [row.need_id for row in rows])
-    return [_item(row, asked[row.recommendation_id], pasts[row.need_id], today) for row in rows]
+    records, pasts = _records(session, rows), _pasts(session, [row.need_id for row in rows])
+    return [_item(row, records[row.recommendation_id], pasts[row.need_id], today) for row in rows]
 
 
-def _item(row: ListingRow, asked: Asked, past: _Past, today: date) -> UnplacedNeed:
-    firm, wanted = asked.enterprise, asked.need
+def _item(row: ListingRow, record: _Record, past: _Past, today: date) -> UnplacedNeed:
     return UnplacedNeed(
         need_id=row.need_id,
-        enterprise_id=firm.enterprise_id,
-        enterprise_name=firm.name,
-        region=firm.region,
-        size=derived("size", firm, wanted, asked.as_of),
-        amount=wanted.amount,
-        term_months=wanted.term_months,
-        purpose=wanted.purpose,
+        enterprise_id=record.enterprise_id,
+        **_facts(record),
         stage=stage_of(row),
         version=row.version,
         since=aware(_known(row.exhausted_at)),
@@ -132,16 +131,37 @@ def _item(row: ListingRow, asked: Asked, past: _Past, today: date) -> UnplacedNe
     )
 
 
+def _facts(record: _Record) -> dict[str, Any]:
+    """What a list says of a need; of one whose record cannot be read nothing, so that it hides no other need."""
+    try:
+        asked = _read(record)
+    except UnreadableError:
+        return dict.fromkeys(("enterprise_name", "region", "size", "amount", "term_months", "purpose"))
+    firm, wanted = asked.enterprise, asked.need
+    return {
+        "enterprise_name": firm.name,
+        "region": firm.region,
+        "size": derived("size", firm, wanted, asked.as_of),
+        "amount": wanted.amount,
+        "term_months": wanted.term_months,
+        "purpose": wanted.purpose,
+    }
+
+
 def _known(moment: datetime | None) -> datetime:
     assert moment is not None  # of the needs that are asked for
     return moment
 
 
-def _asked(session: Session, rows: Sequence[ListingRow]) -> dict[str, Asked]:
+def _records(session: Session, rows: Sequence[ListingRow]) -> dict[str, _Record]:
     ids = [row.recommendation_id for row in rows]
-    columns = (RecommendationRow.recommendation_id, RecommendationRow.request)
+    columns = (RecommendationRow.recommendation_id, RecommendationRow.enterprise_id, RecommendationRow.request)
     found = session.execute(select(*columns).where(RecommendationRow.recommendation_id.in_(ids)))
-    return {recommendation_id: Asked.model_validate(request) for recommendation_id, request in found}
+    return {row.recommendation_id: _Record(*row) for row in found}
+
+
+def _read(record: _Record) -> Asked:
+    return stored(Asked, record.request, "recommendation", record.recommendation_id)
 
 
 def _pasts(session: Session, need_ids: Sequence[str]) -> dict[str, _Past]:

@@ -17,7 +17,8 @@ class UnplacedNeed:
     """A listed need that nobody is left for, since `since`: `institutions` had it, none where no product suited.
 
     `reasons` are the commonest with which they declined, at most three. `office` is whom it was last dispatched to,
-    `until` when that one is to be done; `overdue` whether that day has passed and nothing is settled.
+    `until` when that one is to be done; `overdue` whether that day has passed and nothing is settled. Where `amount` is
+    None, the need was recommended for by another version of the service, and this one cannot read its facts.
     """
 
     need_id: str
@@ -25,7 +26,7 @@ class UnplacedNeed:
     enterprise_name: str | None
     region: str | None
     size: Size | None
-    amount: int
+    amount: int | None
     term_months: int | None
     purpose: Purpose | None
     stage: CoordinationStage

@@ -15,14 +15,18 @@ class UnreadableError(MatchingError):
     """A stored row is of another version's form: load its table again, or start its writer (HTTP 503)."""
 
 
-def stored(kind: type[E], document: Any) -> E:
-    """A stored document as an entity. Raises `UnreadableError` naming it and its fields, but none of its values."""
+def stored(kind: type[E], document: Any, name: str | None = None, key: str | None = None) -> E:
+    """A stored document as an entity. Raises `UnreadableError` naming it and its fields, but none of its values.
+
+    The error calls it after its kind and its own id, unless `name` and `key` say what it is stored as.
+    """
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        what = kind.__name__.lower()
+        what = name or kind.__name__.lower()
         fields = ", ".join(dict.fromkeys(fault.field for fault in faults_of(error.errors(), what)))
-        key = document.get(f"{what}_id") if isinstance(document, dict) else None
+        if key is None and isinstance(document, dict):
+            key = document.get(f"{what}_id")
         raise UnreadableError(
             f"{what} {key!r} was stored by another version of the service, this one cannot read its {fields}"
         ) from error

@@ -28,6 +28,7 @@ from api.service import Service
 from api.store import arrays, queries
 from api.store.database import Encoded
 from api.store.models import RecommendationRow
+from api.store.reading import stored
 from matching.advice import advise
 from matching.catalogue import Catalogue, Rows
 from matching.codes import Order
@@ -147,10 +148,10 @@ def recall(service: Service, recommendation_id: str, features: bool) -> Record:
     with service.store.reading() as session:
         row = queries.recommendation(session, recommendation_id, features)
     return Record(
-        **Recommendation.model_validate(row.answer).model_dump(),
+        **stored(Recommendation, row.answer, "recommendation", row.recommendation_id).model_dump(),
         created_at=aware(row.created_at),
         rules_version=row.rules_version,
-        request=Asked.model_validate(row.request),
+        request=stored(Asked, row.request, "recommendation", row.recommendation_id),
         features=_features(row) if features else None,
     )
 

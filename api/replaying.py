@@ -11,7 +11,7 @@ from api.recommending import Made, remake
 from api.service import Service
 from api.store import arrays, queries
 from api.store.models import RecommendationRow
-from api.store.reading import UnreadableError
+from api.store.reading import UnreadableError, stored
 from matching.errors import BundleError, NotFoundError
 from matching.faults import short
 from matching.matcher import Matcher
@@ -26,9 +26,9 @@ def replay(service: Service, recommendation_id: str) -> Replay:
         row = queries.recommendation(session, recommendation_id, features=True)
     try:
         matcher = _matcher(service, row)
+        asked = stored(Asked, row.request, "recommendation", row.recommendation_id)
     except (NotFoundError, BundleError, UnreadableError) as error:
         return Replay(equal=None, why=str(error))
-    asked = Asked.model_validate(row.request)
     made = remake(matcher, asked, recommendation_id, aware(row.created_at))
     found = tuple(_differences(row, made))
     return Replay(equal=not found, differences=found[:MOST])

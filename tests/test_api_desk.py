@@ -25,7 +25,7 @@ from api.routes.months import MONTH
 from api.settings import Settings
 from api.store import arrays, queries
 from api.store.desk_models import CaseRow, CatalogueRow, ListingRow, OutcomeRow
-from api.store.models import EnterpriseRow, LoadRow, NeedRow, ProductRow
+from api.store.models import EnterpriseRow, LoadRow, NeedRow, ProductRow, RecommendationRow
 from tests.desks import NOON, Hands, desk, listed, models_of
 
 OUTCOME = {"need_id": "N3", "product_id": "P0", "stage": "contacted", "at": "2025-01-10"}
@@ -467,6 +467,31 @@ def test_what_another_version_has_stored_is_named_with_what_this_one_cannot_read
     found = client.request(method, path.format(**case["item"]), json=body, headers=every)
     why = f"{what} was stored by another version of the service, this one cannot read its later_field"
     assert problem(found, 503)["detail"] == why
+
+
+@pytest.mark.parametrize(
+    ("column", "method", "path", "body"),
+    [
+        ("request", "GET", "/v1/recommendations/{recommendation_id}", None),
+        ("answer", "GET", "/v1/recommendations/{recommendation_id}", None),
+        ("request", "GET", "/v1/cases/{case_id}", None),
+        ("answer", "GET", "/v1/cases/{case_id}", None),
+        ("answer", "POST", "/v1/cases/{case_id}/steps", {"step": "decline", "version": 1, "reasons": ["tax"]}),
+        ("request", "POST", "/v1/cases/{case_id}/steps", {"step": "decline", "version": 1, "reasons": ["tax"]}),
+        ("request", "POST", "/v1/needs", {"need_id": "N3"}),
+    ],
+)
+def test_a_record_of_another_version_is_named_with_what_this_one_cannot_read(
+    client, every, case, column, method, path, body
+):
+    with store(client).writing() as session:
+        row = session.scalars(select(RecommendationRow)).one()
+        setattr(row, column, getattr(row, column) | {"later_field": 1})
+        recommendation_id = row.recommendation_id
+    named = case["item"] | {"recommendation_id": recommendation_id}
+    found = client.request(method, path.format(**named), json=body, headers=every)
+    why = f"recommendation {recommendation_id!r} was stored by another version of the service"
+    assert problem(found, 503)["detail"] == f"{why}, this one cannot read its later_field"
 
 
 def test_a_record_is_replayed_and_equal(client):

@@ -167,4 +167,4 @@ def _other_facts(need_id: str) -> ConflictError:
 
 def _need(session: Session, listing: ListingRow) -> Need:
     row = session.get_one(RecommendationRow, listing.recommendation_id)
-    return Asked.model_validate(row.request).need
+    return stored(Asked, row.request, "recommendation", row.recommendation_id).need

@@ -91,7 +91,7 @@ def _with_failing(own: OwnProduct, judged: Judged) -> OwnProduct:
 
 def _own_record(row: RecommendationRow, institution_id: str) -> Record:
     """The record with one institution's matches alone: what others offer is not its business."""
-    answer = Recommendation.model_validate(row.answer)
+    answer = stored(Recommendation, row.answer, "recommendation", row.recommendation_id)
     own = {
         "matches": tuple(match for match in answer.matches if match.institution_id == institution_id),
         "fixes": None,
@@ -101,7 +101,7 @@ def _own_record(row: RecommendationRow, institution_id: str) -> Record:
         **parts,
         created_at=aware(row.created_at),
         rules_version=row.rules_version,
-        request=Asked.model_validate(row.request),
+        request=stored(Asked, row.request, "recommendation", row.recommendation_id),
     )
 
 

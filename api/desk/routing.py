@@ -15,6 +15,7 @@ from api.settings import Settings
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow
 from api.store.models import ProductRow, RecommendationRow
+from api.store.reading import stored
 from matching.facts import derived
 
 
@@ -25,7 +26,8 @@ def hand_on(session: Session, settings: Settings, need_id: str, now: datetime) -
     """
     listing = session.scalars(select(ListingRow).where(ListingRow.need_id == need_id).with_for_update()).one()
     row = session.get_one(RecommendationRow, listing.recommendation_id)
-    return open_next(session, settings, listing, Recommendation.model_validate(row.answer), row, now)
+    answer = stored(Recommendation, row.answer, "recommendation", row.recommendation_id)
+    return open_next(session, settings, listing, answer, row, now)
 
 
 def open_next(
@@ -44,7 +46,8 @@ def open_next(
     if match is None:
         listing.exhausted_at = now
         return None
-    case = _case(match, Asked.model_validate(row.request), listing, settings, now)
+    asked = stored(Asked, row.request, "recommendation", row.recommendation_id)
+    case = _case(match, asked, listing, settings, now)
     session.add(case)
     session.flush()
     session.add(_opened(case, len(had), now))

@@ -90,7 +90,8 @@ def test_a_need_whose_record_cannot_be_read_is_listed_without_its_facts(commissi
         ("dispatch", {"office": "Fuling", "until": "2025-01-09"}, "The day is today or later."),
         ("dispatch", {"office": "Fuling", "until": "soon"}, "The day is today or later."),
         ("settle", {"result": "", "text": "kept"}, "Choose what came of it."),
-        ("settle", {"result": "other", "text": " "}, "The text says why"),
+        ("settle", {"result": "other", "text": " "}, "Where the result is other, a note says what came of it"),
+        ("settle", {"result": "funded", "text": "x" * 2001}, "it has at most 2,000 characters."),
     ],
 )
 def test_a_form_with_a_mistake_comes_back_as_it_was_sent(commission, need_id, step, fields, fault):

@@ -20,7 +20,7 @@ from api.pages.events import ACTORS
 from api.pages.languages import Language, local
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
-from api.pages.telling import told
+from api.pages.telling import COORDINATED, told
 from api.pages.visits import Form, FormGiven, SeeingVisit, Visit, check_csrf, field, go
 from api.store import queries
 from matching import reference
@@ -93,7 +93,7 @@ def post_need(form: FormGiven, visit: SeeingVisit, need_id: str) -> Response:
     try:
         _coordinate(visit, need_id, form, written)
     except InputError as error:
-        wrong = told(error, visit.language)
+        wrong = told(error, visit.language, COORDINATED)
         view = unplaced.need(visit.service, visit.actor, need_id)
         return _page(visit, view, replace(written, faults=wrong), 422)
     return go(f"{address(need_id)}?{urlencode({'done': written.step})}")

@@ -16,7 +16,7 @@ _MOST: Final[Mapping[str, int]] = {
     "rate_bp": HIGHEST_RATE // 100,
     "office": LONGEST_OFFICE,
 }
-TOLD: Final[Mapping[str, str]] = {  # by field, what the desk asks of it
+TOLD: Final[dict[str, str]] = {  # by field, what the desk asks of it
     "reasons": marked("Choose among the reasons that this step offers, one to four."),
     "text": marked(
         "The text says why another product is suggested or what another reason is, in at most %(most)s characters."
@@ -36,12 +36,20 @@ TOLD: Final[Mapping[str, str]] = {  # by field, what the desk asks of it
 OTHERWISE: Final = marked("Something in the address or the form is not as it should be.")
 
 
-def told(error: InputError, language: Language) -> list[str]:
-    """Each fault once, in the visitor's language; one of a field that no page sends is told in general."""
-    return list(dict.fromkeys(_told(fault.field, language) for fault in error.faults))
+COORDINATED: Final[dict[str, str]] = {  # what a field is asked for elsewhere is not what coordination asks
+    "text": marked("Where the result is other, a note says what came of it; it has at most %(most)s characters."),
+}
 
 
-def _told(field: str, language: Language) -> str:
+def told(error: InputError, language: Language, own: dict[str, str] | None = None) -> list[str]:
+    """Each fault once, in the visitor's language; one of a field that no page sends is told in general.
+
+    `own` are a page's sentences by field, which go before those of all pages.
+    """
+    return list(dict.fromkeys(_told(fault.field, language, own or {}) for fault in error.faults))
+
+
+def _told(field: str, language: Language, own: dict[str, str]) -> str:
     most = _MOST.get(field)
     values = {} if most is None else {"most": language.number(most)}
-    return language.say(TOLD.get(field, OTHERWISE), **values)
+    return language.say((TOLD | own).get(field, OTHERWISE), **values)

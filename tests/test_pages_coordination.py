@@ -118,6 +118,15 @@ def test_a_form_of_an_earlier_page_is_refused_and_what_it_said_is_kept(commissio
     assert answer.status_code == 409
     assert commission.says("What the case admits now: Dispatch, Settle.")
     assert all(commission.says(word) for word in ("Banan", "2025-02-01", "a word"))
+    assert "Dispatch\nBanan\n2025-02-01\na word" in commission.page
+
+
+def test_a_settlement_that_comes_too_late_keeps_the_result_that_was_chosen(commission, need_id):
+    for status, result in ((303, "funded"), (409, "withdrawn")):
+        commission.get(f"{HOME}?lang=en")
+        answer = commission.post(f"{HOME}/{need_id}", step="settle", version="1", result=result, text="a word")
+        assert answer.status_code == status
+    assert "Settle\nThe enterprise withdrew\na word" in commission.page
 
 
 def test_a_form_sent_twice_counts_once(commission, need_id):

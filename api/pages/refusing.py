@@ -1,7 +1,7 @@
 """What goes wrong on a page, as a page: in the visitor's language, with a way back and what was written kept."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from api.desk import identity
+from api.desk.coordination import CoordinationStep, Settlement
 from api.desk.reasons import choices
 from api.desk.stages import Step
 from api.pages.languages import Language, marked
@@ -25,6 +26,7 @@ from api.problems import status_of
 from api.refusals import ConflictError, SignInError
 from api.store.outages import StoreError
 from api.store.reading import UnreadableError
+from matching.codes import Coded
 from matching.errors import InputError, MatchingError, NotFoundError
 
 _log = logging.getLogger("api")
@@ -51,6 +53,8 @@ TOLD: Final = {
         marked("It is not your fault; the service's log has the cause. Nothing was saved."),
     ),
 }
+STEPS: Final[Mapping[str, Coded]] = {str(one): one for one in (*Step, *CoordinationStep)}
+RESULTS: Final[Mapping[str, Coded]] = {str(one): one for one in Settlement}
 OUTAGE: Final = (
     marked("The desk cannot be reached"),
     marked("Its store does not answer. Try again in a minute, and look first whether your last step was saved."),
@@ -128,11 +132,15 @@ def _page(visit: Visit, status: int, error: Exception) -> Response:
 
 def _kept(form: Form, language: Language) -> str:
     """What a form said, line by line, so that nobody has to remember it."""
-    step = next((one for one in Step if one == field(form, "step")), None)
+    step, result = STEPS.get(field(form, "step")), RESULTS.get(field(form, "result"))
     amount, rate, product, office, until = (
         field(form, name) for name in ("amount", "rate", "product_id", "office", "until")
     )
-    reasons = [language.label(one) for one in (choices(step) if step else ()) if one in form.get("reasons", [])]
+    reasons = [
+        language.label(one)
+        for one in (choices(step) if isinstance(step, Step) else ())
+        if one in form.get("reasons", [])
+    ]
     said = [
         f"{language.say('Amount drawn' if step is Step.DRAW else 'Amount')}: {amount}" if amount else "",
         language.say("%(rate)s%% a year", rate=rate) if rate else "",
@@ -140,6 +148,7 @@ def _kept(form: Form, language: Language) -> str:
         language.pick("、", ", ").join(reasons),
         office,
         until,
+        language.label(result) if result else "",
         field(form, "text"),
     ]
     written = [line for line in said if line]

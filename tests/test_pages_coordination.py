@@ -40,6 +40,14 @@ def test_a_need_that_all_declined_is_found_with_who_had_it_and_why(commission, n
     assert commission.says("Not screened for the white list here.")
 
 
+def test_in_chinese_a_need_that_all_declined_was_pushed_to_institutions_and_accepted_by_none(commission, need_id):
+    commission.get(f"{HOME}?lang=zh-CN")
+    assert commission.says("已推送 2 家机构")
+    commission.get(f"{HOME}/{need_id}")
+    assert commission.says("推送过的机构")
+    assert "受理" not in commission.page
+
+
 def test_while_every_need_is_with_an_institution_there_is_nothing_to_coordinate(commission):
     commission.get(f"{HOME}?lang=en")
     assert commission.says("Nothing to coordinate")

@@ -16,21 +16,24 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.desk import cases, outcomes, reading
 from api.desk.cases import decide, sweep
+from api.desk.coordinating import coordinate
+from api.desk.coordination import CoordinationStep
 from api.desk.feed import feed
 from api.desk.identity import COOKIE, SYSTEM, Role, Scope, add_account, sign_in
 from api.desk.keys import add_key
+from api.desk.listing import list_need
 from api.desk.outcomes import report
 from api.desk.stages import CaseStage, Step
-from api.messages import OutcomeRequest
+from api.messages import ListingRequest, OutcomeRequest
 from api.refusals import ConflictError
 from api.settings import Settings
 from api.store import database as stores
-from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
+from api.store.desk_models import CaseRow, CoordinationRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import RecommendationRow
 from matching.domain import Stage
 from matching.errors import InputError
 from tests.desk_worker import KEY
-from tests.desks import Hands, listed, models_of, officer
+from tests.desks import COMMISSION, Hands, listed, models_of, officer
 from tests.visitors import PASSWORD
 
 AT_ONCE = 8
@@ -125,6 +128,47 @@ def test_a_form_sent_eight_times_at_once_is_one_step_with_one_answer(service, it
     assert sorted(one.repeated for one in found) == [False] + [True] * (AT_ONCE - 1)
     assert len({(one.event_id, one.stage, one.version, one.handed_on) for one in found}) == 1
     assert (count(service, CaseRow), count(service, EventRow)) == (2, 3)
+
+
+def unsuited(service, need_id="N-new"):
+    """A listed need that no product suits, for the commission."""
+    firm = {"enterprise_id": "E-new", "as_of": "2025-01-01"}
+    need = {"need_id": need_id, "amount": 3_000_000, "posted_at": "2025-01-09", "kinds": ["bond"]}
+    list_need(service, SYSTEM, ListingRequest.model_validate({"enterprise": firm, "need": need}))
+    return need_id
+
+
+def test_of_eight_who_dispatch_or_settle_a_need_at_once_one_does(service):
+    need_id = unsuited(service)
+    acts = (
+        partial(coordinate, service, COMMISSION, need_id, CoordinationStep.DISPATCH, 1, office="Fuling"),
+        partial(coordinate, service, COMMISSION, need_id, CoordinationStep.SETTLE, 1, result="funded"),
+    )
+    found = at_once(lambda i: acts[i % 2]())
+    refused = [one for one in found if isinstance(one, ConflictError)]
+    assert len(refused) == AT_ONCE - 1
+    assert all("the need was changed meanwhile" in str(one) for one in refused)
+    assert count(service, CoordinationRow) == 1
+
+
+def test_a_dispatch_sent_eight_times_at_once_is_one_step_with_one_answer(service):
+    need_id = unsuited(service)
+    about = {"office": "Fuling", "key": "form-7"}
+    found = at_once(lambda _: coordinate(service, COMMISSION, need_id, CoordinationStep.DISPATCH, 1, **about))
+    assert sorted(one.repeated for one in found) == [False] + [True] * (AT_ONCE - 1)
+    assert len({(one.event_id, one.stage, one.version) for one in found}) == 1
+    assert count(service, CoordinationRow) == 1
+
+
+def test_a_key_used_for_two_needs_at_once_is_one_s(service):
+    for number in range(4):
+        needs = [unsuited(service, f"N-{number}{side}") for side in "ab"]
+        about = {"office": "Fuling", "key": f"form-{number}"}
+        act = partial(coordinate, service, COMMISSION, step=CoordinationStep.DISPATCH, version=1, **about)
+        found = at_once(lambda i, needs=needs, act=act: act(needs[i]), len(needs))
+        refused = [str(one) for one in found if isinstance(one, ConflictError)]
+        assert refused == ["the key was used for another step"]
+        assert count(service, CoordinationRow) == number + 1
 
 
 def test_declined_by_its_officer_and_expired_by_the_clock_at_once_it_goes_on_once(service, hands, item):

@@ -66,7 +66,7 @@ def test_a_need_is_dispatched_and_settled_by_its_forms(commission, need_id, app)
     with app.state.service.store.writing() as session:
         session.execute(update(ListingRow).values(until=date(2025, 1, 9)))
     commission.get(HOME)
-    assert commission.says("overdue since Jan 9, 2025")
+    assert commission.says("overdue, was due by Jan 9, 2025")
     commission.get("/desk/month")
     assert commission.says("Of these overdue")
     assert sent(commission, need_id, "settle", result="not_ready").status_code == 303

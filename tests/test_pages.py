@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import unescape
 from threading import Event, Semaphore
+from urllib.parse import quote
 
 import pytest
 from anyio.to_thread import current_default_thread_limiter
 from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import update
+from starlette.requests import Request
 
 from api.app import create_app
 from api.desk import cases, choosing, coordination, cursors, identity, reading, reasons
@@ -595,6 +597,14 @@ def test_every_fault_that_a_page_can_meet_has_words_of_its_own():
     sources = [inspect.getsource(module) for module in (cases, choosing, coordination, cursors, reasons, visits)]
     named = {name for source in sources for name in re.findall(r'Fault\("(\w+)"', source)}
     assert {*named, "amount", "rate_bp"} == set(TOLD)
+
+
+@pytest.mark.parametrize("query", ["", "?done=dispatch&lang=en"])
+@pytest.mark.parametrize("name", ["N7", "a b", "100%", "%41", "a#b?c=d&e", "重"])
+def test_an_address_that_a_page_gives_of_itself_leads_there_whatever_its_id_holds(name, query):
+    scope = {"type": "http", "method": "GET", "path": f"/desk/coordination/{name}", "headers": []}
+    request = Request(scope | {"query_string": query[1:].encode()})
+    assert visits.asked_for(request) == f"/desk/coordination/{quote(name, safe='')}{query}"
 
 
 def test_a_fault_of_a_field_that_no_page_sends_is_told_in_general():

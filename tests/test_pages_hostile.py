@@ -1,6 +1,8 @@
 """The pages and the API on both databases against what nobody types by accident: a refusal, never a failure."""
 
-from urllib.parse import quote
+import re
+from html import unescape
+from urllib.parse import quote, unquote
 
 import pytest
 from starlette.testclient import TestClient
@@ -27,6 +29,13 @@ ADDRESSES = (
     "/v1/recommendations/{0}",
     "/v1/enterprises/{0}",
     "/v1/products/{0}",
+    "/v1/coordination/{0}",
+    "/v1/coordination?show={0}&cursor={0}",
+)
+OVERSEEN = (
+    "/desk/coordination?show={0}&cursor={0}",
+    "/desk/coordination?cursor={0}",
+    "/desk/coordination/{0}?done={0}",
 )
 FORMS = (
     {"step": "{0}"},
@@ -36,11 +45,33 @@ FORMS = (
     {"step": "decline", "version": "9", "reasons": "other", "text": "{0}", "key": "{0}"},
     {"step": "grant", "version": "1", "amount": "{0}", "rate": "{0}"},
 )
+COORDINATING = (
+    {"step": "{0}"},
+    {"step": "dispatch", "version": "{0}", "office": "F"},
+    {"step": "dispatch", "version": "9", "office": "{0}", "until": "{0}", "text": "{0}", "key": "{0}"},
+    {"step": "dispatch", "version": "1", "office": "F", "until": "{0}x"},
+    {"step": "settle", "version": "1", "result": "{0}", "text": "{0}", "key": "{0}"},
+)
+NAMES = (
+    "a b",
+    "100%",
+    "a#b?c=d&e",
+    "'\"<b>x",
+    "渝北;区",
+    "重" * 128,
+    "x" * 128,
+    "a+b",
+    "a\\b",
+    "\u202eabc",
+    "🦊",
+)
 BODIES = (
     ("/v1/needs", {"need_id": "{0}"}),
     ("/v1/outcomes", {"key": "{0}", "need_id": "{0}", "product_id": "{0}", "stage": "shown", "at": "2025-01-10"}),
     ("/v1/cases/{case_id}/steps", {"step": "decline", "version": 9, "reasons": ["{0}"], "text": "{0}", "key": "{0}"}),
     ("/v1/readiness", {"enterprise_id": "{0}"}),
+    ("/v1/coordination/N-new/steps", {"step": "dispatch", "version": 9, "office": "{0}", "text": "{0}", "key": "{0}"}),
+    ("/v1/coordination/N-new/steps", {"step": "settle", "version": 1, "result": "{0}", "text": "{0}", "key": "{0}"}),
 )
 
 
@@ -105,6 +136,50 @@ def test_no_body_breaks_the_api(client, bearer, item):
     sent = [(path.replace("{case_id}", item.case_id), filled(body, word)) for path, body in BODIES for word in ODD]
     found = [(client.post(path, json=body, headers=bearer).status_code, body) for path, body in sent]
     assert [body for status, body in found if status not in (404, 409, 422)] == []
+
+
+@pytest.fixture
+def overseer(client):
+    service = client.app.state.service
+    add_account(service.store, service.now(), "chen", Role.COMMISSION, PASSWORD, None)
+    made = sign_in(service, "chen", PASSWORD)
+    client.cookies.set(COOKIE, made.token)
+    return made
+
+
+def unsuited(client, bearer, need_id):
+    """A need that no product suits, of an enterprise without a name, listed."""
+    firm = {"enterprise_id": "E-new", "as_of": "2025-01-01"}
+    need = {"need_id": need_id, "amount": 3_000_000, "posted_at": "2025-01-09", "kinds": ["bond"]}
+    sent = {"enterprise": firm, "need": need}
+    assert client.post("/v1/needs", json=sent, headers=bearer).status_code == 201
+
+
+def test_no_address_and_no_form_breaks_coordination_or_changes_it(client, bearer, overseer):
+    unsuited(client, bearer, "N-new")
+    found = [client.get(filled(path, quote(word))) for path in OVERSEEN for word in ODD]
+    assert [answer.url for answer in found if answer.status_code not in (200, 404, 422)] == []
+    sent = [{"csrf": overseer.csrf, **filled(form, word)} for form in COORDINATING for word in ODD]
+    told = [(client.post("/desk/coordination/N-new", data=form).status_code, form) for form in sent]
+    assert [form for status, form in told if status not in (404, 409, 422)] == []
+    assert client.get("/v1/coordination/N-new", headers=bearer).json()["item"]["version"] == 1
+
+
+def test_a_need_of_any_name_is_dispatched_on_its_page_and_settled_over_the_api(client, bearer, overseer):
+    for need_id in NAMES:
+        unsuited(client, bearer, need_id)
+        (href,) = re.findall('href="(/desk/coordination/[^"]+)"', client.get("/desk/coordination").text)
+        (action,) = set(re.findall('action="(/desk/coordination/[^"#]+)#', client.get(href).text))
+        form = {"csrf": overseer.csrf, "step": "dispatch", "version": "1", "office": "Fuling", "text": need_id}
+        done = client.post(action, data=form)
+        told = client.get(done.headers["location"])
+        (tongue,) = re.findall('href="([^"]+)" lang=', told.text)
+        assert (done.status_code, told.status_code, client.get(unescape(tongue)).status_code) == (303, 200, 200)
+        (back,) = re.findall('href="(/desk/coordination/[^"?]+)"', client.post(action, data=form).text)
+        assert unquote(unescape(back)) == f"/desk/coordination/{need_id}"
+        step = {"step": "settle", "version": 2, "result": "funded", "text": need_id}
+        done = client.post(f"/v1/coordination/{quote(need_id, safe='')}/steps", json=step, headers=bearer)
+        assert (done.status_code, done.json()["need_id"]) == (201, need_id)
 
 
 def test_no_name_breaks_the_way_in(client):

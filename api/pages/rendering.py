@@ -15,7 +15,7 @@ from api.desk import identity
 from api.desk.identity import Actor, Role
 from api.desk.reading import institutions
 from api.pages.languages import NAMES, Language, language, marked
-from api.pages.visits import LANGUAGE_COOKIE, STRANGER_COOKIE, YEAR, Visit, known_language
+from api.pages.visits import LANGUAGE_COOKIE, STRANGER_COOKIE, YEAR, Visit, known_language, path_of
 from api.store import queries
 from api.store.models import LoadRow
 from api.store.outages import StoreError
@@ -127,7 +127,7 @@ def _places(actor: Actor | None, path: str) -> list[dict[str, object]]:
 def _tongues(visit: Visit) -> list[dict[str, object]]:
     """This page in each language; of a page that answers a form, the page that the form was on."""
     kept = [(name, value) for name, value in visit.request.query_params.multi_items() if name != "lang"]
-    path = visit.request.url.path
+    path = path_of(visit.request)
     return [
         {"code": c, "name": name, "href": f"{path}?{urlencode([*kept, ('lang', c)])}", "here": c == visit.language.code}
         for c, name in NAMES.items()

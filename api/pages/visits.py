@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse
@@ -109,9 +109,15 @@ def check_csrf(visit: Visit, form: Form) -> None:
         raise ForbiddenError("the form is of another session: load the page again")
 
 
+def path_of(request: Request) -> str:
+    """The page's path as an address holds it: an id may have `?`, `#` and `%` in it, which end no path."""
+    return quote(request.scope["path"])
+
+
 def asked_for(request: Request) -> str:
     """The page's path with its query."""
-    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{path_of(request)}?{query}" if query else path_of(request)
 
 
 def signin_address(request: Request, expired: bool) -> str:

@@ -278,6 +278,14 @@ def test_a_need_is_dispatched_dispatched_again_and_settled(service, hands):
         dispatch(service, need_id, last.version)
 
 
+@pytest.mark.parametrize("office", ["渝北区\u3000经信委", " 渝北区\xa0 经信委\u3000", "渝北区\t经信委"])
+def test_a_blank_of_any_keyboard_is_one_blank_of_an_office(service, office):
+    need_id = unsuited(service)
+    dispatch(service, need_id, office=office, key="d-1")
+    assert page(service).items[0].office == "渝北区 经信委"
+    assert dispatch(service, need_id, office="渝北区 经信委", key="d-1").repeated
+
+
 @pytest.mark.parametrize(("days", "overdue"), [(0, False), (1, True)])
 def test_a_dispatch_is_overdue_from_the_day_after_and_no_longer_once_it_is_settled(service, hands, days, overdue):
     need_id = unsuited(service)

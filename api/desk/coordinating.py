@@ -47,11 +47,12 @@ def coordinate(
 ) -> Coordinated:
     """Take a step. `version` is that of the need as it was seen; `key` names the step, so that it is taken once.
 
-    A dispatch names an `office` (a department or district) and may say `until` when; to settle needs a `result`
-    (`Settlement`). Raises `NotFoundError` (for who is bound to an institution too, and for a need that an institution
-    has), `ForbiddenError`, `InputError`, and `ConflictError` (another step came first, or the need is settled).
+    A dispatch names an `office` (a department or district; what blanks a keyboard has are kept as one) and may say
+    `until` when; to settle needs a `result` (`Settlement`). Raises `NotFoundError` (for who is bound to an institution
+    too, and for a need that an institution has), `ForbiddenError`, `InputError`, and `ConflictError` (another step came
+    first, or the need is settled).
     """
-    said = Said(step, office and office.strip(), until, result, kept(text), named(actor, key))
+    said = Said(step, office and " ".join(office.split()), until, result, kept(text), named(actor, key))
     try:
         with service.store.writing() as session:
             listing = _locked(session, actor, need_id)

@@ -81,8 +81,8 @@ class ListingRow(Base):
 
     `screen` is what was found when it was screened (`api.desk.screening`), NULL where it was not, or elsewhere.
     `exhausted_at` is when nobody was left to give it to. What stands after it is of its coordination from then on, as
-    the last step left it: `version` counts the steps, from 1 on. Neither index of it holds the many needs that are with an
-    institution: SQLite would count the open ones through all that are not settled.
+    the last step left it: `version` counts the steps, from 1 on. Neither of its indices holds the many needs that are
+    with an institution: SQLite would count the open ones through all that are not settled.
     """
 
     __tablename__ = "listings"

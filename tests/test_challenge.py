@@ -202,6 +202,17 @@ def test_tables_without_a_need_newer_than_both_are_refused(loyal, loyal_ranker, 
         challenge(loyal.before(bundles.UNTIL), loyal_ranker, stranger)
 
 
+def test_tables_that_begin_with_the_window_compare_nothing_and_are_refused(simulated, trained, older):
+    days = simulated.needs["posted_at"]
+    needs = simulated.needs[(days >= pd.Timestamp(SPLIT)) & (days < pd.Timestamp(SPLIT) + pd.DateOffset(months=1))]
+    outcomes = simulated.outcomes[simulated.outcomes["need_id"].isin(needs["need_id"])]
+    alone = replace(simulated, needs=needs, outcomes=outcomes)
+    why = r"--from: leaves a need of which a candidate was taken, not none of \d+: what had no outcome before"
+    for truth in (None, pd.DataFrame({"need_id": [], "product_id": [], "chance": []})):
+        with pytest.raises(InputError, match=f"^challenge: {why} is no candidate$"):
+            challenge(alone, trained, older, truth=truth)
+
+
 def test_neither_model_may_be_of_another_currency(loyal, loyal_ranker, stranger):
     foreign = replace(stranger, manifest={**stranger.manifest, "currency": "USD"})
     for pair in ((loyal_ranker, foreign), (foreign, loyal_ranker)):

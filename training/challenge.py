@@ -19,7 +19,7 @@ from matching.errors import Fault, InputError
 from matching.ranker import Ranker
 from matching.tables import Tables
 from training.breakdown import FEWEST_ENTERPRISES, PLACES, first_places
-from training.dataset import Where, World, each_found, examined, in_one_currency, narrowed
+from training.dataset import Query, Where, World, each_found, examined, in_one_currency, narrowed
 from training.evaluate import MODEL, Scored, lead, promised, report, score, with_truth
 from training.metrics import by_enterprise
 from training.monitor import by_kind
@@ -71,6 +71,7 @@ def challenge(
     progress("history", 0.0)
     world = World.of(narrowed(tables, each_found(tables, where or {})))
     asked = examined(command, world, since, until, all_industries)
+    _check_compared(command, asked, truth is not None)
     ours = score(world, challenger, asked, (), lambda _, done: progress("challenger", done))
     theirs = score(world, champion, asked, (), lambda _, done: progress("champion", done))
     both = _together(ours, theirs)
@@ -108,6 +109,18 @@ def _first_day(command: str, rankers: Sequence[Ranker], since: date | None) -> d
         rule = f"is not before {known}, not {since}: {newest.model_id} was trained on what came until then"
         raise InputError(command, [Fault("--from", rule)])
     return since or known
+
+
+def _check_compared(command: str, asked: Sequence[Query], by_chance: bool) -> None:
+    """Raises `InputError` where no candidate is worth anything: that two models are level says nothing there.
+
+    Tables that begin with the window are such: what had no outcome before a need's month is no candidate.
+    """
+    if any(len(query.rows) if by_chance else query.gains.any() for query in asked):
+        return
+    why = "what had no outcome before is no candidate"
+    rule = f"leaves a need of which a candidate was taken, not none of {len(asked)}: {why}"
+    raise InputError(command, [Fault("--from", rule)])
 
 
 def _together(ours: Sequence[Scored], theirs: Sequence[Scored]) -> list[Scored]:

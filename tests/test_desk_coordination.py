@@ -1,7 +1,8 @@
 """Needs that nobody is left for, on both databases: found by the commission, dispatched, settled, counted by month."""
 
+import time
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import pandas as pd
@@ -10,6 +11,7 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from api.desk import unplaced
+from api.desk.cases import sweep
 from api.desk.coordinated import coordinated
 from api.desk.coordinating import coordinate
 from api.desk.coordination import LEGAL, TO, CoordinationStage, CoordinationStep, Settlement, after, check
@@ -144,6 +146,24 @@ def test_what_no_product_suits_and_what_everybody_declined_are_to_be_coordinated
     assert {item.stage for item in found.items} == {CoordinationStage.WAITING}
 
 
+def test_what_more_institutions_said_is_named_first(service):
+    listed(service)
+    for reasons in (["collateral", "tax"], ["tax"]):
+        row = open_case(service, "N3")
+        walk(service, officer(row.institution_id), row.case_id, Step.DECLINE, reasons=reasons)
+    assert page(service).items[0].reasons == ("tax", "collateral")
+
+
+def test_a_need_that_everybody_let_pass_says_so_of_each(service, hands):
+    listed(service)
+    for _ in range(2):
+        hands.move(days=10)
+        assert len(sweep(service, hands.at).expired) == 1
+    found = unplaced.need(service, COMMISSION, "N3")
+    assert [(one.ended.step, one.ended.reasons) for one in found.tried] == [(Step.EXPIRE, ())] * 2
+    assert (found.item.institutions, found.item.reasons, found.item.since) == (2, (), hands.at)
+
+
 def test_of_many_reasons_the_three_commonest_are_named(service):
     declined(service, reasons=("tax", "debt", "collateral", "credit_record"))
     assert page(service).items[0].reasons == ("collateral", "credit_record", "debt")
@@ -189,7 +209,17 @@ def test_settled_ones_are_listed_latest_first_page_by_page(service, hands):
     first = page(service, Unplaced.SETTLED, size=2)
     assert (ids(first), first.total) == (["N-new2", "N-new1"], 3)
     assert ids(page(service, Unplaced.SETTLED, size=2, cursor=first.after)) == ["N-new0"]
+    assert page(service, Unplaced.SETTLED, size=3).after is None
     assert ids(page(service)) == []
+
+
+def test_what_was_settled_at_one_moment_is_once_on_the_pages_too(service):
+    for number in range(3):
+        unsuited(service, f"N-new{number}")
+        settle(service, f"N-new{number}")
+    first = page(service, Unplaced.SETTLED, size=2)
+    rest = page(service, Unplaced.SETTLED, size=2, cursor=first.after)
+    assert ids(first) + ids(rest) == ["N-new2", "N-new1", "N-new0"]
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "WyJvcGVuIiwgZmFsc2UsIDEsICJOIl0="])
@@ -275,6 +305,7 @@ def test_a_need_is_dispatched_dispatched_again_and_settled(service, hands):
         (DISPATCH, "Banan", None, None, "", "li"),
         (SETTLE, None, None, Settlement.RELISTED, "as N-2", "li"),
     ]
+    assert [event.at for event in found.events] == [NOON + timedelta(days=days) for days in range(3)]
     with pytest.raises(ConflictError, match="'dispatch' is not legal for a need that is settled; no further step"):
         dispatch(service, need_id, last.version)
 
@@ -326,6 +357,14 @@ def test_a_key_of_another_step_is_refused(service, about):
     dispatch(service, need_id, key="d-1")
     with pytest.raises(ConflictError, match="the key was used for another step"):
         dispatch(service, need_id, 2, **{"key": "d-1"} | about)
+
+
+def test_a_key_of_a_settlement_with_another_result_is_refused(service):
+    need_id = unsuited(service)
+    settle(service, need_id, key="s-1")
+    assert settle(service, need_id, key="s-1").repeated
+    with pytest.raises(ConflictError, match="the key was used for another step"):
+        settle(service, need_id, result="withdrawn", key="s-1")
 
 
 def test_a_key_is_its_actor_s_own_and_one_need_s(service):
@@ -399,6 +438,42 @@ def test_a_month_counts_what_came_what_was_dispatched_and_how_needs_were_settled
     assert (february.came, february.dispatched) == (0, 0)
     assert february.settled == {Settlement.FUNDED: 1, Settlement.NOT_READY: 1}
     assert (january.open, january.overdue) == (february.open, february.overdue) == (1, 1)
+
+
+def test_a_month_begins_with_its_first_midnight_and_ends_before_the_next(service, hands):
+    hands.at = datetime(2025, 2, 1).astimezone()
+    dispatched, settled = unsuited(service, "N-new1"), unsuited(service, "N-new2")
+    dispatch(service, dispatched)
+    settle(service, settled)
+    january, february = month(service, date(2025, 1, 1)), month(service, date(2025, 2, 1))
+    assert (january.came, january.dispatched, january.settled) == (0, 0, {})
+    assert (february.came, february.dispatched, february.settled) == (2, 1, {Settlement.FUNDED: 1})
+
+
+@pytest.fixture
+def chongqing(monkeypatch):
+    """The service stands eight hours before UTC."""
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_day_is_over_and_a_month_begins_where_the_service_stands(chongqing, service, hands):
+    hands.at = datetime(2025, 1, 31, 15, 59, tzinfo=UTC)
+    need_id = unsuited(service)
+    dispatch(service, need_id, until=date(2025, 1, 31))
+    assert not page(service).items[0].overdue
+    assert month(service, date(2025, 1, 1)).overdue == 0
+    hands.move(minutes=1)
+    assert page(service).items[0].overdue
+    assert unplaced.need(service, COMMISSION, need_id).item.overdue
+    assert month(service, date(2025, 1, 1)).overdue == 1
+    with pytest.raises(InputError, match="until: is not before 2025-02-01, today"):
+        dispatch(service, need_id, 2, until=date(2025, 1, 31))
+    unsuited(service, "N-new2")
+    assert [month(service, first).came for first in (date(2025, 1, 1), date(2025, 2, 1))] == [1, 1]
 
 
 def test_the_month_of_all_has_it_and_that_of_one_institution_has_not(service):

@@ -7,6 +7,7 @@ from functools import partial
 
 import pandas as pd
 import pytest
+from alembic import command
 from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -25,6 +26,7 @@ from api.loading import load
 from api.messages import ListingRequest
 from api.refusals import ConflictError, ForbiddenError
 from api.serving import Serving
+from api.store.database import migrations
 from api.store.desk_models import CaseRow, CoordinationRow, ListingRow
 from api.store.models import RecommendationRow
 from api.store.reading import UnreadableError
@@ -521,3 +523,16 @@ def test_lists_and_figures_pass_by_the_many_needs_that_are_with_an_institution(s
         plans = [str(connection.exec_driver_sql(explain + one, about).fetchall()) for one, about in asked]
     assert [plan for plan in plans if "ix_listings_" not in plan] == []
     assert [plan for plan in plans if "ix_listings_settled_at (settled_at=?)" in plan] == []
+
+
+def test_the_schema_before_coordination_and_back_keeps_every_listed_need(service):
+    settled, other = unsuited(service, "N-new1"), declined(service)
+    settle(service, settled, text="kept no longer")
+    for move, revision in ((command.downgrade, "0006"), (command.upgrade, "head")):
+        with service.store.writing() as session:
+            move(migrations(session.connection()), revision)
+    found = page(service)
+    assert sorted(ids(found)) == sorted([settled, other])
+    assert {(item.stage, item.version, item.office) for item in found.items} == {(CoordinationStage.WAITING, 1, None)}
+    assert count(service) == 0
+    assert settle(service, settled).version == 2

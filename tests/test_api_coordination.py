@@ -62,12 +62,39 @@ def test_a_need_is_listed_read_dispatched_and_settled(ask):
         ({"step": "settle", "version": 1, "result": "gone"}, 422, "result"),
         ({"step": "settle", "version": 2, "result": "funded"}, 409, "it is waiting now, version 1"),
         ({"step": "settle", "version": 0, "result": "funded"}, 422, "version"),
+        ({"step": "settle", "version": 10**9 + 1, "result": "funded"}, 422, "version"),
+        ({"step": "dispatch", "version": 1, "office": "x" * 101}, 422, "office"),
+        ({"step": "dispatch", "version": 1, "office": "F", "text": "x" * 2001}, 422, "text"),
+        ({"step": "dispatch", "version": 1, "office": "F", "until": "2025-13-01"}, 422, "until"),
+        (
+            {"step": "dispatch", "version": 1, "office": "F", "until": "2025-01-09"},
+            422,
+            "until: is not before 2025-01-10",
+        ),
+        ({"step": "dispatch", "version": 1, "office": "F", "key": ""}, 422, "key"),
     ],
 )
 def test_a_step_that_cannot_be_is_a_problem_that_says_why(ask, step, status, said):
     answer = ask("POST", f"{PATH}/steps", json=step)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert said in answer.text
+
+
+@pytest.mark.parametrize("query", ["size=0", "size=201", "show=gone", "cursor=x", f"cursor={'x' * 401}"])
+def test_a_list_that_cannot_be_is_a_problem_that_names_what_is_wrong(ask, query):
+    answer = ask("GET", f"/v1/coordination?{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert query.partition("=")[0] in answer.text
+    assert ask("GET", "/v1/coordination?size=200").status_code == 200
+
+
+def test_a_list_is_read_page_by_page_each_of_what_is_asked_for(ask):
+    other = NEED | {"need": NEED["need"] | {"need_id": "N-other"}}
+    assert ask("POST", "/v1/needs", json=other).status_code == 201
+    first = ask("GET", "/v1/coordination?size=1").json()
+    rest = ask("GET", f"/v1/coordination?size=1&cursor={first['after']}").json()
+    assert [item["need_id"] for item in first["items"] + rest["items"]] == ["N-new", "N-other"]
+    assert (first["total"], rest["total"], rest["after"]) == (2, 2, None)
 
 
 def test_two_keys_of_one_request_are_refused(ask):

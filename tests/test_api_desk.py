@@ -89,6 +89,9 @@ def real(client):
         ("GET", "/v1/events", None),
         ("GET", "/v1/months/2025-01", None),
         ("POST", "/v1/cases/c1/steps", {"step": "accept", "version": 1}),
+        ("GET", "/v1/coordination", None),
+        ("GET", "/v1/coordination/N3", None),
+        ("POST", "/v1/coordination/N3/steps", {"step": "settle", "version": 1, "result": "funded"}),
     ],
 )
 def test_the_desk_always_needs_a_key_and_one_of_the_right_scope(client, method, path, body):

@@ -1,12 +1,14 @@
 """The commission's pages of needs that nobody is left for: listed, dispatched and settled, refused in words."""
 
 import re
-from datetime import date
+from datetime import date, datetime
+from html import unescape
 
 import pytest
 from sqlalchemy import update
 
 from api.desk.coordination import Settlement
+from api.pages import coordinating
 from api.store.desk_models import ListingRow
 from api.store.models import RecommendationRow
 from tests.visitors import NEEDS
@@ -85,6 +87,38 @@ def test_a_need_whose_record_cannot_be_read_is_listed_without_its_facts(commissi
     assert commission.says("2 institutions had it")
     assert commission.get(f"{HOME}/{need_id}").status_code == 503
     assert commission.says("Something failed here")
+
+
+def test_the_history_has_each_step_with_who_took_it_the_last_first(commission, need_id):
+    sent(commission, need_id, "dispatch", office="Fuling", until="2025-01-20")
+    sent(commission, need_id, "settle", result="relisted")
+    commission.get(f"{HOME}/{need_id}")
+    last, first = re.findall("<li>(.*?)</li>", commission.page.split('class="history"')[1], re.DOTALL)
+    assert [word in last for word in ("Settle", "office", Settlement.RELISTED.en)] == [True] * 3
+    assert [word in first for word in ("Dispatch", "office", "Fuling", "until Jan 20, 2025")] == [True] * 4
+
+
+@pytest.mark.parametrize("show", ["open", "settled"])
+def test_a_list_is_turned_page_by_page(commission, app, monkeypatch, show):
+    monkeypatch.setattr(coordinating, "LINES", 1)
+    with app.state.service.store.writing() as session:
+        left = update(ListingRow).where(ListingRow.need_id.in_(NEEDS[:2]))
+        session.execute(left.values(exhausted_at=datetime(2025, 1, 10)))
+    for need_id in NEEDS[:2]:
+        assert show == "open" or sent(commission, need_id, "settle", result="funded").status_code == 303
+    commission.get(f"{HOME}?show={show}&lang=en")
+    assert commission.says("2 needs")
+    seen = re.findall("N2[01]", commission.page.split("<tbody")[1])
+    (following,) = re.findall(f'href="({HOME}[^"]+)" rel="next"', commission.page)
+    commission.get(unescape(following))
+    seen += re.findall("N2[01]", commission.page.split("<tbody")[1])
+    assert list(dict.fromkeys(seen)) == list(NEEDS[:2] if show == "open" else NEEDS[1::-1])
+    assert 'rel="next"' not in commission.page
+
+
+def test_a_form_without_a_version_is_of_no_page(commission, need_id):
+    commission.get(f"{HOME}/{need_id}?lang=en")
+    assert commission.post(f"{HOME}/{need_id}", step="dispatch", version="x", office="F").status_code == 409
 
 
 @pytest.mark.parametrize(

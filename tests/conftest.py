@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -131,6 +132,16 @@ def market_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/service.db"
     server: databases.Postgres = request.getfixturevalue("postgres")
     return server.create(request.getfixturevalue("loaded_postgres"))
+
+
+@pytest.fixture
+def chongqing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The service stands eight hours before UTC."""
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Needs that nobody is left for, on both databases: found by the commission, dispatched, settled, counted by month."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -450,16 +449,6 @@ def test_a_month_begins_with_its_first_midnight_and_ends_before_the_next(service
     january, february = month(service, date(2025, 1, 1)), month(service, date(2025, 2, 1))
     assert (january.came, january.dispatched, january.settled) == (0, 0, {})
     assert (february.came, february.dispatched, february.settled) == (2, 1, {Settlement.FUNDED: 1})
-
-
-@pytest.fixture
-def chongqing(monkeypatch):
-    """The service stands eight hours before UTC."""
-    monkeypatch.setenv("TZ", "Asia/Shanghai")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def test_a_day_is_over_and_a_month_begins_where_the_service_stands(chongqing, service, hands):

@@ -1,6 +1,5 @@
 """All institutions side by side: what waits at each, what each did in a month, for who may see them."""
 
-import time
 from datetime import UTC, date, datetime
 
 import pytest
@@ -28,16 +27,6 @@ def opened(service, need_id="N3"):
     """A case and an officer of its institution."""
     case_id = listed(service, need_id).case_id
     return case_id, officer(case(service, COMMISSION, case_id).item.institution_id)
-
-
-@pytest.fixture
-def chongqing(monkeypatch):
-    """The service stands eight hours before UTC."""
-    monkeypatch.setenv("TZ", "Asia/Shanghai")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def test_what_waits_is_counted_by_institution(service, hands):

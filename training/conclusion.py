@@ -7,7 +7,7 @@ chance; where a chance is off by more than `WRONG` and by more than chance; or w
 model `holds`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -33,12 +33,17 @@ Finding = tuple[Conclusion, str]
 def conclude(report: Mapping[str, Any]) -> dict[str, Any]:
     """`verdict`, the gravest of all findings; `because`, those that are as grave; `unjudged`, what is too little."""
     found = [*_lead(report), *_chances(report["chance"]), *_facts(report["drift"]["facts"])]
-    order = list(Conclusion)
+    return summed_up(found, _unjudged(report))
+
+
+def summed_up(found: Sequence[tuple[StrEnum, str]], unjudged: Iterable[str]) -> dict[str, Any]:
+    """The conclusion that findings come to: its words are listed from the least to the gravest."""
+    order = list(type(found[0][0]))
     gravest = max((one for one, _ in found), key=order.index)
     return {
         "verdict": gravest,
         "because": [why for one, why in found if one is gravest],
-        "unjudged": list(_unjudged(report)),
+        "unjudged": list(unjudged),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from training.conclusion import WRONG, enough, surely_off, unjudged_chances
+from training.conclusion import WRONG, enough, summed_up, surely_off, unjudged_chances
 from training.metrics import bracketed
 
 
@@ -28,13 +28,7 @@ def conclude(report: Mapping[str, Any]) -> dict[str, Any]:
     """`verdict`, the worst of all findings; `because`, those that are as bad; `unjudged`, what is too little."""
     chances, rival = report["challenger"]["chance"], report["champion"]["chance"]
     found = [_lead(report["slices"]["all"]["lead"]), *_chances(chances, rival)]
-    order = list(Standing)
-    worst = max((one for one, _ in found), key=order.index)
-    return {
-        "verdict": worst,
-        "because": [why for one, why in found if one is worst],
-        "unjudged": list(unjudged_chances(chances)),
-    }
+    return summed_up(found, unjudged_chances(chances))
 
 
 def _lead(lead: Mapping[str, Any]) -> Finding:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.desk.cases import kept, named
-from api.desk.coordination import LEGAL, CoordinationStage, CoordinationStep, after, check
+from api.desk.coordination import LEGAL, TO, CoordinationStage, CoordinationStep, after, check
 from api.desk.identity import Actor, Role, Scope, plain
 from api.desk.sight import sees_all
 from api.desk.unplaced_views import Coordinated
@@ -17,7 +18,7 @@ from api.service import Service
 from api.store.desk_models import CoordinationRow, ListingRow
 from matching.errors import NotFoundError
 
-UNPLACED = "need that nobody is left for"
+UNPLACED: Final = "need that nobody is left for"
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,7 @@ def _known(session: Session, listing: ListingRow, said: Said) -> Coordinated | N
     before = (event.need_id, event.step, event.office, event.until, event.result, event.text)
     if before != (listing.need_id, said.step.value, said.office, said.until, said.result, said.text):
         raise _used()
-    stage = after(CoordinationStage.WAITING, CoordinationStep(event.step))
-    return Coordinated(listing.need_id, stage, event.version, event.event_id, True)
+    return Coordinated(listing.need_id, TO[said.step], event.version, event.event_id, True)
 
 
 def _take(

@@ -107,12 +107,14 @@ def loaded_postgres(postgres: databases.Postgres, market_folder: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a new, empty database, on SQLite and on PostgreSQL in turn."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/service.db"
+        yield f"sqlite:///{tmp_path}/service.db"
+        return
     server: databases.Postgres = request.getfixturevalue("postgres")
-    return server.create()
+    with server.lend() as url:
+        yield url
 
 
 @pytest.fixture
@@ -125,13 +127,15 @@ def store(database: str) -> Iterator[Store]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def market_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def market_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a new database that holds the market, on SQLite and on PostgreSQL in turn."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("loaded_file"), tmp_path / "service.db")
-        return f"sqlite:///{tmp_path}/service.db"
+        yield f"sqlite:///{tmp_path}/service.db"
+        return
     server: databases.Postgres = request.getfixturevalue("postgres")
-    return server.create(request.getfixturevalue("loaded_postgres"))
+    with server.lend(request.getfixturevalue("loaded_postgres")) as url:
+        yield url
 
 
 @pytest.fixture

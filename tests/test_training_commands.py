@@ -436,6 +436,13 @@ def test_check_wants_a_champion(run, tmp_path):
 def test_a_folder_without_models_is_refused(run, data, tmp_path):
     result = run("rank", data, "--models", tmp_path, "--out", tmp_path / "top.csv")
     refused(result, "--models: holds at least one model")
+    refused(run("track", tmp_path), "MODELS: holds at least one model")
+
+
+def test_tracking_wants_its_extra(run, models, monkeypatch):
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    refused(run("track", models), "track: MLflow: is installed: pip install 'bank-enterprise-matching[tracking]'")
 
 
 @pytest.mark.parametrize(

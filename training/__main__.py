@@ -1,4 +1,7 @@
-"""Training: simulate, import, train, evaluate, monitor, challenge, ablate, benchmark, rank, assign, promote, check."""
+"""Runs: simulate, import, train, evaluate, monitor, challenge, ablate, benchmark, rank, assign, promote, track, check.
+
+Each one's --help lists its options.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +18,7 @@ from matching.bundles import champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
-from training import ablation, assigning, batch, market, monitored, record, shadow, sources
+from training import ablation, assigning, batch, market, monitored, record, shadow, sources, tracking
 from training.benchmark import benchmark, named
 from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
@@ -321,6 +324,7 @@ def _fitter(address: str | None) -> Iterator[Fitter]:
 
 
 app.command("promote")(shadow.promote_command)
+app.command("track")(tracking.track_command)
 
 
 @app.command("check")

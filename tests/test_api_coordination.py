@@ -80,7 +80,7 @@ def test_a_step_that_cannot_be_is_a_problem_that_says_why(ask, step, status, sai
     assert said in answer.text
 
 
-@pytest.mark.parametrize("query", ["size=0", "size=201", "show=gone", "cursor=x", f"cursor={'x' * 401}"])
+@pytest.mark.parametrize("query", ["size=0", "size=201", "show=gone", "cursor=x", f"cursor={'x' * 801}"])
 def test_a_list_that_cannot_be_is_a_problem_that_names_what_is_wrong(ask, query):
     answer = ask("GET", f"/v1/coordination?{query}")
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
@@ -95,6 +95,20 @@ def test_a_list_is_read_page_by_page_each_of_what_is_asked_for(ask):
     rest = ask("GET", f"/v1/coordination?size=1&cursor={first['after']}").json()
     assert [item["need_id"] for item in first["items"] + rest["items"]] == ["N-new", "N-other"]
     assert (first["total"], rest["total"], rest["after"]) == (2, 2, None)
+
+
+def test_a_list_of_needs_with_the_longest_ids_is_read_page_by_page(ask):
+    ids = [f"{sign * 127}{number}" for number, sign in enumerate(("需", "𠮷", "需"))]
+    for need_id in ids:
+        need = NEED | {"need": NEED["need"] | {"need_id": need_id}}
+        assert ask("POST", "/v1/needs", json=need).status_code == 201
+    seen, cursor = [], ""
+    for _ in range(len(ids) + 1):
+        answer = ask("GET", f"/v1/coordination?size=1{cursor}")
+        assert answer.status_code == 200, answer.text
+        seen += [item["need_id"] for item in answer.json()["items"]]
+        cursor = f"&cursor={answer.json()['after']}"
+    assert sorted(seen) == sorted(["N-new", *ids])
 
 
 def test_two_keys_of_one_request_are_refused(ask):

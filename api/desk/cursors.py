@@ -15,6 +15,7 @@ TIMES: Final = ("due", "opened", "changed", *NEEDS)
 AMOUNT: Final = "amount"
 EVENTS: Final = "events"  # all cases' events, by their number
 WIDEST: Final = 2**63
+LONGEST: Final = 800  # of a cursor: an id has up to 128 characters, each of at most four bytes
 _ID: Final = re.compile(r"[\w.\-]{1,64}")
 _NEED_ID: Final = re.compile(r"[^/|\x00-\x1f]{1,128}")
 
@@ -31,7 +32,8 @@ class Place:
 def pack(place: Place, sort: str) -> str:
     """A place of a list sorted so."""
     value = place.value.isoformat() if isinstance(place.value, datetime) else place.value
-    return base64.urlsafe_b64encode(json.dumps([str(sort), place.back, value, place.case_id]).encode()).decode()
+    told = json.dumps([str(sort), place.back, value, place.case_id], ensure_ascii=False)  # ids may be Chinese
+    return base64.urlsafe_b64encode(told.encode()).decode()
 
 
 def unpack(text: str, sort: str) -> Place:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from api.desk.cases import key_sent
 from api.desk.coordinating import coordinate
+from api.desk.cursors import LONGEST
 from api.desk.identity import Actor, Scope
 from api.desk.unplaced import Unplaced, need, page
 from api.desk.unplaced_views import Coordinated, UnplacedPage, UnplacedView
@@ -33,7 +34,7 @@ def get_needs(
     ] = Unplaced.OPEN,
     size: Annotated[int, Query(ge=1, le=200, description="How many on a page")] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=400, description="A page's `after`; the first page when missing")
+        str | None, Query(max_length=LONGEST, description="A page's `after`; the first page when missing")
     ] = None,
 ) -> Response:
     """Listed needs that no institution is left for, or that no product suited: what is to be coordinated."""

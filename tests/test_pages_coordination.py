@@ -116,6 +116,20 @@ def test_a_list_is_turned_page_by_page(commission, app, monkeypatch, show):
     assert 'rel="next"' not in commission.page
 
 
+def test_a_page_of_which_every_need_is_settled_meanwhile_is_the_first_page(commission, app, monkeypatch):
+    monkeypatch.setattr(coordinating, "LINES", 1)
+    with app.state.service.store.writing() as session:
+        left = update(ListingRow).where(ListingRow.need_id.in_(NEEDS[:2]))
+        session.execute(left.values(exhausted_at=datetime(2025, 1, 10)))
+    commission.get(f"{HOME}?lang=en")
+    (following,) = re.findall(f'href="({HOME}[^"]+)" rel="next"', commission.page)
+    assert sent(commission, NEEDS[1], "settle", result="funded").status_code == 303
+    commission.get(unescape(following))
+    assert commission.says("1 need")
+    assert NEEDS[0] in commission.page
+    assert not commission.says("Nothing to coordinate")
+
+
 def test_a_form_without_a_version_is_of_no_page(commission, need_id):
     commission.get(f"{HOME}/{need_id}?lang=en")
     assert commission.post(f"{HOME}/{need_id}", step="dispatch", version="x", office="F").status_code == 409

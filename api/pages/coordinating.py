@@ -52,6 +52,8 @@ def get_needs(visit: SeeingVisit) -> Response:
     today, cursor = visit.service.today(), asked.get("cursor") or None
     with visit.service.store.reading() as session:
         page = unplaced.page(session, visit.actor, today, show, LINES, cursor)
+        if cursor and not page.items:  # all needs from there on are settled, those before it are not
+            page = unplaced.page(session, visit.actor, today, show, LINES)
     after = page.after and f"{HOME}?{urlencode({'show': show.value, 'cursor': page.after})}"
     return render(
         visit,

@@ -172,7 +172,11 @@ def test_a_form_of_an_earlier_page_is_refused_and_what_it_said_is_kept(commissio
         f"{HOME}/{need_id}", step="dispatch", version=version, office="Banan", until="2025-02-01", text="a word"
     )
     assert answer.status_code == 409
-    assert commission.says("What the case admits now: Dispatch, Settle.")
+    assert commission.says("What the need admits now: Dispatch, Settle.")
+    assert commission.says("The need has changed meanwhile")
+    assert commission.says("read the need again")
+    assert commission.says("Read the need again")
+    assert "case" not in commission.page.split("<main")[1]
     assert all(commission.says(word) for word in ("Banan", "2025-02-01", "a word"))
     assert "Dispatch\nBanan\n2025-02-01\na word" in commission.page
 

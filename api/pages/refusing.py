@@ -53,6 +53,10 @@ TOLD: Final = {
         marked("It is not your fault; the service's log has the cause. Nothing was saved."),
     ),
 }
+NEED_CHANGED: Final = (
+    marked("The need has changed meanwhile"),
+    marked("Another step came first, somebody's or your own from this form. Nothing was saved; read the need again."),
+)
 STEPS: Final[Mapping[str, Coded]] = {str(one): one for one in (*Step, *CoordinationStep)}
 RESULTS: Final[Mapping[str, Coded]] = {str(one): one for one in Settlement}
 OUTAGE: Final = (
@@ -112,7 +116,8 @@ def _check_address(request: Request) -> None:
 def _page(visit: Visit, status: int, error: Exception) -> Response:
     outage = isinstance(error, StoreError)
     unreadable = isinstance(error, UnreadableError)  # 503 as without a model, but waiting mends nothing
-    about = OUTAGE if outage else TOLD[500] if unreadable else TOLD.get(status, TOLD[500])
+    told_of = TOLD | ({HTTPStatus.CONFLICT: NEED_CHANGED} if _of_need(visit) else {})
+    about = OUTAGE if outage else TOLD[500] if unreadable else told_of.get(status, TOLD[500])
     heading, text = (visit.language.say(told) for told in about)
     back, back_text = _way_back(visit, status, outage)
     return render(
@@ -122,12 +127,22 @@ def _page(visit: Visit, status: int, error: Exception) -> Response:
         code=status,
         heading=heading,
         text=text,
-        details=_details(error, visit.language),
-        kept=_kept(getattr(visit.request.state, "form", {}), visit.language),
+        details=_details(error, visit),
+        kept=_kept(_form(visit), visit.language),
         back=back,
         back_text=back_text,
         request_id=visit.request.state.request_id,
     )
+
+
+def _form(visit: Visit) -> Form:
+    form: Form = getattr(visit.request.state, "form", {})
+    return form
+
+
+def _of_need(visit: Visit) -> bool:
+    """Whether a form was of a need that nobody is left for, and not of a case."""
+    return isinstance(STEPS.get(field(_form(visit), "step")), CoordinationStep)
 
 
 def _kept(form: Form, language: Language) -> str:
@@ -155,13 +170,16 @@ def _kept(form: Form, language: Language) -> str:
     return "\n".join([language.label(step), *written] if step and written else written)
 
 
-def _details(error: Exception, language: Language) -> list[str]:
-    """What is wrong with an input, or which steps a case admits now."""
+def _details(error: Exception, visit: Visit) -> list[str]:
+    """What is wrong with an input, or which steps a case or a need admits now."""
+    language = visit.language
     if isinstance(error, InputError):
         return told(error, language)
     if not isinstance(error, ConflictError) or not error.legal:
         return []
     steps = language.pick("、", ", ").join(language.label(one) for one in error.legal)
+    if _of_need(visit):
+        return [language.say("What the need admits now: %(steps)s.", steps=steps)]
     return [language.say("What the case admits now: %(steps)s.", steps=steps)]
 
 
@@ -175,7 +193,8 @@ def _status(error: Exception) -> int:
 
 def _way_back(visit: Visit, status: int, outage: bool) -> tuple[str, str]:
     if status == HTTPStatus.CONFLICT:
-        return asked_for(visit.request), visit.language.say("Read the case again")
+        need, case = visit.language.say("Read the need again"), visit.language.say("Read the case again")
+        return asked_for(visit.request), need if _of_need(visit) else case
     if outage:
         return asked_for(visit.request), visit.language.say("Try again")
     if visit.session is None:

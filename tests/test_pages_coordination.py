@@ -53,6 +53,7 @@ def test_in_chinese_a_need_that_all_declined_was_pushed_to_institutions_and_acce
 def test_while_every_need_is_with_an_institution_there_is_nothing_to_coordinate(commission):
     commission.get(f"{HOME}?lang=en")
     assert commission.says("Nothing to coordinate")
+    assert commission.says("Every need that nobody was left for is settled.")
     commission.get(f"{HOME}?show=settled")
     assert commission.says("Nothing has been settled yet")
 

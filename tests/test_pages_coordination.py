@@ -34,6 +34,7 @@ def sent(visitor, need_id, step, **fields):
 def test_a_need_that_all_declined_is_found_with_who_had_it_and_why(commission, need_id):
     assert commission.get(f"{HOME}?lang=en").status_code == 200
     assert commission.says("1 need")
+    assert commission.says("the institutions of their 20 best products have declined or let pass")
     assert commission.says("2 institutions had it")
     assert commission.says("Waiting")
     assert commission.get(f"{HOME}/{need_id}").status_code == 200

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Response
 from api.desk import unplaced
 from api.desk.coordinating import coordinate
 from api.desk.coordination import LONGEST_OFFICE, CoordinationStep, Settlement
+from api.desk.listing import CANDIDATES
 from api.desk.reasons import LONGEST
 from api.desk.unplaced import Unplaced
 from api.desk.unplaced_views import CoordinationEvent, UnplacedView
@@ -61,6 +62,7 @@ def get_needs(visit: SeeingVisit) -> Response:
         page=page,
         show=show,
         after=after,
+        candidates=CANDIDATES,
         chips=[{"show": one, "here": one is show, "href": f"{HOME}?show={one}"} for one in Unplaced],
         need_href=address,
         local=local,

@@ -81,6 +81,20 @@ def test_a_need_is_dispatched_and_settled_by_its_forms(commission, need_id, app)
     assert commission.says(Settlement.NOT_READY.en)
 
 
+def test_a_month_in_which_needs_came_to_nobody_and_no_case_moved_says_both(commission, app):
+    with app.state.service.store.writing() as session:
+        before = {"listed_at": datetime(2024, 3, 5), "exhausted_at": datetime(2024, 3, 5)}
+        session.execute(update(ListingRow).where(ListingRow.need_id == NEEDS[0]).values(**before))
+    commission.get("/desk/month?month=2024-03&lang=en")
+    assert commission.says("No case moved in this month")
+    assert commission.says("Needs listed in this month: 1, of them screened: 0.")
+    assert commission.says("Came to nobody")
+    assert not commission.says("Nothing happened")
+    commission.get("/desk/month?month=2024-04")
+    assert commission.says("Nothing happened in this month")
+    assert not commission.says("Needs listed in this month")
+
+
 def test_a_need_whose_record_cannot_be_read_is_listed_without_its_facts(commission, need_id, app):
     with app.state.service.store.writing() as session:
         session.execute(update(RecommendationRow).where(RecommendationRow.need_id == need_id).values(request={}))

@@ -61,6 +61,7 @@ def get_month(visit: SeeingVisit) -> Response:
         later=_address(_after(first), chosen) if first < this else None,
         together=_together(together, visit.language),
         listed=_listed(listed, visit.language),
+        elsewhere=_elsewhere(listed, together),
         **shown(view, visit.language),
         **card(view.grants, first, visit.language, currency),
     )
@@ -134,6 +135,12 @@ def _listed(found: ListingMonth | None, language: Language) -> str:
         return ""
     counts = {"listed": language.number(found.listed), "screened": language.number(found.screened)}
     return language.say("Needs listed in this month: %(listed)s, of them screened: %(screened)s.", **counts)
+
+
+def _elsewhere(listed: ListingMonth | None, together: CoordinationMonth | None) -> bool:
+    """Whether something happened in a month without a step of any case: needs that nobody was left for have none."""
+    counts = (listed.listed if listed else 0, *((together.came, together.dispatched) if together else ()))
+    return any(counts) or bool(together and together.settled)
 
 
 def _together(found: CoordinationMonth | None, language: Language) -> list[tuple[str, str]]:

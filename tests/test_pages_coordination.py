@@ -74,6 +74,8 @@ def test_a_need_is_dispatched_and_settled_by_its_forms(commission, need_id, app)
     commission.get("/desk/month")
     assert commission.says("Of these overdue")
     assert sent(commission, need_id, "settle", result="not_ready").status_code == 303
+    commission.get("/desk/month")
+    assert commission.says(f"Settled: {Settlement.NOT_READY.en}")
     commission.get(f"{HOME}/{need_id}")
     assert commission.says(Settlement.NOT_READY.en)
     assert "<form method" not in commission.page.split("<main")[1]

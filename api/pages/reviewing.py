@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 
 from api.desk import month, reading
 from api.desk.coordinated import coordinated
+from api.desk.coordination import Settlement
 from api.desk.listed import listings
 from api.desk.overview import overview
 from api.desk.sight import sees_all
@@ -150,10 +151,15 @@ def _together(found: CoordinationMonth | None, language: Language) -> list[tuple
     return [
         (language.say("Came to nobody"), language.number(found.came)),
         (language.say("Dispatches"), language.number(found.dispatched)),
-        *((language.label(result), language.number(count)) for result, count in found.settled.items()),
+        *((_settled(result, language), language.number(count)) for result, count in found.settled.items()),
         (language.say("To coordinate now"), language.number(found.open)),
         (language.say("Of these overdue"), language.number(found.overdue)),
     ]
+
+
+def _settled(result: Settlement, language: Language) -> str:
+    """What a count of needs settled so is called: among other counts a result alone could be anything's."""
+    return language.say("Settled: %(result)s", result=language.label(result))
 
 
 def _waited(stage: CaseStage, language: Language) -> str:

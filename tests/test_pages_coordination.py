@@ -5,11 +5,14 @@ from datetime import date, datetime
 from html import unescape
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from api.desk.coordination import Settlement
+from api.desk.identity import SYSTEM
+from api.desk.outcomes import report
+from api.messages import OutcomeRequest
 from api.pages import coordinating
-from api.store.desk_models import ListingRow
+from api.store.desk_models import CaseRow, ListingRow
 from api.store.models import RecommendationRow
 from tests.visitors import NEEDS
 
@@ -41,6 +44,19 @@ def test_a_need_that_all_declined_is_found_with_who_had_it_and_why(commission, n
     assert commission.page.count("no return filed") == 2
     assert commission.page.count('href="/desk/cases/') == 2
     assert commission.says("Not screened for the white list here.")
+
+
+def test_a_decline_that_a_platform_reported_is_told_in_the_page_s_language(commission, app):
+    need_id, service = NEEDS[1], app.state.service
+    for key in ("o-1", "o-2"):
+        with service.store.reading() as session:
+            open_case = select(CaseRow.product_id).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))
+            told = {"need_id": need_id, "product_id": session.scalars(open_case).one(), "stage": "declined"}
+        request = OutcomeRequest.model_validate(told | {"at": "2025-01-10", "reason_code": "tax"})
+        assert report(service, SYSTEM, request, key).case_id
+    commission.get(f"{HOME}/{need_id}?lang=zh-CN")
+    assert commission.page.count("由接口回写，发生于 2025年1月10日") == 2
+    assert "reported by" not in commission.page
 
 
 def test_in_chinese_a_need_that_all_declined_was_pushed_to_institutions_and_accepted_by_none(commission, need_id):

@@ -17,7 +17,7 @@ from api.desk.reasons import LONGEST
 from api.desk.unplaced import Unplaced
 from api.desk.unplaced_views import CoordinationEvent, UnplacedView
 from api.pages import words
-from api.pages.events import EventTold, actor_of
+from api.pages.events import EventTold, actor_of, said
 from api.pages.languages import Language, local
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
@@ -139,6 +139,7 @@ def _page(visit: Visit, view: UnplacedView, written: Written, status: int = 200)
         back=HOME,
         action=address(view.item.need_id),
         events=[_told(event, speaking) for event in reversed(view.events)],
+        said=lambda event: said(event, speaking),
         facts=list(words.facts(view.enterprise, speaking, currency)),
         wants=list(words.facts(view.need, speaking, currency)),
         screened=words.screened(view.screen, speaking),

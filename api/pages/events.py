@@ -35,8 +35,12 @@ def told(event: EventShown, language: Language, currency: str, names: Mapping[st
     reasons = language.pick("、", ", ").join(language.label(reason) for reason in event.reasons)
     lines = (reasons, *_details(event, language, currency, names), _reported(event, language))
     actor = actor_of(event.actor, language)
-    text = "" if event.text == reported_by(event.actor) else event.text
-    return EventTold(event.at, actor, _title(event, language), tuple(filter(None, lines)), text, event.late)
+    return EventTold(event.at, actor, _title(event, language), tuple(filter(None, lines)), _written(event), event.late)
+
+
+def said(event: EventShown, language: Language) -> str:
+    """What was said of a step beside its reasons: somebody's words, or of a reported outcome the day that it had."""
+    return _reported(event, language) or _written(event)
 
 
 def actor_of(name: str, language: Language) -> str:
@@ -69,6 +73,11 @@ def _reported(event: EventShown, language: Language) -> str:
     return (
         language.say("Reported over the API; it was on %(day)s", day=language.day(date.fromisoformat(at))) if at else ""
     )
+
+
+def _written(event: EventShown) -> str:
+    """The words that somebody wrote: what the desk keeps of a reported outcome is said in the page's language."""
+    return "" if event.text == reported_by(event.actor) else event.text
 
 
 def _percent(rate_bp: float, language: Language) -> str:

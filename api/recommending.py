@@ -221,13 +221,13 @@ def own_judged(service: Service, asked: Asked, institution_id: str) -> Judged:
     return Judged(verdicts, _of_products(fixes_of(judged)[:FIXES], catalogue, own))
 
 
-def helpful_fixes(service: Service, asked: Asked) -> tuple[ProductFix, ...]:
-    """What would make products eligible that are not, today, by the catalogue in service; nothing without a model."""
+def helpful_fixes(service: Service, asked: Asked) -> tuple[ProductFix, ...] | None:
+    """What would make products eligible that are not, today, by the catalogue in service; None without a model."""
     try:
         matcher = service.serving.matcher()
     except BundleError:
-        return ()
-    return _fixes(matcher, asked.model_copy(update={"fix": True, "as_of": service.today()})) or ()
+        return None
+    return _fixes(matcher, asked.model_copy(update={"fix": True, "as_of": service.today()}))
 
 
 def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:

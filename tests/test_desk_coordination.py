@@ -275,7 +275,7 @@ def test_what_to_fix_is_of_all_institutions_products_and_needs_a_model(short):
     assert {fix.institution_id for fix in fixes} == {"I1", "I2"}
     assert all("from 24 to 12" in fix.changes[0].text_en for fix in fixes)
     without = replace(short, serving=Serving(short.store, short.settings.models / "none"))
-    assert unplaced.need(without, COMMISSION, need_id).fixes == ()
+    assert unplaced.need(without, COMMISSION, need_id).fixes is None
 
 
 def test_what_to_fix_goes_by_the_products_of_today_and_not_of_the_day_of_the_listing(short, hands):

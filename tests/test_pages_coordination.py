@@ -59,6 +59,12 @@ def test_a_decline_that_a_platform_reported_is_told_in_the_page_s_language(commi
     assert "reported by" not in commission.page
 
 
+def test_while_no_model_is_in_service_what_to_fix_is_not_known(commission, need_id):
+    commission.get(f"{HOME}/{need_id}?lang=en")
+    assert commission.says("Not known while no model is in service.")
+    assert not commission.says("No change of the known kinds")
+
+
 def test_in_chinese_a_need_that_all_declined_was_pushed_to_institutions_and_accepted_by_none(commission, need_id):
     commission.get(f"{HOME}?lang=zh-CN")
     assert commission.says("已推送 2 家机构")

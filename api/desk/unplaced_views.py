@@ -77,7 +77,8 @@ class UnplacedView:
     """All of such a need: whose it is, which institutions had it, what would make products eligible, and its history.
 
     `screen` is what its screen for the white list found, None where it was listed without one.
-    `fixes` go by today's catalogue, of all institutions; `legal` is what the asking actor may do now.
+    `fixes` go by today's catalogue, of all institutions, and are None while no model is in service; `legal` is what the
+    asking actor may do now.
     """
 
     item: UnplacedNeed
@@ -85,7 +86,7 @@ class UnplacedView:
     need: Need
     screen: Screen | None
     tried: tuple[TriedCase, ...]
-    fixes: tuple[ProductFix, ...]
+    fixes: tuple[ProductFix, ...] | None
     events: tuple[CoordinationEvent, ...]
     legal: tuple[CoordinationStep, ...]
 

@@ -202,6 +202,24 @@ def test_a_list_is_read_page_by_page(service, hands):
     assert seen == [f"N-new {number}" for number in range(5)]
 
 
+def test_overdue_ones_are_listed_by_themselves_page_by_page_as_many_as_the_month_counts(service, hands):
+    for number in range(5):
+        need_id = unsuited(service, f"N-new{number}")
+        hands.move(minutes=1)
+        if number != 1:  # one waits, and one has all the time that it needs
+            dispatch(service, need_id, until=None if number == 2 else TODAY)
+    assert page(service, Unplaced.OVERDUE).total == 0
+    hands.move(days=1)
+    settle(service, "N-new0", 2)
+    first = page(service, Unplaced.OVERDUE, size=1)
+    assert (ids(first), first.total) == (["N-new3"], 2)
+    rest = page(service, Unplaced.OVERDUE, size=1, cursor=first.after)
+    assert (ids(rest), rest.after, rest.items[0].overdue) == (["N-new4"], None, True)
+    assert month(service, date(2025, 1, 1)).overdue == 2
+    with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+        page(service, cursor=first.after)
+
+
 def test_settled_ones_are_listed_latest_first_page_by_page(service, hands):
     for number in range(3):
         unsuited(service, f"N-new{number}")

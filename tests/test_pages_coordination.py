@@ -77,6 +77,8 @@ def test_while_every_need_is_with_an_institution_there_is_nothing_to_coordinate(
     commission.get(f"{HOME}?lang=en")
     assert commission.says("Nothing to coordinate")
     assert commission.says("Every need that nobody was left for is settled.")
+    commission.get(f"{HOME}?show=overdue")
+    assert commission.says("Nothing is overdue")
     commission.get(f"{HOME}?show=settled")
     assert commission.says("Nothing has been settled yet")
 
@@ -93,6 +95,10 @@ def test_a_need_is_dispatched_and_settled_by_its_forms(commission, need_id, app)
         session.execute(update(ListingRow).values(until=date(2025, 1, 9)))
     commission.get(HOME)
     assert commission.says("overdue, was due by Jan 9, 2025")
+    assert '>Overdue <span class="late">1</span>' in commission.page
+    commission.get(f"{HOME}?show=overdue")
+    assert commission.says("1 need")
+    assert need_id in commission.page
     commission.get("/desk/month")
     assert commission.says("Of these overdue")
     assert sent(commission, need_id, "settle", result="not_ready").status_code == 303

@@ -10,7 +10,8 @@ from typing import Final
 
 from matching.errors import Fault, InputError
 
-NEEDS: Final = ("open", "settled")  # needs that nobody is left for, by when that was or when they were settled
+# needs that nobody is left for, by when that was or when they were settled
+NEEDS: Final = ("open", "overdue", "settled")
 TIMES: Final = ("due", "opened", "changed", *NEEDS)
 AMOUNT: Final = "amount"
 EVENTS: Final = "events"  # all cases' events, by their number

@@ -37,6 +37,7 @@ class Unplaced(Coded):
     """Which of the needs that nobody is left for."""
 
     OPEN = "open", "待办", "Open"
+    OVERDUE = "overdue", "已超时", "Overdue"
     SETTLED = "settled", "已办结", "Settled"
 
 
@@ -60,26 +61,31 @@ class _Record:
 def page(
     session: Session, actor: Actor, today: date, show: Unplaced, size: int, cursor: str | None = None
 ) -> UnplacedPage:
-    """Open ones from the oldest on, settled ones from the latest back.
+    """Open ones, or those of them that are overdue, from the oldest on; settled ones from the latest back.
 
     Raises `ForbiddenError` for who does not see all institutions' cases, `InputError` for a cursor that is none.
     """
     if not sees_all(actor):
         raise ForbiddenError("this is for the commission, and for a key that is bound to no institution")
-    wanted = _wanted(show)
-    column = ListingRow.exhausted_at if show is Unplaced.OPEN else ListingRow.settled_at
+    wanted, down = _wanted(show, today), show is Unplaced.SETTLED
+    column = ListingRow.settled_at if down else ListingRow.exhausted_at
     by = (column, ListingRow.need_id)
     query = select(ListingRow).where(*wanted)
     if cursor:
         place = unpack(cursor, show)
         row, mark = tuple_(*by), (place.value, place.case_id)
-        query = query.where(row > mark if show is Unplaced.OPEN else row < mark)
-    ordered = by if show is Unplaced.OPEN else [one.desc() for one in by]
+        query = query.where(row < mark if down else row > mark)
+    ordered = [one.desc() for one in by] if down else by
     rows = list(session.scalars(query.order_by(*ordered).limit(size + 1)))
     more, rows = len(rows) > size, rows[:size]
     last = (getattr(rows[-1], column.key), rows[-1].need_id) if more else None
-    total = session.scalar(select(func.count()).select_from(ListingRow).where(*wanted)) or 0
-    return UnplacedPage(tuple(_items(session, rows, today)), total, last and pack(Place(False, *last), show))
+    following = last and pack(Place(False, *last), show)
+    return UnplacedPage(tuple(_items(session, rows, today)), count(session, today, show), following)
+
+
+def count(session: Session, today: date, show: Unplaced) -> int:
+    """How many such needs there are."""
+    return session.scalar(select(func.count()).select_from(ListingRow).where(*_wanted(show, today))) or 0
 
 
 def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
@@ -102,10 +108,11 @@ def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
     return UnplacedView(item, asked.enterprise, asked.need, screen, tried, fixes, events, _may(actor, listing))
 
 
-def _wanted(show: Unplaced) -> list[ColumnElement[bool]]:
+def _wanted(show: Unplaced, today: date) -> list[ColumnElement[bool]]:
     if show is Unplaced.SETTLED:
         return [ListingRow.settled_at.isnot(None)]
-    return [ListingRow.exhausted_at.isnot(None), ListingRow.settled_at.is_(None)]
+    late = [ListingRow.until < today] if show is Unplaced.OVERDUE else []
+    return [ListingRow.exhausted_at.isnot(None), ListingRow.settled_at.is_(None), *late]
 
 
 def _items(session: Session, rows: Sequence[ListingRow], today: date) -> list[UnplacedNeed]:

@@ -49,18 +49,20 @@ class Written:
 def get_needs(visit: SeeingVisit) -> Response:
     """The needs that are to be coordinated, or those that are settled."""
     asked = visit.request.query_params
-    show = Unplaced.SETTLED if asked.get("show") == Unplaced.SETTLED else Unplaced.OPEN
+    show = Unplaced(asked["show"]) if asked.get("show") in set(Unplaced) else Unplaced.OPEN
     today, cursor = visit.service.today(), asked.get("cursor") or None
     with visit.service.store.reading() as session:
         page = unplaced.page(session, visit.actor, today, show, LINES, cursor)
         if cursor and not page.items:  # all needs from there on are settled, those before it are not
             page = unplaced.page(session, visit.actor, today, show, LINES)
+        late = unplaced.count(session, today, Unplaced.OVERDUE)
     after = page.after and f"{HOME}?{urlencode({'show': show.value, 'cursor': page.after})}"
     return render(
         visit,
         "coordination.html",
         page=page,
         show=show,
+        late=late,
         after=after,
         candidates=CANDIDATES,
         chips=[{"show": one, "here": one is show, "href": f"{HOME}?show={one}"} for one in Unplaced],

@@ -30,7 +30,7 @@ def get_needs(
     service: ServiceGiven,
     actor: Reader,
     show: Annotated[
-        Unplaced, Query(description="Open ones, oldest first, or settled ones, latest first")
+        Unplaced, Query(description="Open ones or the overdue of these, oldest first, or settled ones, latest first")
     ] = Unplaced.OPEN,
     size: Annotated[int, Query(ge=1, le=200, description="How many on a page")] = 50,
     cursor: Annotated[

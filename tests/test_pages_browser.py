@@ -233,6 +233,15 @@ def test_names_of_institutions_break_between_words_on_a_tablet(browser, desk):
         assert name.evaluate("e => e.getClientRects().length") == 1
 
 
+def test_the_cards_of_a_month_without_cases_stand_apart(browser, desk):
+    address, tokens = desk
+    with window(browser, address, tokens["office"], "phone") as context:
+        page = context.new_page()
+        page.goto("/desk/month?month=2024-01")
+        first, second = (card.bounding_box() for card in page.locator("main > .card").all())
+        assert second["y"] - (first["y"] + first["height"]) >= 8
+
+
 @pytest.mark.parametrize("wide", [320, 390, 700, 730, 768, 1000, 1280])
 def test_a_large_sum_stays_in_its_tile(browser, desk, wide):
     address, tokens = desk

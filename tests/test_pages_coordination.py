@@ -162,6 +162,26 @@ def test_a_list_is_turned_page_by_page(commission, app, monkeypatch, show):
     assert 'rel="next"' not in commission.page
 
 
+def test_the_way_back_from_a_need_leads_to_the_page_of_the_list_that_it_was_opened_from(commission, app, monkeypatch):
+    monkeypatch.setattr(coordinating, "LINES", 1)
+    with app.state.service.store.writing() as session:
+        left = update(ListingRow).where(ListingRow.need_id.in_(NEEDS[:2]))
+        session.execute(left.values(exhausted_at=datetime(2025, 1, 10), until=date(2025, 1, 9)))
+    commission.get(f"{HOME}?show=overdue&lang=en")
+    (second,) = (unescape(one) for one in re.findall(f'href="({HOME}[^"]+)" rel="next"', commission.page))
+    commission.get(second)
+    (opened,) = (unescape(one) for one in re.findall(f'href="({HOME}/[^"]+)"', commission.page))
+    commission.get(opened)
+    assert f'href="{second}">← Coordination' in unescape(commission.page)
+    action = unescape(re.findall('action="([^"]+)#faults"', commission.page)[0])
+    answer = commission.post(action, step="dispatch", version="1", office=" ")
+    assert answer.status_code == 422
+    answer = commission.post(action, step="dispatch", version="1", office="Fuling")
+    assert answer.headers["location"] == f"{opened}&done=dispatch"
+    commission.get(answer.headers["location"])
+    assert f'href="{second}">To the list' in unescape(commission.page)
+
+
 def test_a_page_of_which_every_need_is_settled_meanwhile_is_the_first_page(commission, app, monkeypatch):
     monkeypatch.setattr(coordinating, "LINES", 1)
     with app.state.service.store.writing() as session:

@@ -1,7 +1,7 @@
 """Coordination: needs that nobody is left for, and the forms by which the commission dispatches and settles them."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -29,6 +29,7 @@ from matching.errors import InputError, NotFoundError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 HOME: Final = "/desk/coordination"
+KEPT: Final = ("show", "cursor")
 LINES: Final = 50
 LONGEST_VERSION: Final = 9
 
@@ -56,7 +57,7 @@ def get_needs(visit: SeeingVisit) -> Response:
         if cursor and not page.items:  # all needs from there on are settled, those before it are not
             page = unplaced.page(session, visit.actor, today, show, LINES)
         late = unplaced.count(session, today, Unplaced.OVERDUE)
-    after = page.after and f"{HOME}?{urlencode({'show': show.value, 'cursor': page.after})}"
+    after = page.after and _address(HOME, {"show": show.value, "cursor": page.after})
     return render(
         visit,
         "coordination.html",
@@ -66,7 +67,7 @@ def get_needs(visit: SeeingVisit) -> Response:
         after=after,
         candidates=CANDIDATES,
         chips=[{"show": one, "here": one is show, "href": f"{HOME}?show={one}"} for one in Unplaced],
-        need_href=address,
+        need_href=lambda need_id: _address(_path(need_id), asked),
         local=local,
         months=lambda term: words.months(term, visit.language),
         place=lambda path: words.place(path, today, visit.language) if path else "",
@@ -92,12 +93,18 @@ def post_need(form: FormGiven, visit: SeeingVisit, need_id: str) -> Response:
         wrong = told(error, visit.language, COORDINATED)
         view = unplaced.need(visit.service, visit.actor, need_id)
         return _page(visit, view, replace(written, faults=wrong), 422)
-    return go(f"{address(need_id)}?{urlencode({'done': written.step})}")
+    return go(_address(_path(need_id), visit.request.query_params, done=written.step))
 
 
-def address(need_id: str) -> str:
+def _path(need_id: str) -> str:
     """The page of a need."""
     return f"{HOME}/{quote(need_id, safe='')}"
+
+
+def _address(path: str, asked: Mapping[str, str], **more: str) -> str:
+    """An address that knows which page of which list somebody came from, so that the way back leads there."""
+    query = urlencode({name: value for name in KEPT if (value := asked.get(name))} | more)
+    return f"{path}?{query}" if query else path
 
 
 def _coordinate(visit: Visit, need_id: str, form: Form, written: Written) -> None:
@@ -138,8 +145,8 @@ def _page(visit: Visit, view: UnplacedView, written: Written, status: int = 200)
         status,
         view=view,
         written=written,
-        back=HOME,
-        action=address(view.item.need_id),
+        back=_address(HOME, visit.request.query_params),
+        action=_address(_path(view.item.need_id), visit.request.query_params),
         events=[_told(event, speaking) for event in reversed(view.events)],
         said=lambda event: said(event, speaking),
         facts=list(words.facts(view.enterprise, speaking, currency)),

@@ -267,6 +267,7 @@ NO_END = {"value": -0.5, "low": None, "high": None}
         ({}, "holds", "the lead over the tuned back-off is +0.050 [+0.040, +0.060]"),
         ({"lead": MAYBE}, "watch", "which may be chance"),
         ({"lead": BELOW}, "train again", "below 0 by more than chance"),
+        ({"lead": NO_END}, "watch", "the lead over the tuned back-off, -0.500, is of too few enterprises to judge"),
         ({"latest": BELOW}, "watch", "in 2026-02 it is -0.050 [-0.060, -0.040], below 0 by more than chance"),
         ({"latest": MAYBE}, "holds", "the lead"),
         ({"latest": NO_END}, "holds", "the lead"),
@@ -287,6 +288,26 @@ def test_the_conclusion_follows_by_plain_rules(changes, expected, why):
     found = conclude(report(**changes))
     assert found["verdict"] == expected
     assert any(why in one for one in found["because"]), found["because"]
+
+
+@pytest.mark.parametrize(("enterprises", "judged"), [(4, False), (5, True)])
+def test_a_window_of_fewer_than_five_enterprises_decides_nothing(loyal, loyal_ranker, enterprises, judged):
+    theirs = tuple(f"N{i}-" for i in range(enterprises))
+
+    def met(name, frame):
+        if name != "outcomes":
+            return frame
+        early, few = frame["at"] < pd.Timestamp(bundles.UNTIL), frame["need_id"].str.startswith(theirs)
+        return frame[early | few].reset_index(drop=True)
+
+    found = monitor(loyal.map(met), loyal_ranker)
+    assert found["enterprises"] == enterprises
+    for figure in ("model", "lead"):
+        assert [found[figure][end] is not None for end in ("low", "high")] == [judged, judged]
+    said = " ".join(found["conclusion"]["because"])
+    assert ("is of too few enterprises to judge" in said) is not judged
+    assert found["conclusion"]["verdict"] == "watch"
+    assert (f"lead over the tuned back-off {found['lead']['value']:+.3f} [" in " ".join(printed(found))) is judged
 
 
 def test_only_what_is_as_grave_as_the_conclusion_is_given_for_it():

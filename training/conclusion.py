@@ -2,9 +2,9 @@
 
 `train again` where, over the whole window, the model is behind the tuned back-off by more than chance; where the chance
 of a grant is off by more than `WRONG` in a kind with at least `FEWEST_APPLICATIONS`, its whole interval beyond that; or
-where a fact drifted. `watch` where the lead may be chance; where in the latest period the model is behind by more than
-chance; where a chance is off by more than `WRONG` and by more than chance; or where a fact is to be watched. Else the
-model `holds`.
+where a fact drifted. `watch` where the lead may be chance, or is of too few enterprises to judge; where in the latest
+period the model is behind by more than chance; where a chance is off by more than `WRONG` and by more than chance; or
+where a fact is to be watched. Else the model `holds`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +49,10 @@ def summed_up(found: Sequence[tuple[StrEnum, str]], unjudged: Iterable[str]) -> 
 
 def _lead(report: Mapping[str, Any]) -> Iterator[Finding]:
     lead, latest = report["lead"], report["ageing"][-1]
+    if lead["low"] is None:
+        few = f"the lead over the tuned back-off, {lead['value']:+.3f}, is of too few enterprises to judge"
+        yield Conclusion.WATCH, few
+        return
     shown = f"the lead over the tuned back-off is {bracketed(lead, '+')}"
     if lead["high"] < 0:
         yield Conclusion.TRAIN, f"{shown}, below 0 by more than chance"

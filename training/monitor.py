@@ -47,8 +47,8 @@ def monitor(
     back-off's, as {value, low, high}; `period`, month or quarter; `ageing`, a row a period: needs `posted`, `needs`
     with a product taken, their `enterprises`, `model`, `lead`; `chance`, by kind as in `reliability.measured`, and how
     far it is `off`, the share granted less the chance stated; `chance_by_period`; `drift`: days and numbers of
-    `reference` and `window`, and `facts` as in `drift.drift`; `caution`; `conclusion` as in `conclude`. A period's
-    interval behind which fewer than five enterprises stand has neither `low` nor `high`.
+    `reference` and `window`, and `facts` as in `drift.drift`; `caution`; `conclusion` as in `conclude`. An interval
+    behind which fewer than five enterprises stand, a period's or the window's, has neither `low` nor `high`.
     """
     since = since or date.fromisoformat(ranker.manifest["until"])
     found = evaluate(tables, ranker, since, until, where, all_industries, None, seed, progress, "monitor")
@@ -64,8 +64,8 @@ def judged(found: Evaluation, progress: Progress = silent) -> dict[str, Any]:
     report = {name: found.report[name] for name in ("model_id", "trained_until", *_WINDOW)} | {
         "seed": found.seed,
         "caution": caution(found.report),
-        "model": found.report["systems"][MODEL]["all"]["ndcg@10"],
-        "lead": lead(found.scored, RIVAL, found.seed)["all"]["ndcg@10"],
+        "model": _whole(found, found.report["systems"][MODEL]["all"]["ndcg@10"]),
+        "lead": _whole(found, lead(found.scored, RIVAL, found.seed)["all"]["ndcg@10"]),
         "period": period,
         "ageing": _ageing(ranked, window, period, found.seed),
         "chance": by_kind(found.world, found.report["calibration"], found.chances, found.seed),
@@ -82,6 +82,12 @@ def samples(found: Evaluation) -> tuple[pd.DataFrame, pd.DataFrame]:
     needs = incoming(found.world, _year_before(since), until, found.report["all_industries"])
     later = needs["posted_at"] >= since
     return needs[~later], needs[later]
+
+
+def _whole(found: Evaluation, interval: Mapping[str, float]) -> dict[str, float | None]:
+    """A figure of the whole window: resamples of very few enterprises are all alike, and would make chance certain."""
+    few = found.report["enterprises"] < breakdown.FEWEST_ENTERPRISES
+    return {**interval, "low": None, "high": None} if few else {**interval}
 
 
 def _days(found: Evaluation) -> tuple[date, date | None]:

@@ -175,6 +175,20 @@ def test_true_chances_add_up_over_who_gets_what(tmp_path):
     )
 
 
+def test_an_offer_that_the_truth_does_not_know_is_told_and_one_of_another_market_is_refused(tmp_path, capsys):
+    truth = pd.DataFrame({"need_id": ["N1", "N2"], "product_id": ["P1", "P3"], "chance": [0.5, 0.3]})
+    data, ranked = a_folder(tmp_path, P1=4 * MILLION, P2=1), a_list(tmp_path, *BOTH)
+    found = assign_list(data, ranked, truth=truth)
+    assert (found.chances["assigned"], found.untold) == (0.5, 3)
+    print_assigned(found)
+    assert "has no chance for 3 of the offers: they count as 0" in capsys.readouterr().out
+    told = assign_list(data, ranked, truth=pd.DataFrame(BOTH, columns=["need_id", "product_id", "chance"]))
+    print_assigned(told)
+    assert (told.untold, "has no chance" in capsys.readouterr().out) == (0, False)
+    with pytest.raises(InputError, match="assign: --truth: has a chance for an offer of the list, not for none of 4"):
+        assign_list(data, ranked, truth=truth.assign(need_id="N9"))
+
+
 # what is written and said
 
 

@@ -17,6 +17,7 @@ from matching import tables as gate
 from matching.assignment import NONE, Assignment, Whole, assign, in_turn
 from matching.domain import Stage
 from matching.errors import Fault, InputError
+from matching.history import Numbers
 from matching.tables import Tables
 from training.batch.output import FILES, aside_of
 from training.batch.rows import Options, columns
@@ -33,7 +34,8 @@ class Assigned:
     `rows` is the table that is written, a row a need in the list's order: those of the ranked list and `amount`; a need
     that finds no room has no product. `products` are those of which more is asked than there is, by what another
     million would be worth: `room`, `first` (what needs ask that have it first), `given`, `million`. `worth` and `bound`
-    are the assignment's, `in_turn` is what one need after the other would have reached.
+    are the assignment's, `in_turn` is what one need after the other would have reached. `untold` are the offers of the
+    list that the truth has no chance for: they count as 0 in `chances`.
     """
 
     rows: pd.DataFrame
@@ -42,6 +44,7 @@ class Assigned:
     bound: float
     in_turn: float
     chances: dict[str, float]
+    untold: int = 0
 
 
 def check_names(ranked: Path, out: Path, data: Path) -> None:
@@ -61,6 +64,7 @@ def assign_list(data: Path, ranked: Path, share: float = 1.0, truth: pd.DataFram
     product_id, chance) `chances` are what true chances add up to. Raises `InputError`.
     """
     offers = _offers(ranked)
+    hoped = None if truth is None else _hoped(offers, truth)
     day = offers["as_of"].iloc[0].date()
     tables = gate.read(data, day + timedelta(days=1))
     needs, products = (pd.Index(offers[key].unique()) for key in ("need_id", "product_id"))
@@ -81,7 +85,8 @@ def assign_list(data: Path, ranked: Path, share: float = 1.0, truth: pd.DataFram
         worth=found.worth,
         bound=found.bound,
         in_turn=float(worth[turn[turn != NONE]].sum()),
-        chances={} if truth is None else {way: _hoped(offers, taken, truth) for way, taken in ways.items()},
+        chances={} if hoped is None else {way: float(np.nansum(hoped[t[t != NONE]])) for way, t in ways.items()},
+        untold=0 if hoped is None else int(np.isnan(hoped).sum()),
     )
 
 
@@ -190,7 +195,14 @@ def _scarce(
     return table[found.prices > 0].sort_values("million", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _hoped(offers: pd.DataFrame, taken: Whole, truth: pd.DataFrame) -> float:
-    """The true chances of those who get something, added up: how many can be expected to come to a grant."""
+def _hoped(offers: pd.DataFrame, truth: pd.DataFrame) -> Numbers:
+    """The true chance of each offer, NaN where the truth knows none: what is offered since its need was posted.
+
+    Raises `InputError` where it knows none at all.
+    """
     keys = ["need_id", "product_id"]
-    return float(offers.loc[taken[taken != NONE], keys].merge(truth, on=keys)["chance"].sum())
+    chances = offers[keys].merge(truth[[*keys, "chance"]], "left", on=keys)["chance"].to_numpy(dtype=np.float64)
+    if np.isnan(chances).all():
+        rule = f"has a chance for an offer of the list, not for none of {len(offers)}: is it this market's?"
+        raise InputError("assign", [Fault("--truth", rule)])
+    return chances

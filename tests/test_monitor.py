@@ -1,6 +1,8 @@
 """Monitoring: known by construction and by arithmetic, the rules of its conclusion, and nothing of the future."""
 
 import json
+import re
+import sys
 from datetime import date
 from io import StringIO
 
@@ -345,6 +347,27 @@ def test_the_conclusion_is_printed_last_after_every_period_kind_and_fact(found):
         assert f"│ {row['period']}" in text
     assert all(f"│ {FACTS[fact['fact']]}" in text for fact in found["drift"]["facts"])
     assert f"{found['conclusion']['verdict']}: " in " ".join(lines[-4:])
+
+
+@pytest.mark.parametrize(("columns", "width"), [("80", 80), ("40", 80), ("100", 100), ("300", 120)])
+def test_tables_are_no_wider_than_the_terminal_and_no_figure_is_cut(loyally, monkeypatch, columns, width):
+    terminal = StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    for name, value in {"COLUMNS": columns, "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monitored.show(loyally)
+    lines = re.sub(r"\x1b\[\d*m", "", terminal.getvalue()).splitlines()
+    assert width - 20 < max(map(len, lines)) <= width
+    for row in loyally["ageing"]:
+        assert any(f"{row['model']['value']:.3f}" in line for line in lines)
+    assert [line for line in lines if re.search(r"\d…", line)] == []
+
+
+def test_tables_are_as_wide_in_a_file_on_whatever_terminal(loyally, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    monitored.show(loyally)
+    assert 100 < max(map(len, capsys.readouterr().out.splitlines())) <= 120
 
 
 def test_a_fact_with_nothing_to_compare_is_printed_without_figures(found, world):

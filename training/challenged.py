@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from training.monitored import cell
+from training.screen import screen
 
 ROLES: Final = ("challenger", "champion")
 
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the report of `challenge`."""
-    console = console or Console(width=120)
+    console = console or screen()
     for line in _head(found):
         console.print(line, highlight=False, markup=False)
     console.print(_slices(found["slices"]))

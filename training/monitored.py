@@ -9,13 +9,14 @@ from rich.table import Table
 
 from training.incoming import FACTS
 from training.metrics import bracketed
+from training.screen import screen
 
 NONE: Final = "–"
 
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the report of `monitor`."""
-    console = console or Console(width=120)
+    console = console or screen()
     if found["caution"]:
         console.print(found["caution"], highlight=False)
     until = f" to before {found['to']}" if found["to"] else ""

@@ -3,8 +3,11 @@
 import ast
 import re
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import pytest
 
 from matching import tables
@@ -12,6 +15,7 @@ from matching.bundles import champion
 from tests import bundles
 from tests.books import FOLDER, NAMES, ROOT, execute, read
 from tests.desks import models_of
+from training import breakdown
 
 LARGEST = 300_000  # bytes: pictures as SVG are small
 # A kernel of another kind than asyncio's is reminded of the future as it shuts down: nothing of ours.
@@ -128,12 +132,73 @@ def test_on_a_release_of_deals_they_say_what_it_does_not_hold_and_a_champion_sta
     assert "not judged: the chance in " in said(found["monitor-verdict"])
 
 
+def test_traders_alone_a_single_month_and_another_currency_are_no_hindrance(tmp_path):
+    deals = bundles.loyal().before(date(2025, 2, 1))
+    trading = replace(deals, enterprises=deals.enterprises.assign(industry="F/51"), currency="USD")
+    tables.write(trading, tmp_path / "traders")
+    models = {"retrain": {"models": "models"}, "monitor": {"models": "watched"}, "evaluate": {"models": "judged"}}
+    one = {"data": "traders", "all_industries": True, "test_months": 1, "months": 1, "enterprises": 0}
+    found = run(tmp_path, "retrain", "evaluate", "monitor", **one, **models)
+    assert "need" in said(found["retrain-asked"])
+    assert said(found["retrain-promotion"]).startswith("it does not pay: the champion is 20240701-")
+    assert said(found["evaluate-serving"]).endswith("'2025-01-01')")
+    (until,) = re.findall(r"^(\d{8})-", said(found["evaluate-challenger"]))
+    assert "20250101" < until < "20250201"  # its six months more would end after the tables
+    assert said(found["monitor-verdict"]).startswith(("holds: ", "watch: ", "train again: "))
+
+
 def test_where_nothing_was_taken_explore_says_so(tmp_path):
     asked = replace(bundles.loyal(), outcomes=bundles.loyal().outcomes.iloc[:3].assign(stage="shown"))
     tables.write(asked, tmp_path / "asked")
     found = run(tmp_path, "explore", data="asked")
     assert said(found["explore-one-need"]) == "'Nothing on record was taken.'"
     assert said(found["explore-cold"]) == "No need on record was met.\n"
+
+
+# what is promoted
+
+
+def promotion(serving, lead, enterprises):
+    """The champion after the cell that promotes, of the models `older`, `newer` and one of another training."""
+    state = {"serving": serving}
+
+    class Models:
+        def __truediv__(self, _):
+            return SimpleNamespace(exists=lambda: state["serving"] is not None)
+
+    names = {
+        "lead": SimpleNamespace(low=lead),
+        "needs": pd.DataFrame({"enterprise_id": [f"E{i}" for i in range(enterprises)]}),
+        "older": SimpleNamespace(model_id="older"),
+        "newer": SimpleNamespace(model_id="newer"),
+        "models": Models(),
+        "champion": lambda _: SimpleNamespace(name=state["serving"]),
+        "promote": lambda _, model_id, at: state.update(serving=model_id),
+        "breakdown": breakdown,
+        "datetime": datetime,
+        "UTC": UTC,
+    }
+    (cell,) = (cell for cell in code("retrain") if cell.id == "promotion")
+    exec(cell.source, names)
+    return state["serving"]
+
+
+@pytest.mark.parametrize(
+    ("serving", "lead", "enterprises", "champion"),
+    [
+        (None, 0.01, 5, "newer"),
+        (None, 0.01, 4, "older"),  # all resamples of very few are alike
+        (None, 0.0, 5, "older"),
+        ("older", 0.01, 5, "newer"),
+        ("older", 0.01, 4, "older"),
+        ("older", -0.01, 5, "older"),
+        ("another", 0.01, 5, "another"),  # it was not compared, and may have read later months
+        ("newer", -0.01, 5, "newer"),
+    ],
+)
+def test_a_model_takes_only_the_place_of_the_one_it_was_compared_with(serving, lead, enterprises, champion, capsys):
+    assert promotion(serving, lead, enterprises) == champion
+    assert f"the champion is {champion}" in capsys.readouterr().out
 
 
 # as committed

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -167,6 +168,24 @@ def test_the_json_report_has_its_shape(found, tmp_path):
             for interval in metrics.values():
                 assert set(interval) == {"value", "low", "high"}
                 assert 0 <= interval["low"] <= interval["value"] <= interval["high"] <= 1
+
+
+def test_a_report_that_cannot_be_written_to_its_end_leaves_the_last_one(tmp_path, monkeypatch):
+    write_json({"queries": 1}, tmp_path / "report.json")
+
+    def full(path, text, encoding):
+        path.write_bytes(text[:5].encode(encoding))
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="no space left"):
+        write_json({"queries": 2}, tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_bytes()) == {"queries": 1}
+
+
+def test_a_report_goes_into_a_pipe_too(capfd):
+    write_json({"queries": 1}, Path("/dev/stderr"))
+    assert json.loads(capfd.readouterr().err) == {"queries": 1}
 
 
 def test_the_report_names_its_model_and_its_data(found, loyal_ranker):

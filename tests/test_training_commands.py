@@ -348,7 +348,10 @@ def test_simulate_writes_a_market_and_its_truth_apart(run, tmp_path):
 
 def test_import_turns_a_release_into_tables(run, tmp_path):
     file = release(tmp_path, [ROWS["bndes"]], gzipped=True, name="release.csv.gz")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "logged.parquet").touch()  # of an earlier import
     code, out, err = run("import", "bndes", file, "--out", tmp_path / "data")
+    assert not (tmp_path / "data" / "logged.parquet").exists()
     assert code == 0
     assert len(tables.read(tmp_path / "data").needs) == 1
     assert any("1" in line for line in err)

@@ -42,7 +42,7 @@ from training.options import (
     ranker_of,
     truth_of,
 )
-from training.outputs import check_file, check_folder, report_files
+from training.outputs import aside_of, check_file, check_folder, report_files
 from training.terminal import notes, print_assigned, print_report, print_sizes, resumable, steps
 from training.train import Fitter, train
 
@@ -98,9 +98,12 @@ def import_command(
     else:
         tables, summary = sources.read(source, Path(file))
         tables, features = gate.check(tables), None
+    logged = out / record.LOGGED
+    logged.unlink(missing_ok=True)  # that of an earlier import is of other outcomes
     gate.write(tables, out)
     if features is not None:
-        features.to_parquet(out / record.LOGGED, index=False)
+        features.to_parquet(aside_of(logged), index=False)
+        aside_of(logged).replace(logged)
     notes.print(str(summary))
     print_sizes(tables, out)
 

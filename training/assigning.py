@@ -19,9 +19,9 @@ from matching.domain import Stage
 from matching.errors import Fault, InputError
 from matching.history import Numbers
 from matching.tables import Tables
-from training.batch.output import FILES, aside_of
+from training.batch.output import FILES
 from training.batch.rows import Options, columns
-from training.outputs import check_file
+from training.outputs import aside_of, check_file
 
 COLUMNS: Final = columns(Options()).names
 OWN: Final = ("product_id", "institution_id", "rank", "score", "chance")  # of a match, not of its need

@@ -24,6 +24,7 @@ from matching.tables import Tables
 from training.baselines import BackOff, Baseline, OwnThenRegion, Popularity, Random, RecentInRegion
 from training.dataset import Query, Where, World, each_found, examined, in_one_currency, narrowed, queries
 from training.metrics import bootstrap, measures
+from training.outputs import write_whole
 from training.progress import Progress, on_all_cores, silent
 from training.reliability import measured, stated, unstated
 
@@ -194,7 +195,7 @@ def _by_slice(
 
 def write_json(found: Mapping[str, Any], path: Path) -> None:
     """The report as JSON."""
-    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(json.dumps(found, indent=2, ensure_ascii=False) + "\n", path)
 
 
 def _importance(ranker: Ranker) -> dict[str, float]:

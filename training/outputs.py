@@ -1,4 +1,4 @@
-"""Whether a result can be written where it is asked for: said before the work, not after it."""
+"""Where results go: whether they can be written is said before the work, and they are there whole or not at all."""
 
 from pathlib import Path
 
@@ -30,3 +30,17 @@ def report_files(json_file: Path | None, html: Path | None) -> Path | None:
     if page and json_file and page.resolve() == json_file.resolve():
         raise InputError("evaluate", [Fault("--html", f"is another file than that of --json, not {page} too")])
     return page
+
+
+def aside_of(path: Path) -> Path:
+    """Where a file is written before it is moved to `path` whole."""
+    return path.with_name(f".{path.name}.part")
+
+
+def write_whole(text: str, path: Path) -> None:
+    """A text file that is there whole or, to whoever is killed meanwhile, as it was before."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # as /dev/stdout: written into, not replaced
+        path.write_text(text, encoding="utf-8")
+        return
+    aside_of(path).write_text(text, encoding="utf-8")
+    aside_of(path).replace(path)

@@ -14,6 +14,7 @@ from training import breakdown, charts
 from training.evaluate import MODEL, Evaluation, caution
 from training.fairness import said
 from training.metrics import Interval, paired
+from training.outputs import write_whole
 from training.reliability import calibration_error, reliability
 from training.worst import unreachable, worst
 
@@ -75,7 +76,7 @@ class Section:
 
 def write_html(found: Evaluation, path: Path) -> None:
     """The page about `found`."""
-    path.write_text(page(found), encoding="utf-8")
+    write_whole(page(found), path)
 
 
 def page(found: Evaluation) -> str:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from matching.errors import Fault, InputError
 from matching.tables import ENTITIES, SEPARATOR
-from training.outputs import check_file
+from training.outputs import aside_of, check_file
 
 FILES: Final = (".parquet", ".csv")
 COUNTS: Final = "counts"
@@ -37,17 +37,6 @@ def check_name(out: Path, data: Path) -> None:
 def part_file(folder: Path, part: int) -> Path:
     """Where a part lies."""
     return folder / f"part-{part:05}.parquet"
-
-
-def aside_of(path: Path) -> Path:
-    """Where a file is written before it is moved to `path` whole."""
-    return path.with_name(f".{path.name}.part")
-
-
-def write_whole(text: str, path: Path) -> None:
-    """A text file that is there whole or, to whoever is killed meanwhile, as it was before."""
-    aside_of(path).write_text(text, encoding="utf-8")
-    aside_of(path).replace(path)
 
 
 def remove(folder: Path) -> None:

@@ -14,10 +14,10 @@ from matching.domain import Stage
 from matching.ranker import Ranker
 from matching.tables import Tables
 from training.batch import source
-from training.batch.output import write_whole
 from training.batch.rows import Options
 from training.batch.source import Slice
 from training.dataset import World, in_one_currency, narrowed
+from training.outputs import write_whole
 
 SETTLED: Final = (Stage.GRANTED, Stage.DRAWN, Stage.EXPIRED)
 PLAN: Final = "plan.json"

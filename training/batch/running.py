@@ -16,11 +16,12 @@ from matching.errors import Fault, InputError, MatchingError
 from matching.tables import ENTITIES, described, file_of
 from training.batch.engines import Engine, Local
 from training.batch.lock import alone
-from training.batch.output import aside_of, counted, join, part_file, remove, sweep, write_whole
+from training.batch.output import counted, join, part_file, remove, sweep
 from training.batch.preparing import Plan, prepare
 from training.batch.rows import Options, columns
 from training.batch.working import rank_part
 from training.cluster import PACKAGES
+from training.outputs import aside_of, write_whole
 from training.progress import Progress, silent
 
 PART_NEEDS: Final = 2000

@@ -184,6 +184,17 @@ def test_models_that_were_taught_unlike_things_are_said_to_be_and_rank_the_same_
     assert report["candidates"] == evaluate(loyal, loyal_ranker, bundles.UNTIL).report["candidates"]
 
 
+def test_the_same_products_named_in_another_order_are_nothing_unlike(loyal, stranger):
+    taught = [
+        replace(stranger, manifest={**stranger.manifest, "where": {"kind": kinds}})
+        for kinds in (["credit", "bond"], ["bond", "credit", "bond"], ["bond"])
+    ]
+    assert challenge(loyal, taught[0], taught[1])["unlike"] == []
+    assert challenge(loyal, taught[0], taught[2])["unlike"] == [
+        "the challenger was trained on kind=credit,bond, the champion on kind=bond"
+    ]
+
+
 # what neither may know
 
 

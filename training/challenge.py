@@ -142,7 +142,7 @@ def _learned(ranker: Ranker) -> dict[str, Any]:
 def _unlike(challenger: Ranker, champion: Ranker) -> Iterator[str]:
     """In which respects the two were taught differently: what one never learned from, it is asked here all the same."""
     ours, theirs = _learned(challenger), _learned(champion)
-    if ours["where"] != theirs["where"]:
+    if _kept(ours["where"]) != _kept(theirs["where"]):
         yield f"the challenger was trained on {_products(ours['where'])}, the champion on {_products(theirs['where'])}"
     if ours["all_industries"] != theirs["all_industries"]:
         taught = ("manufacturing first", "all industries alike")
@@ -150,6 +150,11 @@ def _unlike(challenger: Ranker, champion: Ranker) -> Iterator[str]:
             f"the challenger was trained on {taught[ours['all_industries']]}, "
             f"the champion on {taught[theirs['all_industries']]}"
         )
+
+
+def _kept(where: Where) -> dict[str, frozenset[str]]:
+    """What products were kept, in whatever order it was said."""
+    return {column: frozenset(values) for column, values in where.items()}
 
 
 def _products(where: Where) -> str:

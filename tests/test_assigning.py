@@ -230,13 +230,21 @@ def test_of_many_short_products_the_dearest_are_shown(tmp_path, capsys):
     [
         ([("N9", "P1", 1)], {}, r"need_id \(row N9\): is a need of DATA by the list's day"),
         ([("N1", "P9", 1)], {}, r"product_id \(row P9\): is a product of DATA"),
-        ([("N1", "P1", 0)], {}, r"rank \(row 1\): is 1 or more"),
+        ([("N1", "P1", 0)], {}, r"rank \(row 1\): is a whole number, 1 or more"),
         (
             [("N1", "P1", 1), ("N1", "P2", 1)],
             {},
-            r"rank \(row 2\): is 1 or more, and another for each product of a need",
+            r"rank \(row 2\): is a whole number, 1 or more, and another for each product of a need",
         ),
-        ([("N1", "P1", 1), ("N1", "P1", 2)], {}, r"rank \(row 2\): is 1 or more, and another for each product"),
+        (
+            [("N1", "P1", 1), ("N1", "P1", 2)],
+            {},
+            r"rank \(row 2\): is a whole number, 1 or more, and another for each product",
+        ),
+        (BOTH[:2], {"rank": [1, 2.5]}, r"rank \(row 2\): is a whole number"),
+        (BOTH[:2], {"rank": [1, float("inf")]}, r"rank \(row 2\): is a whole number"),
+        (BOTH[:2], {"as_of": pd.NaT}, "as_of: is one day of all rows"),
+        (BOTH[:2], {"as_of": [datetime(2025, 3, 31), pd.NaT]}, "as_of: is one day of all rows"),
         ([("N1", "P1", None)], {}, "--ranked: holds a match"),
         (BOTH[:2], {"as_of": [datetime(2025, 3, 30), datetime(2025, 3, 31)]}, "as_of: is one day of all rows"),
         (BOTH[:1], {"as_of": ["yesterday"]}, "--ranked: is a list that `rank` wrote"),
@@ -271,3 +279,13 @@ def test_a_result_that_cannot_be_written_is_told_before_the_work(tmp_path, name,
     (tmp_path / "data").mkdir()
     with pytest.raises(InputError, match=words):
         assigning.check_names(tmp_path / "ranked.parquet", tmp_path / name, tmp_path / "data")
+
+
+def test_nothing_is_written_among_the_parts_of_a_list_nor_over_a_truth(tmp_path):
+    parts, data, truth = tmp_path / "parts", tmp_path / "data", tmp_path / "truth.parquet"
+    parts.mkdir()
+    with pytest.raises(InputError, match=r"--out: lies outside the list's folder, not beside its parts as .*/out\.csv"):
+        assigning.check_names(parts, parts / "out.csv", data)
+    with pytest.raises(InputError, match=r"--out: is none of the files that are read, as .*/truth\.parquet would be"):
+        assigning.check_names(parts, truth, data, truth)
+    assigning.check_names(parts, tmp_path / "out.parquet", data, truth)

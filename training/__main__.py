@@ -303,7 +303,7 @@ def assign_command(
     truth: Truth = None,
 ) -> None:
     """Give each need of a ranked list one product, within what products have left, the best for all together."""
-    assigning.check_names(ranked, out, data)
+    assigning.check_names(ranked, out, data, truth)
     found = assigning.assign_list(data, ranked, share, truth_of(truth) if truth else None)
     assigning.write(found, out)
     print_assigned(found)

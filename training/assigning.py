@@ -47,12 +47,15 @@ class Assigned:
     untold: int = 0
 
 
-def check_names(ranked: Path, out: Path, data: Path) -> None:
-    """Raises `InputError` where `out` is no parquet or csv file, or would be written over what is read."""
+def check_names(ranked: Path, out: Path, data: Path, truth: Path | None = None) -> None:
+    """Raises `InputError` where `out` is no parquet or csv file, or would be written over or among what is read."""
     if out.suffix not in FILES:
         raise InputError("assign", [Fault("--out", f"ends in .parquet or .csv, not {out.name!r}")])
-    if out.resolve() in (ranked.resolve(), *(data.resolve() / f"{name}{out.suffix}" for name in gate.ENTITIES)):
+    read = {ranked.resolve(), *(data.resolve() / f"{name}{out.suffix}" for name in gate.ENTITIES)}
+    if out.resolve() in read | ({truth.resolve()} if truth else set()):
         raise InputError("assign", [Fault("--out", f"is none of the files that are read, as {out} would be")])
+    if ranked.is_dir() and out.resolve().parent == ranked.resolve():
+        raise InputError("assign", [Fault("--out", f"lies outside the list's folder, not beside its parts as {out}")])
     check_file("assign", "--out", out)
 
 
@@ -111,12 +114,13 @@ def _offers(ranked: Path) -> pd.DataFrame:
     found = found[found["rank"].notna()]
     if found.empty:
         raise InputError(str(ranked), [Fault("--ranked", "holds a match")])
-    if found["as_of"].nunique(dropna=False) > 1:
+    if found["as_of"].isna().any() or found["as_of"].nunique() > 1:
         raise InputError(str(ranked), [Fault("as_of", "is one day of all rows")])
     keys = [["need_id", "product_id"], ["need_id", "rank"]]
-    wrong = found[(found["rank"] < 1) | found.duplicated(keys[0]) | found.duplicated(keys[1])]
+    part = found["rank"] % 1 != 0
+    wrong = found[part | (found["rank"] < 1) | found.duplicated(keys[0]) | found.duplicated(keys[1])]
     if len(wrong):
-        rule = "is 1 or more, and another for each product of a need"
+        rule = "is a whole number, 1 or more, and another for each product of a need"
         raise InputError(str(ranked), [Fault("rank", rule, int(row) + 1) for row in wrong.index])
     place = pd.factorize(found["need_id"])[0]
     return found.iloc[np.lexsort((found["rank"], place))].reset_index(drop=True)

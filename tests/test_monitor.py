@@ -240,12 +240,14 @@ def off(value, width):
     return {"value": value, "low": value - width, "high": value + width}
 
 
-def report(lead=ABOVE, latest=ABOVE, facts=(), caution=None, **kinds):
+def report(lead=ABOVE, latest=ABOVE, facts=(), caution=None, reachable=0.9, **kinds):
     """A monitoring report of these leads, chances (applications, how far off) and facts (by name their verdict)."""
     moved = {"bin": "b", "reference": 0.1, "window": 0.4}
     return {
         "from": "2026-01-01",
         "trained_until": "2026-02-01",
+        "queries": 40,
+        "reachable": reachable,
         "caution": caution,
         "lead": lead,
         "ageing": [{"period": "2026-01", "lead": ABOVE}, {"period": "2026-02", "lead": latest}],
@@ -269,6 +271,7 @@ NO_END = {"value": -0.5, "low": None, "high": None}
         ({}, "holds", "the lead over the tuned back-off is +0.050 [+0.040, +0.060]"),
         ({"lead": MAYBE}, "watch", "which may be chance"),
         ({"lead": BELOW}, "train again", "below 0 by more than chance"),
+        ({"reachable": 0.0, "lead": MAYBE}, "watch", "of none of 40 needs was a candidate taken: no lead over"),
         ({"lead": NO_END}, "watch", "the lead over the tuned back-off, -0.500, is of too few enterprises to judge"),
         ({"latest": BELOW}, "watch", "in 2026-02 it is -0.050 [-0.060, -0.040], below 0 by more than chance"),
         ({"latest": MAYBE}, "holds", "the lead"),
@@ -310,6 +313,20 @@ def test_a_window_of_fewer_than_five_enterprises_decides_nothing(loyal, loyal_ra
     assert ("is of too few enterprises to judge" in said) is not judged
     assert found["conclusion"]["verdict"] == "watch"
     assert (f"lead over the tuned back-off {found['lead']['value']:+.3f} [" in " ".join(printed(found))) is judged
+
+
+def test_of_tables_that_begin_with_the_window_no_lead_is_judged(loyal, loyal_ranker):
+    until = date(2025, 2, 1)
+
+    def late(name, frame):
+        day = {"needs": "posted_at", "outcomes": "at"}.get(name)
+        return frame[frame[day] >= pd.Timestamp(bundles.UNTIL)].reset_index(drop=True) if day else frame
+
+    found = monitor(loyal.map(late), loyal_ranker, until=until)
+    assert (found["reachable"], found["lead"]["value"]) == (0, 0)
+    assert found["conclusion"]["because"] == [
+        f"of none of {found['queries']} needs was a candidate taken: no lead over the tuned back-off to judge"
+    ]
 
 
 def test_only_what_is_as_grave_as_the_conclusion_is_given_for_it():

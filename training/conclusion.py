@@ -2,9 +2,9 @@
 
 `train again` where, over the whole window, the model is behind the tuned back-off by more than chance; where the chance
 of a grant is off by more than `WRONG` in a kind with at least `FEWEST_APPLICATIONS`, its whole interval beyond that; or
-where a fact drifted. `watch` where the lead may be chance, or is of too few enterprises to judge; where in the latest
-period the model is behind by more than chance; where a chance is off by more than `WRONG` and by more than chance; or
-where a fact is to be watched. Else the model `holds`.
+where a fact drifted. `watch` where the lead may be chance, or there is none to judge; where in the latest period the
+model is behind by more than chance; where a chance is off by more than `WRONG` and by more than chance; or where a fact
+is to be watched. Else the model `holds`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +49,10 @@ def summed_up(found: Sequence[tuple[StrEnum, str]], unjudged: Iterable[str]) -> 
 
 def _lead(report: Mapping[str, Any]) -> Iterator[Finding]:
     lead, latest = report["lead"], report["ageing"][-1]
+    if not report["reachable"]:  # all rank what nobody took, and are level
+        none = f"of none of {report['queries']} needs was a candidate taken: no lead over the tuned back-off to judge"
+        yield Conclusion.WATCH, none
+        return
     if lead["low"] is None:
         few = f"the lead over the tuned back-off, {lead['value']:+.3f}, is of too few enterprises to judge"
         yield Conclusion.WATCH, few

@@ -28,7 +28,7 @@ from training.reliability import measured
 RIVAL: Final = BackOff.name
 FEW: Final = 30  # enterprises in the middle one of all months: with fewer, months say too little
 
-_WINDOW: Final = ("source", "from", "to", "where", "all_industries", "queries", "enterprises")
+_WINDOW: Final = ("source", "from", "to", "where", "all_industries", "queries", "enterprises", "reachable")
 
 
 def monitor(

@@ -7,15 +7,15 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from training.consoles import fitting
 from training.monitored import cell
-from training.screen import screen
 
 ROLES: Final = ("challenger", "champion")
 
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the report of `challenge`."""
-    console = console or screen()
+    console = console or fitting()
     for line in _head(found):
         console.print(line, highlight=False, markup=False)
     console.print(_slices(found["slices"]))

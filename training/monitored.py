@@ -7,16 +7,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from training.consoles import fitting
 from training.incoming import FACTS
 from training.metrics import bracketed
-from training.screen import screen
 
 NONE: Final = "–"
 
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the report of `monitor`."""
-    console = console or screen()
+    console = console or fitting()
     if found["caution"]:
         console.print(found["caution"], highlight=False)
     until = f" to before {found['to']}" if found["to"] else ""

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from matching import tables as gate
 from training.assigning import Assigned
+from training.consoles import fitting
 from training.evaluate import METRICS, caution
 from training.fairness import said
 from training.metrics import bracketed
-from training.screen import screen
 
 notes = Console(stderr=True)
 MOST_SHOWN: Final = 10
@@ -70,7 +70,7 @@ def print_report(found: dict[str, Any]) -> None:
         for name, slices in found["systems"].items():
             if part in slices:
                 table.add_row(name, *(bracketed(slices[part][metric]) for metric in METRICS))
-        screen().print(table)
+        fitting().print(table)
     for kind, part in found["calibration"].items():
         print(f"chance of a grant, {kind}: {_chance(part)}")
     if "exposure" in found:

@@ -8,7 +8,7 @@ WIDTH: Final = 120  # in a file, in another program, and on a terminal that has 
 NARROWEST: Final = 80  # below, figures would be cut
 
 
-def screen() -> Console:
+def fitting() -> Console:
     """As wide as the terminal between these two."""
     shown = Console()
     return Console(width=min(WIDTH, max(shown.width, NARROWEST)) if shown.is_terminal else WIDTH)

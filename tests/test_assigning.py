@@ -181,7 +181,7 @@ def test_an_offer_that_the_truth_does_not_know_is_told_and_one_of_another_market
     found = assign_list(data, ranked, truth=truth)
     assert (found.chances["assigned"], found.untold) == (0.5, 3)
     print_assigned(found)
-    assert "has no chance for 3 of the offers: they count as 0" in capsys.readouterr().out
+    assert "3 of the offers have no true chance, as a product newer than its need: they" in capsys.readouterr().out
     told = assign_list(data, ranked, truth=pd.DataFrame(BOTH, columns=["need_id", "product_id", "chance"]))
     print_assigned(told)
     assert (told.untold, "has no chance" in capsys.readouterr().out) == (0, False)

@@ -96,7 +96,7 @@ def print_assigned(found: Assigned) -> None:
     for way, chance in found.chances.items():
         print(f"true chances, {way}: {chance:.1f}")
     if found.untold:
-        print(f"the truth, of the day of each need, has no chance for {found.untold} of the offers: they count as 0")
+        print(f"{found.untold} of the offers have no true chance, as a product newer than its need: they count as 0")
     if found.products.empty:
         return
     table = Table("product", "room", "asked first", "given", "one more million", title="Short of room, in millions")

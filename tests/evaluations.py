@@ -70,7 +70,8 @@ def evaluation(
         scored.append(Scored(query, query.need_id == "N2", query.gains, values))
     header = {"model_id": "20250101-abc", "source": world.tables.source, "from": str(SINCE), "to": None}
     header["trained_until"] = changes.pop("trained_until", str(SINCE))
-    found = report(scored) | header | {"where": {}, "all_industries": False, "gain": "taken"}
+    asked = {"where": {}, "all_industries": False}
+    found = report(scored) | header | asked | {"taught": asked | changes.pop("taught", {}), "gain": "taken"}
     return Evaluation(found, scored, world, **{"importance": IMPORTANCE} | changes)
 
 

@@ -167,6 +167,20 @@ def test_a_model_that_has_seen_the_window_is_flagged(outline, until, warned):
     assert ("the figures flatter it" in outline(trained_until=until).text("header")) == warned
 
 
+@pytest.mark.parametrize(
+    ("taught", "told"),
+    [
+        ({"where": {"kind": ["bond"]}}, "on kind=bond and is asked about all products, which"),
+        ({"all_industries": True}, "on all industries alike and is asked about manufacturing first, which"),
+        ({}, None),
+    ],
+)
+def test_a_model_that_was_made_for_something_else_is_flagged(outline, taught, told):
+    text = outline(taught=taught).text("header")
+    assert ("The model was trained" in text) == (told is not None)
+    assert told is None or told in text
+
+
 def test_the_systems_table_holds_the_report_s_figures(found):
     rows = found.rows(["System", "Value"])
     assert [row[:2] for row in rows] == [

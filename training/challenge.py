@@ -25,6 +25,7 @@ from training.metrics import by_enterprise
 from training.monitor import by_kind
 from training.progress import Progress, silent
 from training.standing import conclude
+from training.taught import taught, unlike
 
 CHAMPION: Final = "champion"
 METRIC: Final = "ndcg@10"
@@ -130,35 +131,13 @@ def _together(ours: Sequence[Scored], theirs: Sequence[Scored]) -> list[Scored]:
 
 
 def _learned(ranker: Ranker) -> dict[str, Any]:
-    about = ranker.manifest
-    return {
-        "model_id": ranker.model_id,
-        "trained_until": about["until"],
-        "where": about.get("where", {}),
-        "all_industries": about.get("all_industries", False),
-    }
+    return {"model_id": ranker.model_id, "trained_until": ranker.manifest["until"]} | taught(ranker)
 
 
 def _unlike(challenger: Ranker, champion: Ranker) -> Iterator[str]:
     """In which respects the two were taught differently: what one never learned from, it is asked here all the same."""
-    ours, theirs = _learned(challenger), _learned(champion)
-    if _kept(ours["where"]) != _kept(theirs["where"]):
-        yield f"the challenger was trained on {_products(ours['where'])}, the champion on {_products(theirs['where'])}"
-    if ours["all_industries"] != theirs["all_industries"]:
-        taught = ("manufacturing first", "all industries alike")
-        yield (
-            f"the challenger was trained on {taught[ours['all_industries']]}, "
-            f"the champion on {taught[theirs['all_industries']]}"
-        )
-
-
-def _kept(where: Where) -> dict[str, frozenset[str]]:
-    """What products were kept, in whatever order it was said."""
-    return {column: frozenset(values) for column, values in where.items()}
-
-
-def _products(where: Where) -> str:
-    return " and ".join(f"{column}={','.join(values)}" for column, values in sorted(where.items())) or "all products"
+    for ours, theirs in unlike(taught(challenger), taught(champion)):
+        yield f"the challenger was trained on {ours}, the champion on {theirs}"
 
 
 def _slices(scored: Sequence[Scored]) -> Mapping[str, Sequence[Scored]]:

@@ -6,7 +6,7 @@ ranks through `Matcher.rank`, the code that the service runs.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -27,6 +27,7 @@ from training.metrics import bootstrap, measures
 from training.outputs import write_whole
 from training.progress import Progress, on_all_cores, silent
 from training.reliability import measured, stated, unstated
+from training.taught import taught, unlike
 
 METRICS: Final = ("ndcg@10", "mrr", "recall@1", "recall@5")
 TUNING_YEARS: Final = 2
@@ -75,7 +76,7 @@ def evaluate(
 ) -> Evaluation:
     """The report, with all that a page about it shows; `command` is the one whose errors they are.
 
-    The report holds `queries`, `candidates` (mean), `reachable` (share), `trained_until` (the model's) and
+    The report holds `queries`, `candidates` (mean), `reachable` (share), `trained_until` and `taught` (the model's) and
     `systems[NAME][SLICE][METRIC]` as {value, low, high}; `calibration[KIND]` is as in `reliability.measured`, or says
     `why` no chance is stated. With `truth` (need_id, product_id, chance) the gain of a candidate is its true chance,
     and the oracle that knows it is among the systems.
@@ -90,6 +91,7 @@ def evaluate(
     found = report(scored, seed) | {
         "model_id": ranker.model_id,
         "trained_until": ranker.manifest.get("until"),
+        "taught": taught(ranker),
         "source": tables.source,
         "from": str(since),
         "to": str(until) if until else None,
@@ -119,14 +121,19 @@ def promised(
 
 
 def caution(found: Mapping[str, Any]) -> str | None:
-    """What to say of a report on rows that the model was trained on; None of any other."""
+    """What to say of a report on rows that the model was trained on, or on what it was not trained for; or None."""
+    return " ".join(_cautions(found)) or None
+
+
+def _cautions(found: Mapping[str, Any]) -> Iterator[str]:
     until = found["trained_until"]
-    if until is None or until <= found["from"]:
-        return None
-    return (
-        f"The model was trained on rows up to {until}, later than the first day of this window: "
-        "it has seen part of what it is asked here, and the figures flatter it."
-    )
+    if until is not None and until > found["from"]:
+        yield (
+            f"The model was trained on rows up to {until}, later than the first day of this window: "
+            "it has seen part of what it is asked here, and the figures flatter it."
+        )
+    for learned, asked in unlike(found["taught"], {name: found[name] for name in found["taught"]}):
+        yield f"The model was trained on {learned} and is asked about {asked}, which it was not made for."
 
 
 def fitted_baselines(world: World, since: date, all_industries: bool, seed: int) -> list[Baseline]:

@@ -1,5 +1,7 @@
 """Where models live: a folder of bundles, each under its id, and the pointer to the champion among them."""
 
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -49,3 +51,21 @@ def champion(models: Path) -> Path:
         raise BundleError(f"the champion {model_id!r} is not in {models}: promote another") from None
     except OSError as error:
         raise BundleError(f"the champion {model_id!r} cannot be read: {error}") from None
+
+
+def sha256_of(path: Path) -> str:
+    """The hash that a manifest has of a file."""
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def unaltered(folder: Path, hashes: Mapping[str, str | None]) -> None:
+    """Raises `BundleError` for the first file by name that is missing, or not what was saved with the bundle."""
+    for name, expected in hashes.items():
+        try:
+            found = sha256_of(folder / name)
+        except FileNotFoundError:
+            raise BundleError(f"{folder.name}: {name} is missing; copy the whole bundle again") from None
+        except OSError as error:
+            raise BundleError(f"{folder.name}: {name} cannot be read: {error.strerror}") from None
+        if found != expected:
+            raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")

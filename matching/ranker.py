@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.appetite import PARTS, SLOPES, Appetite, moved
+from matching.bundles import sha256_of, unaltered
 from matching.calibration import SILENT, Calibration
 from matching.card import card
 from matching.catalogue import Rows
@@ -145,7 +146,7 @@ class Ranker:
         self.history.save(aside / HISTORY)
         text = card(self.manifest, self.kernels, self.choice, self.appetites)
         (aside / CARD).write_text(text, encoding="utf-8")
-        hashes = {name: _sha256(aside / name) for name in FILES}
+        hashes = {name: sha256_of(aside / name) for name in FILES}
         text = json.dumps({**self.manifest, "sha256": hashes}, indent=2) + "\n"
         (aside / MANIFEST).write_text(text, encoding="utf-8")
         damaged = models / f".{self.model_id}.damaged"
@@ -164,11 +165,7 @@ class Ranker:
         features.
         """
         manifest = _manifest(folder)
-        for name in FILES:
-            if not (folder / name).is_file():
-                raise BundleError(f"{folder.name}: {name} is missing; copy the whole bundle again")
-            if _sha256_in(folder, name) != manifest["sha256"].get(name):
-                raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")
+        unaltered(folder, {name: manifest["sha256"].get(name) for name in FILES})
         kernels = tuple(_kernel(entry, folder) for entry in json.loads((folder / KERNELS).read_text(encoding="utf-8")))
         booster = Stored((folder / FOREST).read_text(encoding="utf-8"))
         choice = _choice(json.loads((folder / CHOICE).read_text(encoding="utf-8")), folder)
@@ -271,14 +268,3 @@ def _appetites(found: Sequence[Mapping[str, Any]], folder: Path) -> tuple[Appeti
         return tuple(Appetite.from_dict(entry) for entry in found)
     except (KeyError, ValueError):
         raise BundleError(f"{folder.name}: made for another appetite than this version's; train it again") from None
-
-
-def _sha256_in(folder: Path, name: str) -> str:
-    try:
-        return _sha256(folder / name)
-    except OSError as error:
-        raise BundleError(f"{folder.name}: {name} cannot be read: {error.strerror}") from None
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -225,7 +225,7 @@ def test_the_challenger_was_trained_until_the_latest_day_and_never_was_the_champ
     ("name", "text", "why"),
     [
         ("forest.txt", "tree", "forest.txt was altered since training"),
-        ("forest.txt", None, "forest.txt cannot be read: No such file"),
+        ("forest.txt", None, "forest.txt is missing; copy the whole bundle again"),
         ("manifest.json", "{", "the manifest cannot be read: "),
         ("manifest.json", '{"id": "20250701-bbbbbbbbbbbb"}', "the manifest cannot be read: KeyError('until')"),
         ("manifest.json", '{"id": "x", "until": "2025-01-01", "sha256": {}}', "the manifest is that of x"),

@@ -6,11 +6,10 @@ A bundle is read without being loaded: one of an earlier version, which this one
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
-from matching.bundles import POINTER, promoted
+from matching.bundles import POINTER, promoted, unaltered
 from matching.errors import BundleError, Fault, InputError
 from matching.ranker import CARD, FILES, MANIFEST
 from training.promote import LOG
@@ -118,13 +117,7 @@ def _whole(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{folder.name}: the manifest cannot be read: {error!r}") from None
     if named != folder.name or not isinstance(until, str):
         raise BundleError(f"{folder.name}: the manifest is that of {named}, trained until {until}")
-    for name, expected in hashes.items():
-        try:
-            found = sha256((folder / name).read_bytes()).hexdigest()
-        except OSError as error:
-            raise BundleError(f"{folder.name}: {name} cannot be read: {error.strerror}") from None
-        if found != expected:
-            raise BundleError(f"{folder.name}: {name} was altered since training; copy the bundle again")
+    unaltered(folder, hashes)
     return manifest
 
 

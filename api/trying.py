@@ -21,7 +21,7 @@ from api.desk.identity import Actor, Role, Scope
 from api.desk.listing import list_need
 from api.desk.screening import Screen, Standard
 from api.desk.stages import CaseStage, Step, clock
-from api.desk.unplaced import Unplaced
+from api.desk.unplaced import Wanted
 from api.messages import ListingRequest
 from api.refusals import ConflictError
 from api.service import Service
@@ -127,7 +127,7 @@ def _screen(service: Service, need_id: str, number: int) -> Screen:
 def _coordinate(service: Service, now: datetime) -> None:
     """A made-up commission dispatches what nobody is left for to its district after a day, and settles every other."""
     with service.store.reading() as session:
-        left = unplaced.page(session, ACTOR, service.today(), Unplaced.OPEN, NEEDS).items
+        left = unplaced.page(session, ACTOR, service.today(), Wanted(), NEEDS).items
     for number, item in enumerate(left):
         at, done = item.since + timedelta(days=1), item.since + timedelta(days=COORDINATED)
         if item.office or at >= now:

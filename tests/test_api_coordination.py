@@ -80,7 +80,20 @@ def test_a_step_that_cannot_be_is_a_problem_that_says_why(ask, step, status, sai
     assert said in answer.text
 
 
-@pytest.mark.parametrize("query", ["size=0", "size=201", "show=gone", "cursor=x", f"cursor={'x' * 801}"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "size=0",
+        "size=201",
+        "show=gone",
+        "cursor=x",
+        f"cursor={'x' * 801}",
+        "search=a%00",
+        f"search={'x' * 101}",
+        "region=a%00",
+        "office=a%00",
+    ],
+)
 def test_a_list_that_cannot_be_is_a_problem_that_names_what_is_wrong(ask, query):
     answer = ask("GET", f"/v1/coordination?{query}")
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
@@ -95,6 +108,21 @@ def test_a_list_is_read_page_by_page_each_of_what_is_asked_for(ask):
     rest = ask("GET", f"/v1/coordination?size=1&cursor={first['after']}").json()
     assert [item["need_id"] for item in first["items"] + rest["items"]] == ["N-new", "N-other"]
     assert (first["total"], rest["total"], rest["after"]) == (2, 2, None)
+
+
+def test_a_list_is_narrowed_as_the_page_narrows_it(ask):
+    other = {
+        "enterprise": {"enterprise_id": "E-other", "name": "Iron Works", "region": "CN/500000/500102"},
+        "need": NEED["need"] | {"need_id": "N-other"},
+    }
+    other["enterprise"]["as_of"] = "2025-01-01"
+    assert ask("POST", "/v1/needs", json=other).status_code == 201
+    step = {"step": "dispatch", "version": 1, "office": "涪陵区"}
+    assert ask("POST", "/v1/coordination/N-other/steps", json=step).status_code == 201
+    for query in ("search=iron", "region=CN/500000/500102", "office=涪陵区", "search=N-OTHER&office=涪陵区"):
+        found = ask("GET", f"/v1/coordination?{query}").json()
+        assert ([item["need_id"] for item in found["items"]], found["total"]) == (["N-other"], 1), query
+    assert ask("GET", "/v1/coordination?search=iron&region=CN/500000/500106").json()["total"] == 0
 
 
 def test_a_list_of_needs_with_the_longest_ids_is_read_page_by_page(ask):

@@ -1,17 +1,23 @@
 """What is counted for who operates the service: by templates, never by paths, and nothing that is anybody's."""
 
+from datetime import datetime
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
 from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.desk.coordinating import coordinate
+from api.desk.coordination import CoordinationStep
 from api.desk.identity import Scope
 from api.desk.keys import add_key
 from api.settings import Settings
+from api.store.desk_models import ListingRow
 from tests import bundles, databases
 from tests.conftest import NOON
-from tests.desks import Hands, listed, models_of
+from tests.desks import COMMISSION, Hands, listed, models_of
 
 ASKED = {"enterprise_id": "E1", "need": {"amount": 2_000_000}}
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -149,6 +155,31 @@ def test_cases_are_counted_as_the_store_has_them_now_and_only_while_they_wait(cl
     assert waiting(client) == (2, 1)
 
 
+def test_needs_to_coordinate_are_counted_until_they_are_settled(client, hands):
+    service = client.app.state.service
+    need_id = exhausted(service)
+    assert coordination(client) == (1, 0)
+    coordinate(service, COMMISSION, need_id, CoordinationStep.DISPATCH, 1, office="Fuling", until=service.today())
+    assert coordination(client) == (1, 0)
+    hands.move(hours=24)
+    assert coordination(client) == (1, 1)
+    coordinate(service, COMMISSION, need_id, CoordinationStep.SETTLE, 2, result="funded")
+    assert coordination(client) == (0, 0)
+
+
+def exhausted(service):
+    """A need that nobody is left for."""
+    need_id = listed(service, "N3").need_id
+    with service.store.writing() as session:
+        session.execute(update(ListingRow).values(exhausted_at=datetime(2025, 1, 10)))
+    return need_id
+
+
+def coordination(client):
+    found = scrape(client)
+    return found["matching_coordination_open",], found["matching_coordination_overdue",]
+
+
 def waiting(client):
     found = scrape(client)
     return found["matching_cases_open",], found["matching_cases_overdue",]
@@ -160,7 +191,7 @@ def test_while_the_store_is_gone_no_number_of_cases_is_made_up(client):
         found = scrape(client)
     assert found["matching_ready",] == 0
     assert requests(found) == {("GET", "/healthz", "2xx"): 1}
-    assert [one for one in found if one[0].startswith(("matching_cases", "matching_model"))] == []
+    assert [one for one in found if one[0].startswith(("matching_cases", "matching_coord", "matching_model"))] == []
 
 
 def test_two_services_of_one_process_count_for_themselves(client, deploy):

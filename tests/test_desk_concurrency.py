@@ -56,6 +56,7 @@ REQUESTS = (
     ("GET", "/readyz", None),
     ("GET", "/desk", None),
     ("GET", "/desk.csv", None),
+    ("GET", "/desk/coordination.csv", None),
     ("GET", "/desk/month", None),
     ("GET", "/desk/cases/{case_id}", None),
     ("GET", "/desk/cases/none", None),

@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 import pytest
 from alembic import command
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from api.desk import unplaced
@@ -20,13 +20,14 @@ from api.desk.identity import SYSTEM, Actor, Role, Scope
 from api.desk.listing import list_need
 from api.desk.overview import figures
 from api.desk.stages import Step
-from api.desk.unplaced import Unplaced
+from api.desk.unplaced import Unplaced, Wanted
 from api.loading import load
 from api.messages import ListingRequest
 from api.refusals import ConflictError, ForbiddenError
 from api.serving import Serving
 from api.store.database import migrations
 from api.store.desk_models import CaseRow, CoordinationRow, ListingRow
+from api.store.migrations.versions import m0009_searched_needs
 from api.store.models import RecommendationRow
 from api.store.reading import UnreadableError
 from matching import tables
@@ -64,9 +65,9 @@ def open_case(service, need_id):
         return session.scalars(select(CaseRow).where(CaseRow.need_id == need_id, CaseRow.closed_at.is_(None))).one()
 
 
-def page(service, show=Unplaced.OPEN, actor=COMMISSION, size=50, cursor=None):
+def page(service, show=Unplaced.OPEN, actor=COMMISSION, size=50, cursor=None, **narrow):
     with service.store.reading() as session:
-        return unplaced.page(session, actor, service.today(), show, size, cursor)
+        return unplaced.page(session, actor, service.today(), Wanted(show, **narrow), size, cursor)
 
 
 def ids(found):
@@ -218,6 +219,107 @@ def test_overdue_ones_are_listed_by_themselves_page_by_page_as_many_as_the_month
     assert month(service, date(2025, 1, 1)).overdue == 2
     with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
         page(service, cursor=first.after)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "found"),
+    [
+        ({"search": "e-NEW"}, ["N-new1", "N-new2"]),
+        ({"search": " 新”厂 "}, ["N-new1", "N-new2"]),
+        ({"search": "new2"}, ["N-new2"]),
+        ({"search": "n3"}, ["N3"]),
+        ({"search": "%"}, []),
+        ({"region": "CN/500000/500106"}, ["N-new1", "N-new2"]),
+        ({"region": "CN/500000"}, ["N-new1", "N-new2", "N3"]),
+        ({"region": "CN/5000"}, []),
+        ({"office": "Fuling"}, ["N-new2"]),
+        ({"office": "Ful"}, []),
+        ({"search": "新", "office": "Fuling", "region": "CN"}, ["N-new2"]),
+    ],
+)
+def test_a_list_is_narrowed_by_a_search_a_region_and_an_office(three, narrow, found):
+    narrowed = page(three, **narrow)
+    assert sorted(ids(narrowed)) == found
+    assert narrowed.total == len(found)
+    assert sorted(item.need_id for item in export(three, **narrow)) == found
+
+
+@pytest.fixture
+def three(service):
+    """Two needs of one enterprise that no product suits, one of them dispatched, and one that both declined."""
+    unsuited(service, "N-new1")
+    dispatch(service, unsuited(service, "N-new2"))
+    declined(service)
+    return service
+
+
+def export(service, actor=COMMISSION, **wanted):
+    with service.store.reading() as session:
+        return list(unplaced.export(session, actor, service.today(), Wanted(**wanted)))
+
+
+def test_a_narrowed_list_is_read_page_by_page(three):
+    first = page(three, size=1, search="新")
+    rest = page(three, size=1, search="新", cursor=first.after)
+    assert ids(first) + ids(rest) == ["N-new1", "N-new2"]
+    assert (first.total, rest.total, rest.after) == (2, 2, None)
+
+
+@pytest.mark.parametrize("show", list(Unplaced))
+def test_an_export_has_what_the_pages_have_in_their_order_however_it_is_read(service, hands, monkeypatch, show):
+    monkeypatch.setattr(unplaced, "EXPORTED_AT_ONCE", 2)
+    for number in range(5):
+        need_id = unsuited(service, f"N-new{number % 3}{number}")
+        dispatch(service, need_id, until=service.today())
+        hands.move(hours=number % 2)
+        if show is Unplaced.SETTLED:
+            settle(service, need_id, 2)
+    hands.move(hours=24)
+    lines = export(service, show=show)
+    assert lines == list(page(service, show).items)
+    assert len(lines) == 5
+
+
+def test_offices_are_those_that_needs_of_the_list_were_dispatched_to(service):
+    for number, office in enumerate(("Wushan", "Fuling", "Fuling")):
+        dispatch(service, unsuited(service, f"N-new{number}"), office=office)
+    unsuited(service, "N-new3")
+    settle(service, "N-new0", 2)
+    with service.store.reading() as session:
+        found = {show: unplaced.offices(session, service.today(), show) for show in Unplaced}
+    assert found == {Unplaced.OPEN: ["Fuling"], Unplaced.OVERDUE: [], Unplaced.SETTLED: ["Wushan"]}
+
+
+@pytest.mark.parametrize("actor", [officer("I1"), BOUND, ADMINISTRATOR], ids=["officer", "bound", "administrator"])
+def test_who_does_not_see_all_cases_exports_none_of_it(service, actor):
+    with pytest.raises(ForbiddenError, match="this is for the commission, and for a key that is bound to no"):
+        export(service, actor)
+
+
+def test_needs_listed_before_they_could_be_searched_are_found_after_the_update(three):
+    """As the record of each says it; one that another version kept is found by its ids alone."""
+    with three.store.writing() as session:
+        kept = select(ListingRow.recommendation_id).where(ListingRow.need_id == "N-new1").scalar_subquery()
+        unread = update(RecommendationRow).where(RecommendationRow.recommendation_id == kept)
+        session.execute(unread.values(request={"other": 1}))
+    columns = select(ListingRow.need_id, ListingRow.search, ListingRow.region).order_by(ListingRow.need_id)
+    with three.store.reading() as session:
+        before = {row.need_id: (row.search, row.region) for row in session.execute(columns)}
+    for move, revision in ((command.downgrade, "0008"), (command.upgrade, "head")):
+        with three.store.writing() as session:
+            move(migrations(session.connection()), revision)
+    with three.store.reading() as session:
+        after_it = {row.need_id: (row.search, row.region) for row in session.execute(columns)}
+    assert before["N-new2"] == ("e-new 重庆“新”厂 n-new2", "CN/500000/500106")
+    assert after_it == before | {"N-new1": ("e-new n-new1", None)}
+
+
+def test_more_needs_than_are_read_at_once_are_all_found_after_the_update(three, monkeypatch):
+    monkeypatch.setattr(m0009_searched_needs, "AT_ONCE", 1)
+    for move, revision in ((command.downgrade, "0008"), (command.upgrade, "head")):
+        with three.store.writing() as session:
+            move(migrations(session.connection()), revision)
+    assert len(ids(page(three, search="n"))) == 3
 
 
 def test_settled_ones_are_listed_latest_first_page_by_page(service, hands):

@@ -33,7 +33,15 @@ from matching.errors import BundleError, Fault, InputError
 from tests.visitors import NEEDS, PASSWORD, Visitor, copied
 
 WANG = Actor("wang.wei", Role.OFFICER, "I1")
-PRIVATE = ("/desk", "/desk.csv", "/desk/month", "/desk/accounts", "/desk/cases/x", "/desk/nothing")
+PRIVATE = (
+    "/desk",
+    "/desk.csv",
+    "/desk/month",
+    "/desk/accounts",
+    "/desk/cases/x",
+    "/desk/coordination.csv",
+    "/desk/nothing",
+)
 
 
 def refusals(visitor):

@@ -1,8 +1,10 @@
 """The commission's pages of needs that nobody is left for: listed, dispatched and settled, refused in words."""
 
+import csv
 import re
 from datetime import date, datetime
 from html import unescape
+from io import StringIO
 
 import pytest
 from sqlalchemy import select, update
@@ -12,8 +14,10 @@ from api.desk.identity import SYSTEM
 from api.desk.outcomes import report
 from api.messages import OutcomeRequest
 from api.pages import coordinating
+from api.pages.languages import local
 from api.store.desk_models import CaseRow, ListingRow
 from api.store.models import RecommendationRow
+from tests.desks import NOON
 from tests.visitors import NEEDS
 
 HOME = "/desk/coordination"
@@ -281,10 +285,89 @@ def test_a_form_without_the_session_s_token_is_refused(commission, need_id):
     assert commission.post(f"{HOME}/{need_id}", step="settle", result="funded", csrf="x").status_code == 403
 
 
+def narrowed(commission, app):
+    """Two needs to coordinate, the second of which was dispatched; their enterprises are of two districts."""
+    with app.state.service.store.writing() as session:
+        for need_id, region in zip(NEEDS[:2], ("CN/500000/500102", "CN/500000/500103"), strict=True):
+            left = update(ListingRow).where(ListingRow.need_id == need_id)
+            session.execute(left.values(exhausted_at=datetime(2025, 1, 10), region=region))
+    assert sent(commission, NEEDS[1], "dispatch", office="涪陵区", until="2025-01-17").status_code == 303
+
+
+@pytest.mark.parametrize("asked", [f"q={NEEDS[1].lower()}", "region=CN/500000/500103", "office=涪陵区"])
+def test_the_list_is_narrowed_and_says_by_what(commission, app, asked):
+    narrowed(commission, app)
+    commission.get(f"{HOME}?{asked}&lang=en")
+    lines = commission.page.split("<tbody")[1]
+    assert (NEEDS[1] in lines, NEEDS[0] in lines) == (True, False)
+    assert commission.says("1 need<")
+    value = asked.partition("=")[2]
+    assert re.search(f'value="{value}"( maxlength| selected)', commission.page)
+    assert commission.says(f'href="{HOME}?show=open">Clear<')
+    commission.get(HOME)
+    assert not commission.says(">Clear<")
+
+
+def test_an_office_of_no_need_of_the_list_stays_chosen_and_nothing_fits_it(commission, app):
+    narrowed(commission, app)
+    commission.get(f"{HOME}?show=settled&office=涪陵区&lang=en")
+    assert commission.says("No need fits these filters")
+    assert commission.says('<option value="涪陵区" selected>涪陵区</option>')
+    assert not commission.says("Nothing has been settled yet")
+
+
+def test_the_parts_of_the_list_and_the_way_back_keep_what_it_is_narrowed_by(commission, app, monkeypatch):
+    monkeypatch.setattr(coordinating, "LINES", 1)
+    narrowed(commission, app)
+    commission.get(f"{HOME}?q=N2&region=CN/500000&lang=en")
+    kept = "q=N2&region=CN%2F500000"
+    page = unescape(commission.page)
+    for show in ("open", "overdue", "settled"):
+        assert f'href="{HOME}?show={show}&{kept}"' in page
+    assert f'href="{HOME}.csv?{kept}"' in page
+    assert re.search(rf'href="{HOME}\?{kept}&cursor=[^"]+" rel="next"', page)
+    commission.get(f"{HOME}/{NEEDS[0]}?{kept}")
+    assert f'href="{HOME}?{kept}">← Coordination' in unescape(commission.page)
+
+
+def table(commission, query):
+    answer = commission.get(f"{HOME}.csv?{query}")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="coordination.csv"'
+    return list(csv.DictReader(StringIO(answer.text.removeprefix("\ufeff"))))
+
+
+def test_the_list_as_csv_has_its_lines_in_the_page_s_language(commission, app, need_id):
+    assert sent(commission, need_id, "dispatch", office="=涪陵区", until="2025-01-10").status_code == 303
+    (line,) = table(commission, "lang=en")
+    about = ("Need number", "Institutions that had it", "Why nobody is left", "Stage", "Office", "Until", "Overdue")
+    assert [line[name] for name in about] == [
+        need_id,
+        "2",
+        "Tax grade too low",
+        "Dispatched",
+        "'=涪陵区",
+        "2025-01-10",
+        "",
+    ]
+    assert (line["Since"], line["What came of it"], line["Settled on"]) == (f"{local(NOON):%Y-%m-%d %H:%M}", "", "")
+    assert sent(commission, need_id, "settle", result="not_ready").status_code == 303
+    assert table(commission, "lang=en") == []
+    (line,) = table(commission, "show=settled&lang=zh-CN")
+    assert (line["需求编号"], line["阶段"], line["办理结果"]) == (need_id, "已办结", "暂不具备融资条件")
+    assert line["办结日期"] == f"{local(NOON):%Y-%m-%d %H:%M}"
+
+
+def test_a_narrowed_list_as_csv_is_narrowed(commission, app):
+    narrowed(commission, app)
+    assert [line["需求编号"] for line in table(commission, "office=涪陵区&lang=zh-CN")] == [NEEDS[1]]
+
+
 def test_officers_have_no_way_there(officer, need_id):
     officer.get("/desk")
     assert HOME not in officer.page
     assert officer.get(HOME).status_code == 403
+    assert officer.get(f"{HOME}.csv").status_code == 403
     assert officer.get(f"{HOME}/{need_id}").status_code == 404
     officer.get("/desk/month?lang=en")
     assert not officer.says("Came to nobody")

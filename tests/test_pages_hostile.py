@@ -31,10 +31,13 @@ ADDRESSES = (
     "/v1/products/{0}",
     "/v1/coordination/{0}",
     "/v1/coordination?show={0}&cursor={0}",
+    "/v1/coordination?search={0}&region={0}&office={0}",
 )
 OVERSEEN = (
     "/desk/coordination?show={0}&cursor={0}",
     "/desk/coordination?cursor={0}",
+    "/desk/coordination?q={0}&region={0}&office={0}",
+    "/desk/coordination.csv?show={0}&q={0}&region={0}&office={0}",
     "/desk/coordination/{0}?done={0}",
 )
 FORMS = (

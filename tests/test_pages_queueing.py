@@ -14,7 +14,7 @@ from sqlalchemy import update
 from api.desk import queue
 from api.desk.cursors import Place, pack
 from api.desk.queue import Sort
-from api.pages import exporting
+from api.pages import sheets
 from api.pages.languages import language, local
 from api.store.desk_models import CaseRow
 from api.store.outages import StoreError
@@ -105,7 +105,7 @@ def test_who_reads_the_csv_slowly_holds_no_connection(commission, app, monkeypat
         def __init__(self, content, **options):
             super().__init__((held.append(pool.checkedout()) or line for line in content), **options)
 
-    monkeypatch.setattr(exporting, "StreamingResponse", Watched)
+    monkeypatch.setattr(sheets, "StreamingResponse", Watched)
     assert commission.get("/desk.csv").status_code == 200
     assert held == [0] * (1 + len(NEEDS))
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.desk.identity import Actor, plain
 from api.desk.reading import screen_of
-from api.desk.routing import open_next
+from api.desk.routing import open_next, searched
 from api.desk.screening import Screen, check_complete, check_met
 from api.desk.views import Listed
 from api.enquiring import refuse_later
@@ -55,9 +55,9 @@ def _list(service: Service, actor: Actor, request: ListingRequest) -> Listed:
 
 
 def _enlist(service: Service, actor: Actor, made: Made, screen: Screen | None) -> Listed:
-    now, need = plain(service.now()), made.asked.need
+    now, need, firm = plain(service.now()), made.asked.need, made.asked.enterprise
     with service.store.writing() as session:
-        _keep(session, made.asked.enterprise, need)
+        _keep(session, firm, need)
         session.add(made.row)
         session.flush()
         listing = ListingRow(
@@ -66,6 +66,8 @@ def _enlist(service: Service, actor: Actor, made: Made, screen: Screen | None) -
             listed_at=now,
             actor=actor.name,
             screen=screen and screen.model_dump(mode="json", exclude_none=True),
+            search=searched((firm.enterprise_id, firm.name, need.need_id)),
+            region=firm.region,
         )
         session.add(listing)
         session.flush()

@@ -18,7 +18,7 @@ from api.desk.stages import CaseStage
 from api.desk.views import CaseItem, QueuePage
 from api.store.desk_models import CaseRow
 from api.store.models import InstitutionRow
-from api.store.texts import Holds
+from api.store.texts import holding, within
 from matching.codes import Coded, Kind, Purpose, Size
 
 SIZES: Final = (20, 50, 100, 200)
@@ -207,12 +207,7 @@ def _wanted(actor: Actor, filters: Filters, now: datetime) -> list[ColumnElement
     wanted += [column == value for column, value in equal.items() if value]
     wanted += [] if filters.least is None else [CaseRow.amount >= filters.least]
     wanted += [] if filters.most is None else [CaseRow.amount <= filters.most]
-    if filters.region:
-        inside = CaseRow.region.startswith(filters.region + "/", autoescape=True)
-        wanted.append((CaseRow.region == filters.region) | inside)
-    if term := filters.search.strip().casefold():
-        wanted.append(Holds(CaseRow.search, term) > 0)
-    return wanted
+    return wanted + within(CaseRow.region, filters.region) + holding(CaseRow.search, filters.search)
 
 
 def _cursor(row: CaseRow, sort: Sort, back: bool) -> str:

@@ -1,19 +1,19 @@
 """Needs that nobody is left for, as the commission reads them: who had each, why it was declined, what would help."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.desk.coordinating import UNPLACED, stage_of
 from api.desk.coordination import LEGAL, CoordinationStep, Settlement
 from api.desk.cursors import Place, pack, unpack
 from api.desk.identity import Actor, Role, Scope, aware
-from api.desk.queue import shown
+from api.desk.queue import EXPORTED_AT_ONCE, shown
 from api.desk.reading import event_shown, screen_of
 from api.desk.reasons import StepReason, label
 from api.desk.sight import sees_all
@@ -26,6 +26,7 @@ from api.service import Service
 from api.store.desk_models import CaseRow, CoordinationRow, EventRow, ListingRow
 from api.store.models import RecommendationRow
 from api.store.reading import UnreadableError, stored
+from api.store.texts import holding, within
 from matching.codes import Coded
 from matching.errors import NotFoundError
 from matching.facts import derived
@@ -39,6 +40,20 @@ class Unplaced(Coded):
     OPEN = "open", "待办", "Open"
     OVERDUE = "overdue", "已超时", "Overdue"
     SETTLED = "settled", "已办结", "Settled"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of those needs a list has; empty means all. `region` is a path, whole or its beginning.
+
+    `search` is found anywhere in the enterprise's id or name or the need's id; `office` is whom it was last
+    dispatched to, by its whole name.
+    """
+
+    show: Unplaced = Unplaced.OPEN
+    search: str = ""
+    region: str | None = None
+    office: str | None = None
 
 
 @dataclass
@@ -59,33 +74,37 @@ class _Record:
 
 
 def page(
-    session: Session, actor: Actor, today: date, show: Unplaced, size: int, cursor: str | None = None
+    session: Session, actor: Actor, today: date, wanted: Wanted, size: int, cursor: str | None = None
 ) -> UnplacedPage:
     """Open ones, or those of them that are overdue, from the oldest on; settled ones from the latest back.
 
     Raises `ForbiddenError` for who does not see all institutions' cases, `InputError` for a cursor that is none.
     """
-    if not sees_all(actor):
-        raise ForbiddenError("this is for the commission, and for a key that is bound to no institution")
-    wanted, down = _wanted(show, today), show is Unplaced.SETTLED
-    column = ListingRow.settled_at if down else ListingRow.exhausted_at
-    by = (column, ListingRow.need_id)
-    query = select(ListingRow).where(*wanted)
-    if cursor:
-        place = unpack(cursor, show)
-        row, mark = tuple_(*by), (place.value, place.case_id)
-        query = query.where(row < mark if down else row > mark)
-    ordered = [one.desc() for one in by] if down else by
-    rows = list(session.scalars(query.order_by(*ordered).limit(size + 1)))
+    _check_sees(actor)
+    rows = _rows(session, today, wanted, size + 1, unpack(cursor, wanted.show) if cursor else None)
     more, rows = len(rows) > size, rows[:size]
-    last = (getattr(rows[-1], column.key), rows[-1].need_id) if more else None
-    following = last and pack(Place(False, *last), show)
-    return UnplacedPage(tuple(_items(session, rows, today)), count(session, today, show), following)
+    following = pack(_place(rows[-1], wanted.show), wanted.show) if more else None
+    return UnplacedPage(tuple(_items(session, rows, today)), count(session, today, wanted), following)
 
 
-def count(session: Session, today: date, show: Unplaced) -> int:
+def export(session: Session, actor: Actor, today: date, wanted: Wanted) -> Iterator[UnplacedNeed]:
+    """All of a list, in its order, read piece by piece. Raises `ForbiddenError` as `page` does."""
+    _check_sees(actor)
+    place = None
+    while rows := _rows(session, today, wanted, EXPORTED_AT_ONCE, place):
+        yield from _items(session, rows, today)
+        place = _place(rows[-1], wanted.show)
+
+
+def count(session: Session, today: date, wanted: Wanted) -> int:
     """How many such needs there are."""
-    return session.scalar(select(func.count()).select_from(ListingRow).where(*_wanted(show, today))) or 0
+    return session.scalar(select(func.count()).select_from(ListingRow).where(*_narrowed(wanted, today))) or 0
+
+
+def offices(session: Session, today: date, show: Unplaced) -> list[str]:
+    """Whom the needs of a list were last dispatched to, each once."""
+    query = select(ListingRow.office).where(*_narrowed(Wanted(show), today), ListingRow.office.isnot(None)).distinct()
+    return sorted(office for office in session.scalars(query) if office)
 
 
 def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
@@ -108,11 +127,38 @@ def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
     return UnplacedView(item, asked.enterprise, asked.need, screen, tried, fixes, events, _may(actor, listing))
 
 
-def _wanted(show: Unplaced, today: date) -> list[ColumnElement[bool]]:
-    if show is Unplaced.SETTLED:
-        return [ListingRow.settled_at.isnot(None)]
-    late = [ListingRow.until < today] if show is Unplaced.OVERDUE else []
-    return [ListingRow.exhausted_at.isnot(None), ListingRow.settled_at.is_(None), *late]
+def _check_sees(actor: Actor) -> None:
+    if not sees_all(actor):
+        raise ForbiddenError("this is for the commission, and for a key that is bound to no institution")
+
+
+def _rows(session: Session, today: date, wanted: Wanted, size: int, place: Place | None) -> list[ListingRow]:
+    """So many of a list after a place, or from its beginning."""
+    down = wanted.show is Unplaced.SETTLED
+    by = (_ordered_by(wanted.show), ListingRow.need_id)
+    query = select(ListingRow).where(*_narrowed(wanted, today))
+    if place is not None:
+        row, mark = tuple_(*by), (place.value, place.case_id)
+        query = query.where(row < mark if down else row > mark)
+    ordered = [one.desc() for one in by] if down else by
+    return list(session.scalars(query.order_by(*ordered).limit(size)))
+
+
+def _place(row: ListingRow, show: Unplaced) -> Place:
+    return Place(False, getattr(row, _ordered_by(show).key), row.need_id)
+
+
+def _ordered_by(show: Unplaced) -> InstrumentedAttribute[datetime | None]:
+    return ListingRow.settled_at if show is Unplaced.SETTLED else ListingRow.exhausted_at
+
+
+def _narrowed(wanted: Wanted, today: date) -> list[ColumnElement[bool]]:
+    office = [ListingRow.office == wanted.office] if wanted.office else []
+    also = [*office, *within(ListingRow.region, wanted.region), *holding(ListingRow.search, wanted.search)]
+    if wanted.show is Unplaced.SETTLED:
+        return [ListingRow.settled_at.isnot(None), *also]
+    late = [ListingRow.until < today] if wanted.show is Unplaced.OVERDUE else []
+    return [ListingRow.exhausted_at.isnot(None), ListingRow.settled_at.is_(None), *late, *also]
 
 
 def _items(session: Session, rows: Sequence[ListingRow], today: date) -> list[UnplacedNeed]:

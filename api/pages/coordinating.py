@@ -14,11 +14,12 @@ from api.desk.coordinating import coordinate
 from api.desk.coordination import LONGEST_OFFICE, CoordinationStep, Settlement
 from api.desk.listing import CANDIDATES
 from api.desk.reasons import LONGEST
-from api.desk.unplaced import Unplaced
+from api.desk.unplaced import Unplaced, Wanted
 from api.desk.unplaced_views import CoordinationEvent, UnplacedView
 from api.pages import words
 from api.pages.events import EventTold, actor_of, said
 from api.pages.languages import Language, local
+from api.pages.queueing import LONGEST_REGION, LONGEST_SEARCH, regions_of
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
 from api.pages.telling import COORDINATED, told
@@ -29,7 +30,8 @@ from matching.errors import InputError, NotFoundError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 HOME: Final = "/desk/coordination"
-KEPT: Final = ("show", "cursor")
+NARROWED: Final = ("show", "q", "region", "office")
+KEPT: Final = (*NARROWED, "cursor")
 LINES: Final = 50
 LONGEST_VERSION: Final = 9
 
@@ -50,23 +52,30 @@ class Written:
 def get_needs(visit: SeeingVisit) -> Response:
     """The needs that are to be coordinated, or those that are settled."""
     asked = visit.request.query_params
-    show = Unplaced(asked["show"]) if asked.get("show") in set(Unplaced) else Unplaced.OPEN
+    wanted, kept = wanted_of(asked), {name: value for name in NARROWED if (value := asked.get(name))}
     today, cursor = visit.service.today(), asked.get("cursor") or None
     with visit.service.store.reading() as session:
-        page = unplaced.page(session, visit.actor, today, show, LINES, cursor)
+        page = unplaced.page(session, visit.actor, today, wanted, LINES, cursor)
         if cursor and not page.items:  # all needs from there on are settled, those before it are not
-            page = unplaced.page(session, visit.actor, today, show, LINES)
-        late = unplaced.count(session, today, Unplaced.OVERDUE)
-    after = page.after and _address(HOME, {"show": show.value, "cursor": page.after})
+            page = unplaced.page(session, visit.actor, today, wanted, LINES)
+        late = unplaced.count(session, today, replace(wanted, show=Unplaced.OVERDUE))
+        offices = unplaced.offices(session, today, wanted.show)
     return render(
         visit,
         "coordination.html",
         page=page,
-        show=show,
+        wanted=wanted,
         late=late,
-        after=after,
+        after=page.after and _address(HOME, kept, cursor=page.after),
+        csv_href=_address(f"{HOME}.csv", kept),
         candidates=CANDIDATES,
-        chips=[{"show": one, "here": one is show, "href": f"{HOME}?show={one}"} for one in Unplaced],
+        chips=[
+            {"show": one, "here": one is wanted.show, "href": _address(HOME, kept | {"show": one.value})}
+            for one in Unplaced
+        ],
+        narrowed=wanted != Wanted(wanted.show),
+        regions=regions_of(visit, wanted.region),
+        offices=visit.language.sorted((one, one) for one in {*offices, *filter(None, [wanted.office])}),
         need_href=lambda need_id: _address(_path(need_id), asked),
         local=local,
         months=lambda term: words.months(term, visit.language),
@@ -94,6 +103,16 @@ def post_need(form: FormGiven, visit: SeeingVisit, need_id: str) -> Response:
         view = unplaced.need(visit.service, visit.actor, need_id)
         return _page(visit, view, replace(written, faults=wrong), 422)
     return go(_address(_path(need_id), visit.request.query_params, done=written.step))
+
+
+def wanted_of(asked: Mapping[str, str]) -> Wanted:
+    """What an address narrows the list to; what is no part of it counts as not asked."""
+    return Wanted(
+        show=Unplaced(asked["show"]) if asked.get("show") in set(Unplaced) else Unplaced.OPEN,
+        search=asked.get("q", "").strip()[:LONGEST_SEARCH],
+        region=asked.get("region", "")[:LONGEST_REGION] or None,
+        office=asked.get("office", "")[:LONGEST_OFFICE] or None,
+    )
 
 
 def _path(need_id: str) -> str:

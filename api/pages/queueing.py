@@ -51,7 +51,7 @@ def get_queue(visit: SeeingVisit) -> Response:
         sort=sort,
         per=per,
         **_choices(filters),
-        regions=_regions(visit, filters.region),
+        regions=regions_of(visit, filters.region),
         institutions=choosable(visit, names),
         chips=[{"show": one, "here": one is filters.show, "href": address("/desk", kept, show=one)} for one in SHOWS],
         late=late,
@@ -131,7 +131,7 @@ def _whole(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
-def _regions(visit: Visit, chosen: str | None) -> list[tuple[str, str]]:
+def regions_of(visit: Visit, chosen: str | None) -> list[tuple[str, str]]:
     """The city's districts, and the one that is chosen, wherever it lies."""
     known = reference.regions(visit.service.today())
     found = [(row.path, visit.language.named(row)) for row in known.values()]

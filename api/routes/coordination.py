@@ -1,14 +1,15 @@
 """Coordination: listed needs that nobody is left for, and a step with one of them, for the commission's platform."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
 from api.desk.cases import key_sent
 from api.desk.coordinating import coordinate
+from api.desk.coordination import LONGEST_OFFICE
 from api.desk.cursors import LONGEST
 from api.desk.identity import Actor, Scope
-from api.desk.unplaced import Unplaced, need, page
+from api.desk.unplaced import Unplaced, Wanted, need, page
 from api.desk.unplaced_views import Coordinated, UnplacedPage, UnplacedView
 from api.dispatching import EXAMPLE_DISPATCH, CoordinationRequest
 from api.keyed import keyed
@@ -19,6 +20,7 @@ from matching.domain import Id
 
 router = APIRouter(prefix="/v1/coordination", tags=["desk"])
 NeedId = Annotated[Id, Path(description="As `GET /v1/coordination` lists it")]
+WHOLE: Final = r"^[^\x00]*$"  # a text that a store can look for
 Reader = Annotated[Actor, Depends(keyed(Scope.READ))]
 Key = Annotated[
     str | None, Header(min_length=1, max_length=120, description="As `key` in the body", examples=["dispatch-2026-17"])
@@ -32,14 +34,30 @@ def get_needs(
     show: Annotated[
         Unplaced, Query(description="Open ones or the overdue of these, oldest first, or settled ones, latest first")
     ] = Unplaced.OPEN,
+    search: Annotated[
+        str,
+        Query(
+            max_length=100,
+            pattern=WHOLE,
+            description="Found anywhere in the enterprise's id or name or the need's id",
+            examples=["E00001"],
+        ),
+    ] = "",
+    region: Annotated[
+        str, Query(max_length=200, pattern=WHOLE, description="Of the enterprise: a path, whole or its beginning")
+    ] = "",
+    office: Annotated[
+        str, Query(max_length=LONGEST_OFFICE, pattern=WHOLE, description="Whom they were last dispatched to, by name")
+    ] = "",
     size: Annotated[int, Query(ge=1, le=200, description="How many on a page")] = 50,
     cursor: Annotated[
         str | None, Query(max_length=LONGEST, description="A page's `after`; the first page when missing")
     ] = None,
 ) -> Response:
     """Listed needs that no institution is left for, or that no product suited: what is to be coordinated."""
+    wanted = Wanted(show, search, region or None, office or None)
     with service.store.reading() as session:
-        return answer_of(UnplacedPage, page(session, actor, service.today(), show, size, cursor))
+        return answer_of(UnplacedPage, page(session, actor, service.today(), wanted, size, cursor))
 
 
 @router.get("/{need_id}", response_model=UnplacedView, responses=problems(401, 403, 404, 422, 503))

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
 from api.desk.identity import Actor, Scope
 from api.desk.overview import waiting_in_all
+from api.desk.unplaced import Unplaced, Wanted, count
 from api.keyed import openly
 from api.meters import CONTENT_TYPE
 from api.refusals import ForbiddenError
@@ -46,7 +47,10 @@ def _cases(service: Service) -> Iterator[Metric]:
     try:
         with service.store.reading() as session:
             waiting, overdue = waiting_in_all(session, service.now())
+            left, late = (count(session, service.today(), Wanted(show)) for show in (Unplaced.OPEN, Unplaced.OVERDUE))
     except StoreError:
         return
     yield GaugeMetricFamily("matching_cases_open", "Cases that wait for an institution", waiting)
     yield GaugeMetricFamily("matching_cases_overdue", "Those of them whose clock has run out", overdue)
+    yield GaugeMetricFamily("matching_coordination_open", "Listed needs that nobody is left for, not settled", left)
+    yield GaugeMetricFamily("matching_coordination_overdue", "Those of them that are overdue", late)

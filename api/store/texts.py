@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Integer
+from sqlalchemy import ColumnElement, Integer
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.functions import GenericFunction
 
 
@@ -23,3 +24,14 @@ def _in_sqlite(element: Any, compiler: Any, **about: Any) -> str:
 @compiles(Holds, "postgresql")
 def _in_postgresql(element: Any, compiler: Any, **about: Any) -> str:
     return f"strpos({compiler.process(element.clauses, **about)})"
+
+
+def holding(column: InstrumentedAttribute[str], term: str) -> list[ColumnElement[bool]]:
+    """What narrows rows to those whose folded text holds a term, in either case; nothing for an empty one."""
+    folded = term.strip().casefold()
+    return [Holds(column, folded) > 0] if folded else []
+
+
+def within(column: InstrumentedAttribute[str | None], path: str | None) -> list[ColumnElement[bool]]:
+    """What narrows rows to a region, its path whole or the beginning of theirs; nothing where none is named."""
+    return [(column == path) | column.startswith(path + "/", autoescape=True)] if path else []

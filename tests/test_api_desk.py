@@ -175,6 +175,7 @@ def test_a_need_is_listed_with_its_screen_which_its_case_and_the_month_tell(clie
     client.post("/v1/needs", json={"need_id": "N0"}, headers=every)
     month = client.get("/v1/months/2025-01", headers=every).json()
     assert month["listings"] == {"listed": 2, "screened": 1}
+    assert month["coverage"] == {"enterprises": 0, "listed": 0, "granted": 0}  # no figures of the last two years
     bank = bearer(client, Scope.READ, institution_id=case["item"]["institution_id"])
     assert client.get("/v1/months/2025-01", headers=bank).json()["listings"] is None
 

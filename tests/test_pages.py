@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 from html import unescape
 from threading import Event, Semaphore
 from urllib.parse import quote
@@ -28,6 +28,7 @@ from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
 from api.service import CHECKED_AT_ONCE
 from api.store.desk_models import ListingRow
+from api.store.models import EnterpriseRow
 from api.store.reading import UnreadableError
 from matching.errors import BundleError, Fault, InputError
 from tests.visitors import NEEDS, PASSWORD, Visitor, copied
@@ -821,19 +822,24 @@ def test_a_month_tells_what_was_granted_and_a_dash_before_anything_was(officer, 
     assert not commission.says("Mean ticket")
 
 
-def test_the_commission_compares_institutions_and_an_officer_does_not(officer, commission, hands):
+def test_the_commission_compares_institutions_and_an_officer_does_not(officer, commission, app, hands):
     hands.at += timedelta(hours=9)
+    with app.state.service.store.writing() as session:
+        session.execute(update(EnterpriseRow).values(as_of=date(2025, 1, 1)))
     commission.get("/desk/month?lang=en")
     assert commission.says("By institution")
     assert commission.says("Needs listed in this month: 4, of them screened: 0.")
+    assert commission.says("active enterprises 4 had needs listed in a year (")
     assert '<a href="/desk/month?month=2025-01&amp;institution=I1">Bank One</a>' in commission.page
     assert '<a href="/desk?institution=I2">' in commission.page
     officer.get("/desk/month?lang=en")
     assert not officer.says("By institution")
     assert not officer.says("Needs listed")
+    assert not officer.says("active enterprises")
     commission.get("/desk/month?lang=en&institution=I1")
     assert not commission.says("By institution")
     assert not commission.says("Needs listed")
+    assert not commission.says("active enterprises")
 
 
 @pytest.mark.parametrize("month", ["2099-01", "x", "2025-1", "2025-13", "0000-00", "0001-01", "1999-12"])

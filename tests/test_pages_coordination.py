@@ -123,6 +123,7 @@ def test_a_month_in_which_needs_came_to_nobody_and_no_case_moved_says_both(commi
     assert commission.says("No case moved in this month")
     assert commission.says("Needs listed in this month: 1, of them screened: 0.")
     assert commission.says("Came to nobody")
+    assert commission.says("active enterprises 1 had needs listed in a year (")
     assert not commission.says("Nothing happened")
     commission.get("/desk/month?month=2024-04")
     assert commission.says("Nothing happened in this month")

@@ -66,6 +66,7 @@ def _enlist(service: Service, actor: Actor, made: Made, screen: Screen | None) -
             listed_at=now,
             actor=actor.name,
             screen=screen and screen.model_dump(mode="json", exclude_none=True),
+            enterprise_id=firm.enterprise_id,
             search=searched((firm.enterprise_id, firm.name, need.need_id)),
             region=firm.region,
         )

@@ -8,6 +8,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from api.desk.coordinated import coordinated
+from api.desk.coverage import coverage
 from api.desk.identity import Actor, plain
 from api.desk.listed import listings
 from api.desk.month import by_stage, month, span
@@ -53,6 +54,7 @@ def figures(
         institutions=tuple(wanted),
         listings=listings(session, first) if of_all else None,
         coordination=coordinated(session, first, now) if of_all else None,
+        coverage=coverage(session, first) if of_all else None,
     )
 
 

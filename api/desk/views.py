@@ -252,15 +252,29 @@ class ListingMonth:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """Active enterprises, and of these those with a need listed and those with a grant in the year to a month's end.
+
+    Active is of which the store has figures of the two years until then.
+    """
+
+    enterprises: int
+    listed: int
+    granted: int
+
+
+@dataclass(frozen=True)
 class MonthFigures(MonthView):
     """A month, and a line for each institution that had a part in it or has a case open, the most overdue first.
 
-    `listings` and `coordination` are of the needs of all, and null where one institution is asked for or asks.
+    `listings`, `coordination` and `coverage` are of the needs of all, and null where one institution is asked for or
+    asks.
     """
 
     institutions: tuple[InstitutionMonth, ...]
     listings: ListingMonth | None
     coordination: CoordinationMonth | None
+    coverage: Coverage | None
 
 
 @dataclass(frozen=True)

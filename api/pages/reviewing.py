@@ -10,11 +10,12 @@ from fastapi import APIRouter, Response
 from api.desk import month, reading
 from api.desk.coordinated import coordinated
 from api.desk.coordination import Settlement
+from api.desk.coverage import coverage
 from api.desk.listed import listings
 from api.desk.overview import overview
 from api.desk.sight import sees_all
 from api.desk.stages import FUNNEL, CaseStage
-from api.desk.views import Clock, CoordinationMonth, ListingMonth, MonthView
+from api.desk.views import Clock, CoordinationMonth, Coverage, ListingMonth, MonthView
 from api.pages.granting import card
 from api.pages.languages import Language
 from api.pages.queueing import choosable
@@ -47,6 +48,7 @@ def get_month(visit: SeeingVisit) -> Response:
         of_all = not chosen and sees_all(visit.actor)
         together = coordinated(session, first, now) if of_all else None
         listed = listings(session, first) if of_all else None
+        reached = coverage(session, first) if of_all else None
         lines = [] if chosen or visit.actor.institution_id else overview(session, visit.actor, first, now)
     return render(
         visit,
@@ -62,6 +64,7 @@ def get_month(visit: SeeingVisit) -> Response:
         later=_address(_after(first), chosen) if first < this else None,
         together=_together(together, visit.language),
         listed=_listed(listed, visit.language),
+        covered=_covered(reached, visit.language),
         elsewhere=_elsewhere(listed, together),
         **shown(view, visit.language),
         **card(view.grants, first, visit.language, currency),
@@ -136,6 +139,18 @@ def _listed(found: ListingMonth | None, language: Language) -> str:
         return ""
     counts = {"listed": language.number(found.listed), "screened": language.number(found.screened)}
     return language.say("Needs listed in this month: %(listed)s, of them screened: %(screened)s.", **counts)
+
+
+def _covered(found: Coverage | None, language: Language) -> str:
+    """How many of the enterprises the white list reaches, for who sees all; nothing where none is active."""
+    if found is None or not found.enterprises:
+        return ""
+    counts = {name: language.number(count) for name, count in vars(found).items()}
+    return language.say(
+        "Of %(enterprises)s active enterprises %(listed)s had needs listed in a year (%(share)s), %(granted)s grants.",
+        share=language.percent(found.listed / found.enterprises, 1),
+        **counts,
+    )
 
 
 def _elsewhere(listed: ListingMonth | None, together: CoordinationMonth | None) -> bool:

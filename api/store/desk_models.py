@@ -80,7 +80,7 @@ class ListingRow(Base):
     """A need on the white list and the recommendation that says in which order institutions get it.
 
     `screen` is what was found when it was screened (`api.desk.screening`), NULL where it was not, or elsewhere.
-    `search` and `region` are a case's, for a need that never has one too.
+    `enterprise_id`, `search` and `region` are as a case has them, for a need that never has one too.
     `exhausted_at` is when nobody was left to give it to. What stands after it is of its coordination from then on, as
     the last step left it: `version` counts the steps, from 1 on. Neither of its indices holds the many needs that are
     with an institution: SQLite would count the open ones through all that are not settled.
@@ -90,7 +90,7 @@ class ListingRow(Base):
     __table_args__ = (
         Index("ix_listings_exhausted_at", "exhausted_at", "need_id", "settled_at", **EXHAUSTED),
         Index("ix_listings_settled_at", "settled_at", "need_id", **SETTLED),
-        Index("ix_listings_listed_at", "listed_at"),
+        Index("ix_listings_listed_at", "listed_at", "enterprise_id"),
     )
 
     need_id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -100,6 +100,7 @@ class ListingRow(Base):
     listed_at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(LABEL)
     screen: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    enterprise_id: Mapped[str] = mapped_column(ID, server_default="")
     search: Mapped[str] = mapped_column(Text, server_default="")
     region: Mapped[str | None] = mapped_column(LABEL)
     exhausted_at: Mapped[datetime | None]

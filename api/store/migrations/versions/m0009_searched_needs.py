@@ -1,4 +1,4 @@
-"""What a listed need is found by, and where its enterprise is: one that no product suits has no case that says so."""
+"""Whose a listed need is, what it is found by, and where: one that no product suits has no case that says so."""
 
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ LISTINGS = sa.table(
     "listings",
     sa.column("need_id", ID),
     sa.column("recommendation_id", sa.String(64)),
+    sa.column("enterprise_id", ID),
     sa.column("search", sa.Text),
     sa.column("region", LABEL),
 )
@@ -22,22 +23,32 @@ RECOMMENDATIONS = sa.table(
     sa.column("enterprise_id", ID),
     sa.column("request", sa.JSON),
 )
+INDEX: Final = "ix_listings_listed_at"
 AT_ONCE: Final = 1000
 
 
 def upgrade() -> None:
+    op.add_column("listings", sa.Column("enterprise_id", ID, nullable=False, server_default=""))
     op.add_column("listings", sa.Column("search", sa.Text, nullable=False, server_default=""))
     op.add_column("listings", sa.Column("region", LABEL))
     last = ""
     while found := _some(last):
+        told = {"enterprise_id": "owner", "search": "found_by", "region": "place"}
         fill = LISTINGS.update().where(LISTINGS.c.need_id == sa.bindparam("key"))
-        op.get_bind().execute(fill.values(search=sa.bindparam("found_by"), region=sa.bindparam("place")), found)
+        op.get_bind().execute(fill.values({name: sa.bindparam(key) for name, key in told.items()}), found)
         last = found[-1]["key"]
+    _replace(["listed_at", "enterprise_id"])
 
 
 def downgrade() -> None:
-    op.drop_column("listings", "region")
-    op.drop_column("listings", "search")
+    _replace(["listed_at"])
+    for name in ("region", "search", "enterprise_id"):
+        op.drop_column("listings", name)
+
+
+def _replace(columns: list[str]) -> None:
+    op.drop_index(INDEX, "listings")
+    op.create_index(INDEX, "listings", columns)
 
 
 def _some(last: str) -> list[dict[str, Any]]:
@@ -55,6 +66,7 @@ def _kept(need_id: str, enterprise_id: str, request: dict[str, Any]) -> dict[str
     parts = (enterprise_id, firm.get("name"), need_id)
     return {
         "key": need_id,
+        "owner": enterprise_id,
         "found_by": " ".join(part.casefold() for part in parts if part),
         "place": firm.get("region"),
     }

@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le
 from matching import reference
 from matching.clauses import SHARE, Condition
 from matching.conditions import FAIL, PASS, RESULTS, Codes, Conditions
-from matching.domain import Change, Enterprise, Fix, Need, Operator, Result, Value
+from matching.domain import Change, Collateral, Enterprise, Fix, Need, Operator, Result, Value
 from matching.facts import FACTS, Fact, FactType, Known, derived, facts
 from matching.readiness import RULES as LADDER
 from matching.reference import programmes as dated
@@ -39,6 +39,13 @@ LEVERS: Final[Mapping[str, tuple[str, int]]] = {
 Sums over two years have none: once a year's research is raised, the year before is no longer the one that was counted.
 """
 _STANDING: Final = ("region", "size")  # what an enterprise is, and is never advised to change
+_BEHIND: Final[Mapping[str, str]] = {
+    Collateral.RECEIVABLES: "receivables",
+    Collateral.ORDERS: "order_value",
+    Collateral.EQUIPMENT: "equipment",
+    Collateral.PATENTS: "patents",
+}
+"""The fact that says how much there is of what may be offered as security."""
 _UP: Final = (Operator.GE, Operator.GT)
 _HOLDS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
     Operator.GE: operator.ge,
@@ -182,13 +189,19 @@ class _Desk:
 
     def _added(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
         now, asked = tuple(map(str, self._case.known[field])), Conditions(conditions)
-        for chosen in _by_effort([row for row in self._rows[field] if row.value not in now]):
+        for chosen in _by_effort([row for row in self._rows[field] if row.value not in now and self._there(row.value)]):
             after = (*now, *(row.value for row in chosen))
             met = bool((asked.judge({field: after}, self._case.as_of) != FAIL).all())
             if met and (field != "tiers" or self._open(chosen, after)):
                 zh, en = "；".join(row.advice_zh for row in chosen), "; ".join(row.advice_en for row in chosen)
                 return _changed(field, now, after, _effort(chosen), zh, en)
         return None
+
+    def _there(self, code: str) -> bool:
+        """Whether what a code stands for can be had: nobody offers as security what it is known to have nothing of."""
+        known = self._case.known
+        pledged = code == Collateral.EQUIPMENT and known["equipment_pledged"]
+        return not pledged and (code not in _BEHIND or known[_BEHIND[code]] != 0)
 
     def _open(self, chosen: Sequence[reference.Change], after: Sequence[str]) -> bool:
         """Whether an enterprise of this size and place may enter these tiers, from those that it will hold."""

@@ -168,6 +168,28 @@ def test_codes_are_chosen_for_all_rules_of_their_field_together(rule, limits, he
     assert (change.after, change.effort_days) == ((held, *added), days)
 
 
+NONE_LEFT = {"receivables": 0, "equipment": 0, "patents": 0}
+
+
+@pytest.mark.parametrize(
+    ("who", "asked", "listed", "added"),
+    [
+        ({"receivables": 0}, {}, ["receivables", "guarantee"], "guarantee"),
+        ({"receivables": None}, {}, ["receivables", "guarantee"], "receivables"),
+        ({"receivables": 1}, {}, ["receivables", "guarantee"], "receivables"),
+        ({}, {"order_value": 0}, ["orders", "equipment"], "equipment"),
+        ({"equipment": 0}, {}, ["equipment", "patents"], "patents"),
+        ({"equipment": 9, "equipment_pledged": True}, {}, ["equipment", "patents"], "patents"),
+        ({"equipment": 9, "equipment_pledged": False}, {}, ["equipment", "patents"], "equipment"),
+        ({"patents": 0}, {}, ["patents", "real_estate"], "real_estate"),
+        (NONE_LEFT, {"order_value": 0}, ["receivables", "orders", "equipment", "patents"], None),
+    ],
+)
+def test_nobody_is_advised_to_offer_as_security_what_it_has_nothing_of(who, asked, listed, added):
+    found = fixed(who=enterprise(**who), asked=need(collateral=[], **asked), collateral=listed)
+    assert (only(found)[2] if found else None) == (added and (added,))
+
+
 def test_a_grade_that_another_rule_bars_is_passed_over_for_a_better_one():
     rules = [own("tax_grade", "in", ["A", "B"]), own("tax_grade", "not_in", ["B"], rule_id="no_b")]
     assert only(fixed(*rules, who=enterprise(tax_grade="C"))) == ("tax_grade", "C", "A")

@@ -300,7 +300,8 @@ class Reason(Entity):
     """Why a match stands where it does: what one group of features adds to its score over the others', and a fact.
 
     `value` is the model's own of `feature`, `usual` the median over what the match was held against (of log-odds the
-    mean); the text has both in words. Weights of one ranking compare.
+    mean); the text has both in words, or the range of the others where the two look alike. Weights of one ranking
+    compare.
     """
 
     code: Code = fact("理由编号", "Reason")

@@ -134,13 +134,16 @@ class _Teller:
         ]
 
     def _reason(self, row: int, weight: float, falling: list[int]) -> Reason:
-        """By the first of the parts that shows a difference; where none does, by the one that they end with."""
+        """By the first of the parts that shows a difference; where none does, by the one that they end with.
+
+        That one is set beside the least and the most among the others: nobody sees why what is usual moves a score.
+        """
         for part in falling:
             value, usual = float(self.values[row, part]), self._usual(part)
             shown = _WORDS[part].shown(value)
             if shown != usual.shown:
                 break
-        begins = _BEGINS[part]
+        begins, ends = _BEGINS[part], usual.ends if shown != usual.shown else self._span(part) or usual.ends
         return Reason(
             code=_WORDS[part].topic.code,
             effect=Effect.RAISES if weight > 0 else Effect.LOWERS,
@@ -148,9 +151,18 @@ class _Teller:
             feature=PARTS[part],
             value=value,
             usual=usual.value,
-            text_zh=f"{begins[0]}{shown[0]}{usual.ends[0]}",
-            text_en=f"{begins[1]}{shown[1]}{usual.ends[1]}",
+            text_zh=f"{begins[0]}{shown[0]}{ends[0]}",
+            text_en=f"{begins[1]}{shown[1]}{ends[1]}",
         )
+
+    def _span(self, part: int) -> tuple[str, str] | None:
+        """How a text ends with the least and the most among the others; None where they show no difference."""
+        others = self.values[self.count :, part]
+        known = others[np.isfinite(others)]
+        least, most = (_WORDS[part].shown(float(value)) for value in (known.min(), known.max()))
+        if least == most:
+            return None
+        return f"（候选产品：{least[0]}至{most[0]}）", f" (the candidates: {least[1]} to {most[1]})"
 
     @cached_property
     def _known(self) -> dict[int, _Usual]:

@@ -16,7 +16,7 @@ from matching.leanings import LEANINGS
 from matching.levels import LEVELS
 from matching.matcher import Matcher
 from matching.ranker import APPETITE_WEIGHT, Ranker
-from matching.reasons import LEAST, MOST, _tellable, explained, reference_rows, why
+from matching.reasons import _CANDIDATES, LEAST, MOST, _tellable, _Teller, explained, reference_rows, why
 from matching.sides import Side
 from matching.tables import catalogue_of
 from matching.topics import SAID
@@ -308,12 +308,38 @@ def test_a_single_candidate_has_no_reasons_and_no_candidate_no_matches(matcher):
     assert rank(matcher, need=make.need(kinds=("bond",))).matches == ()
 
 
-def test_the_text_states_the_fact_beside_the_candidates_median(matcher):
-    for reason in reasons(matcher):
-        said = SAID[reason.feature]
+def test_the_text_states_the_fact_beside_the_candidates_median_where_that_is_another(matcher):
+    found = reasons(matcher)
+    for reason in found:
+        said = TOLD[reason.feature]
         (zh, en), (usual_zh, usual_en) = said.shown(reason.value), said.shown(reason.usual)
-        assert reason.text_zh == f"{said.topic.zh}；{said.zh}：{zh}（候选产品中位数：{usual_zh}）"
-        assert reason.text_en == f"{said.topic.en}; {said.en}: {en} (median of the candidates: {usual_en})"
+        if zh != usual_zh:
+            assert reason.text_zh == f"{said.topic.zh}；{said.zh}：{zh}（候选产品中位数：{usual_zh}）"
+            assert reason.text_en == f"{said.topic.en}; {said.en}: {en} (median of the candidates: {usual_en})"
+    assert 0 < sum("中位数" in reason.text_zh for reason in found) < len(found)
+
+
+def told(value, others):
+    """How the texts of a reason end that rests on `product_own_count` alone."""
+    values, part = np.full((1 + len(others), len(PARTS)), np.nan), PARTS.index("product_own_count")
+    values[:, part] = value, *others
+    weights, parts = np.zeros((1, MOST)), np.full((1, MOST, 2), part)
+    weights[0, 0] = -0.5
+    ((reason,),) = _Teller(values, 1, _CANDIDATES).reasons(weights, parts)
+    return reason.text_zh.partition("企业过往成交次数：")[2], reason.text_en.partition("took it: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("value", "others", "zh", "en"),
+    [
+        (0.0, [0.0, 0.0, 3.0], "0（候选产品：0至3）", "0 (the candidates: 0 to 3)"),
+        (2.0, [0.0, 2.0, np.nan, 3.0], "2（候选产品：0至3）", "2 (the candidates: 0 to 3)"),
+        (1.0, [0.0, 0.0, 3.0], "1（候选产品中位数：0）", "1 (median of the candidates: 0)"),
+        (0.0, [0.0, np.nan], "0（候选产品中位数：0）", "0 (median of the candidates: 0)"),
+    ],
+)
+def test_what_looks_like_the_median_is_told_beside_the_least_and_the_most(value, others, zh, en):
+    assert told(value, others) == (zh, en)
 
 
 # why one above another

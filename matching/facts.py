@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
 
 from matching import reference
 from matching.catalogue import day_of
-from matching.domain import Enterprise, Entity, Need, Size
+from matching.domain import Coded, Enterprise, Entity, Need, Size
 from matching.errors import InputError
 from matching.sizing import size_need
 from matching.terms import above_cycle_limit, above_pledge_limit
@@ -52,7 +52,7 @@ class Fact:
     zh: str
     en: str
     unit: str = ""
-    codes: tuple[str, ...] | None = None
+    codes: tuple[Coded, ...] | None = None
     whole: bool = False
 
 
@@ -311,12 +311,12 @@ def _stated() -> Iterator[Fact]:
             yield Fact(name, kind, str(labels["zh"]), str(labels["en"]), str(labels["unit"]), codes, whole)
 
 
-def _type(name: str, annotation: Any) -> tuple[FactType, tuple[str, ...] | None, bool]:
+def _type(name: str, annotation: Any) -> tuple[FactType, tuple[Coded, ...] | None, bool]:
     """How a field is compared, its codes where they are enumerated, and whether it is always whole."""
     inner = _bare(annotation)
     many = get_origin(inner) is tuple
     inner = _bare(get_args(inner)[0]) if many else inner
-    codes = tuple(member.value for member in inner) if issubclass(inner, Enum) else None
+    codes = tuple(inner) if issubclass(inner, Coded) else None
     if issubclass(inner, str):
         return FactType.PATH if name in _PATHS else FactType.CODES if many else FactType.CODE, codes, False
     kinds = {bool: FactType.FLAG, date: FactType.DAY, int: FactType.NUMBER, float: FactType.NUMBER}

@@ -52,3 +52,49 @@ def test_a_term_up_to_the_longest_gets_no_remark(section, term):
     told = section("fix", "en", BOOKS, {"term_months": term})
     assert "The amount stays within it. Term suggested: 4 months.</p>" in told
     assert "above the longest" not in told
+
+
+MEDIUM = {"employees": 400, "revenue": 36_000_000}
+CREDIT = {"kinds": ["credit"]}
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("zh-CN", "须先核实：政府性融资担保：小微企业（其他企业合计不超过业务额的20%）。</p>"),
+        (
+            "en",
+            "To be reviewed first: Government financing guarantee: a small or micro enterprise"
+            " (others share at most 20% of the business).</p>",
+        ),
+    ],
+)
+def test_a_stack_to_be_reviewed_says_what_is_to_be_reviewed(section, language, said):
+    assert said in section("stack", language, MEDIUM, CREDIT)
+
+
+def test_a_stack_that_passes_waits_for_nothing_and_without_a_rate_says_why_it_has_no_total(section):
+    told = section("stack", "en", {"employees": 40, "revenue": 36_000_000}, CREDIT)
+    best = told.split("<details>")[0]
+    assert "<h3>Government financing guarantee</h3>" in best
+    assert "To be reviewed" not in best
+    assert "The product's rate is not known." in best
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("zh-CN", "增信数据依据：未经核对。</p>"),
+        (
+            "en",
+            "How well the sources of this stack were read: Common knowledge or an assumption, not checked.</p>",
+        ),
+    ],
+)
+def test_a_stack_says_where_its_figures_are_no_official_ones(section, language, said):
+    told = section("stack", language, {}, CREDIT)
+    assert said in told
+
+
+def test_a_product_alone_has_no_source_to_doubt(section):
+    assert "sources of this stack" not in section("stack", "en", {}, {"kinds": ["leasing"]})

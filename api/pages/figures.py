@@ -1,12 +1,13 @@
 """An enterprise's figures as small plots, and bars for reasons, costs and losses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from api.pages.languages import Language
 from api.pages.views import Bar, Part, Plot, ReasonBar, StackView
-from matching.domain import Enterprise, Need, Reason
-from matching.financing import Stack, StackBasis
+from matching.domain import Enterprise, Need, Reason, Result, Trust
+from matching.financing import Enhancement, Stack, StackBasis
+from matching.requirements import waiting
 
 Figures = Sequence[tuple[str, int | None]]
 
@@ -31,8 +32,9 @@ def reason_bars(reasons: Iterable[Reason]) -> list[ReasonBar]:
 
 
 def stack_view(stack: Stack, basis: StackBasis | None, language: Language) -> StackView:
-    """A stack's cost part by part, and who bears a loss."""
-    names = {one.enhancement: language.named(one) for one in (basis.enhancements if basis else ())}
+    """A stack's cost part by part, who bears a loss, and what is not settled about it."""
+    known = {one.enhancement: one for one in (basis.enhancements if basis else ())}
+    parts = [known[code] for code in stack.enhancements if code in known]
     most = max((abs(float(cost.percent)) for cost in stack.costs), default=0.0) or 1.0
     costs = [
         Bar(language.named(cost), float(cost.percent) / most, f"{language.number(cost.percent, 3)}%")
@@ -40,7 +42,24 @@ def stack_view(stack: Stack, basis: StackBasis | None, language: Language) -> St
     ]
     shares = [float(loss.share) for loss in stack.losses]
     losses = _parts([language.label(loss.bearer) for loss in stack.losses], shares, map(language.percent, shares))
-    return StackView(stack, [names.get(code, code) for code in stack.enhancements], costs, losses)
+    names = [language.named(known[code]) if code in known else code for code in stack.enhancements]
+    return StackView(stack, names, costs, losses, list(_waiting(parts, language)), _trust(stack, parts))
+
+
+def _waiting(parts: Iterable[Enhancement], language: Language) -> Iterator[str]:
+    """What is to be reviewed of a stack's parts, each beside its name."""
+    for part in parts:
+        for asked in part.requirements:
+            if asked.result is Result.REVIEW:
+                zh, en = waiting(asked)
+                yield language.pick(f"{language.named(part)}：{zh}", f"{language.named(part)}: {en}")
+
+
+def _trust(stack: Stack, parts: Iterable[Enhancement]) -> Trust | None:
+    """How well the worst source of a stack's parts and shares was read; None where in an official text."""
+    found = [*(loss.trust for loss in stack.losses), *(part.trust for part in parts)]
+    worst = max(found, key=list(Trust).index)
+    return None if worst is Trust.A else worst
 
 
 def _revenue(enterprise: Enterprise, language: Language, currency: str) -> Plot | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from matching.codes import Coded
-from matching.domain import Reason
+from matching.domain import Reason, Trust
 from matching.financing import Stack
 
 
@@ -72,12 +72,17 @@ class ReasonBar:
 
 @dataclass(frozen=True)
 class StackView:
-    """A stack with the names of its parts, the parts of its cost as bars, and who bears a loss."""
+    """A stack with the names of its parts, the parts of its cost as bars, and who bears a loss.
+
+    `waiting` is what is to be reviewed of its parts; `trust` how well their worst source was read, None for the best.
+    """
 
     stack: Stack
     names: Sequence[str]
     costs: Sequence[Bar]
     losses: Sequence[Part]
+    waiting: Sequence[str]
+    trust: Trust | None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def test_an_enterprise_by_value_is_told_its_next_rung(client):
 def test_an_enterprise_by_id_is_judged_by_its_facts_and_the_day_s_rules(client):
     old, new = (ask(client, enterprise_id="E1", as_of=day) for day in ("2026-03-31", "2026-04-01"))
     assert (rules(old)["little_giant"], rules(new)["little_giant"]) == ("2022-08-01", "2026-04-01")
-    assert old["ladder"][1]["met"] == ["place", "revenue"]
+    assert old["ladder"][1]["met"] == ["place", "size", "revenue"]
 
 
 def test_the_enterprise_shows_what_readiness_answers(client):

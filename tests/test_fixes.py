@@ -137,7 +137,8 @@ LARGE, ABROAD = {"employees": 5000, "revenue": 2_000_000_000}, {"region": "US"}
     [
         (LARGE, [], "innovative", None),
         (LARGE, [], "specialised", None),
-        (LARGE, ["innovative"], "specialised", ("innovative", "specialised")),
+        (LARGE, ["innovative"], "specialised", None),
+        (LARGE, ["specialised"], "little_giant", None),
         (LARGE, [], "high_tech", ("high_tech",)),
         ({"employees": None}, [], "innovative", ("innovative",)),
         (ABROAD, ["specialised"], "little_giant", None),

@@ -149,7 +149,7 @@ def test_a_past_day_is_judged_by_the_rule_of_its_day():
     assert step("little_giant", OLD, **indebted).lacking == ("debt_ratio",)
     assert step("little_giant", NEW, **indebted).lacking == ()
     assert [step("little_giant", day, **GIANT).valid_from for day in (OLD, NEW)] == [date(2022, 8, 1), NEW]
-    assert [step("little_giant", day, **GIANT).trust for day in (OLD, NEW)] == ["C", "B"]
+    assert [step("little_giant", day, **GIANT).trust for day in (OLD, NEW)] == ["C", "C"]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +223,16 @@ def test_the_next_step_says_what_to_reach_and_what_to_state_first():
         " Then apply in the year's round of little giants"
     )
     assert found.step_zh.startswith("须达到：Ⅰ类知识产权不少于4项。须补充资料：专精特新评价得分不低于60分。")
+
+
+@pytest.mark.parametrize("as_of", [OLD, NEW])
+@pytest.mark.parametrize(("tier", "base"), [("specialised", SPECIALISED), ("little_giant", GIANT)])
+def test_who_grew_large_on_a_lower_rung_enters_no_tier_of_smes(tier, base, as_of):
+    large = base | {"employees": 1000, "revenue": 400 * MILLION, "rd_spend": 40 * MILLION}
+    assert step(tier, as_of, **large).lacking == ("size",)
+    assert step(tier, as_of, **large | {"employees": 999}).lacking == ()
+    assert step(tier, as_of, **large | {"employees": None}).unknown == ("size",)
+    assert readiness(enterprise(**large), as_of).step_en.startswith("reach first: a medium, small or micro enterprise.")
 
 
 def test_research_of_the_year_before_says_what_it_asks_for_where_it_stands_alone():

@@ -281,9 +281,9 @@ def _moved(fact: Fact, before: float, after: float) -> tuple[str, str]:
 
 
 def _apart(before: float, after: float) -> tuple[str, str]:
-    """Two shares in as many digits as tell them apart, at least four; never as powers of ten."""
+    """Two shares as percentages, in as many digits as tell them apart, at least four; never as powers of ten."""
     for digits in range(4, 18):  # 17 tell any two doubles apart
-        one, other = (f"{Decimal(f'{value:.{digits}g}'):,f}" for value in (before, after))
+        one, other = (f"{(100 * Decimal(f'{value:.{digits}g}')).normalize():,f}%" for value in (before, after))
         if one != other:
             break
     return one, other

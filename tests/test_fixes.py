@@ -41,18 +41,18 @@ def test_the_debt_ratio_comes_down_to_its_threshold_through_the_liabilities():
     (change,) = fixed(own("debt_ratio", "<=", 0.7), who=who)
     assert (change.field, change.before, change.after) == ("liabilities", 74_000_000, 70_000_000)
     assert change.text_en == (
-        "bring the debt ratio from 0.74 to 0.7 (total liabilities from 74,000,000 to 70,000,000 yuan)"
+        "bring the debt ratio from 74% to 70% (total liabilities from 74,000,000 to 70,000,000 yuan)"
     )
-    assert change.text_zh == "将资产负债率从0.74降至0.7（负债总额从74,000,000降至70,000,000元）"
+    assert change.text_zh == "将资产负债率从74%降至70%（负债总额从74,000,000降至70,000,000元）"
 
 
 @pytest.mark.parametrize(
     ("assets", "liabilities", "limit", "told"),
     [
-        (10**9, 700_010_000, 0.7, "from 0.70001 to 0.7 "),
-        (10**15, 7 * 10**14 + 1, 0.7, "from 0.700000000000001 to 0.7 "),
-        (10**9, 70_000, 5e-05, "from 0.00007 to 0.00005 "),
-        (10, 1_234_567, 100_000, "from 123,500 to 100,000 "),
+        (10**9, 700_010_000, 0.7, "from 70.001% to 70% "),
+        (10**15, 7 * 10**14 + 1, 0.7, "from 70.0000000000001% to 70% "),
+        (10**9, 70_000, 5e-05, "from 0.007% to 0.005% "),
+        (10, 1_234_567, 100_000, "from 12,350,000% to 10,000,000% "),
     ],
 )
 def test_two_shares_that_differ_are_told_apart_and_written_out(assets, liabilities, limit, told):

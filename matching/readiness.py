@@ -15,6 +15,11 @@ from matching.reference.programmes import Rung
 from matching.requirements import Passage, Requirement, required, waiting, within, worst
 
 RULES: Final = "ladder_rules"
+CLIMBED: Final = ("阶梯已走完", "the ladder is climbed")
+UNSTATED: Final = (
+    "须先说明已具备的梯度（目前未知，以下从最低一级说起）",
+    "state which tiers are held (not known: this begins at the lowest)",
+)
 
 
 class Step(Entity):
@@ -58,7 +63,9 @@ def readiness(enterprise: Enterprise, as_of: date) -> Standing:
     rungs = dated.rungs(as_of)
     ladder = [_step(rung, enterprise, known, as_of) for rung in rungs]
     above = max((i + 1 for i, one in enumerate(ladder) if one.held), default=0)
-    zh, en = _advice(rungs[above], ladder[above]) if above < len(ladder) else ("阶梯已走完", "the ladder is climbed")
+    zh, en = _advice(rungs[above], ladder[above]) if above < len(ladder) else CLIMBED
+    if enterprise.tiers is None:
+        zh, en = f"{UNSTATED[0]}。{zh}", f"{UNSTATED[1]}. Then {en}"
     return Standing(
         enterprise_id=enterprise.enterprise_id,
         as_of=as_of,

@@ -243,10 +243,17 @@ def test_research_of_the_year_before_says_what_it_asks_for_where_it_stands_alone
 
 def test_the_next_step_asks_for_no_figure_that_is_known_and_fails():
     found = readiness(enterprise(tiers=None, innovation_score=59.3, size="small"), NEW)
-    assert found.step_en.startswith(
-        "state first: a high-tech enterprise; or new equity of at least 5 million yuan. Then"
-    )
-    assert found.step_zh.startswith("须补充资料：高新技术企业；或新增股权融资不低于500万元。")
+    assert ". Then state first: a high-tech enterprise; or new equity of at least 5 million yuan. Then" in found.step_en
+    assert "。须补充资料：高新技术企业；或新增股权融资不低于500万元。" in found.step_zh
+
+
+def test_who_did_not_state_its_tiers_is_asked_for_them_before_it_is_sent_to_the_lowest():
+    facts = {"innovation_score": 60, "size": "small"}
+    unstated, none = (readiness(enterprise(tiers=tiers, **facts), NEW) for tiers in (None, []))
+    apply = "apply as an innovative SME with the district's office of economy and information"
+    assert none.step_en == apply
+    assert unstated.step_en == f"state which tiers are held (not known: this begins at the lowest). Then {apply}"
+    assert unstated.step_zh.startswith("须先说明已具备的梯度（目前未知，以下从最低一级说起）。")
 
 
 def test_an_option_that_a_known_figure_has_settled_is_not_asked_for_the_rest_of_it():

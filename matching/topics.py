@@ -112,14 +112,14 @@ _THEMES: Final = {
 }
 _PLACES: Final = (
     ("省市", "province", "总体", "everywhere"),
-    ("区县", "district", "省市", "the province"),
-    ("街镇", "town", "区县", "the district"),
-    ("更小地区", "smaller area", "街镇", "the town"),
+    ("区县", "district", "省市", "in the province"),
+    ("街镇", "town", "区县", "in the district"),
+    ("更小地区", "smaller area", "街镇", "in the town"),
 )
 _TRADES: Final = (
     (2, "行业大类", "industry division", "总体", "everywhere"),
-    (3, "行业中类", "industry group", "大类", "the division"),
-    (4, "行业小类", "industry class", "中类", "the group"),
+    (3, "行业中类", "industry group", "大类", "in the division"),
+    (4, "行业小类", "industry class", "中类", "in the group"),
 )
 _Line = tuple[str, str, str, Callable[[float], tuple[str, str]], str]
 _LEVEL_LINES: Final[Mapping[str, _Line]] = {
@@ -138,7 +138,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         f"region_{i}_lift": (
             "region",
             f"在本{zh}的份额与{of_zh}之比",
-            f"share in the enterprise's {en} to that in {of}",
+            f"share in the enterprise's {en} to that {of}",
             ratio,
             "region",
         )
@@ -163,7 +163,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
         f"industry_{i}_lift": (
             "industry",
             f"在本{zh}的份额与{of_zh}之比",
-            f"share in the enterprise's {en} to that in {of}",
+            f"share in the enterprise's {en} to that {of}",
             ratio,
             "industry",
         )
@@ -171,7 +171,7 @@ _LEVEL_LINES: Final[Mapping[str, _Line]] = {
     },
     "region_industry_lift": (
         "industry",
-        "在本地本行业的份额与本地之比",
+        "在本省市本行业大类的份额与本省市之比",
         "share in the enterprise's industry here to that in the province",
         ratio,
         "industry",

@@ -55,6 +55,28 @@ def test_the_three_levels_differ_in_their_topics_and_share_their_labels():
     assert institution.topic.en == "The standing of this institution in the enterprise's area"
 
 
+@pytest.mark.parametrize(
+    ("name", "zh", "en"),
+    [
+        ("region_1_lift", "在本省市的份额与总体之比", "share in the enterprise's province to that everywhere"),
+        ("region_2_lift", "在本区县的份额与省市之比", "share in the enterprise's district to that in the province"),
+        (
+            "industry_2_lift",
+            "在本行业大类的份额与总体之比",
+            "share in the enterprise's industry division to that everywhere",
+        ),
+        (
+            "region_industry_lift",
+            "在本省市本行业大类的份额与本省市之比",
+            "share in the enterprise's industry here to that in the province",
+        ),
+    ],
+)
+def test_a_share_of_a_place_or_a_trade_is_held_against_the_same_wider_one_in_both_languages(name, zh, en):
+    said = SAID[f"type_{name}"]
+    assert (said.zh, said.en) == (zh, en)
+
+
 def test_what_was_seen_and_then_taken_was_seen_and_is_said_so():
     shown = outcome(stage="shown", at=date(2025, 1, 11), position=1)
     past = history_of(tables(outcomes=[shown, outcome()]))

@@ -22,7 +22,7 @@ from api.loading import load
 from api.store import arrays, queries
 from api.store.database import Store, migrations
 from api.store.desk_models import Base, SessionRow
-from api.store.models import EnterpriseRow, RecommendationRow
+from api.store.models import EnterpriseRow, ProductRow, RecommendationRow
 from matching import tables
 from matching.domain import MAX_MONEY, Kind
 from matching.errors import InputError, NotFoundError
@@ -182,6 +182,17 @@ def test_a_glance_sees_what_is_committed_and_keeps_no_writer_waiting(store, tmp_
         load(store, tmp_path / str(revision), AT)
         assert store.glance(queries.REVISION) == revision
     assert not store.glance(queries.SIMULATED)
+
+
+def test_who_reads_sees_one_state_whatever_is_written_meanwhile(store):
+    put(store, make.institution(), make.product())
+    with store.reading() as session:
+        before = session.scalars(select(ProductRow.product_id)).all()
+        put(store, make.institution(name_zh="later"), make.product(product_id="P2"))
+        products, owners = queries.catalogue(session)
+    assert ([product.product_id for product in products], owners) == (before, [make.institution()])
+    with store.reading() as session:
+        assert [owner.name_zh for owner in queries.catalogue(session)[1]] == ["later"]
 
 
 def test_eight_threads_writing_at_once_lose_nothing(store):

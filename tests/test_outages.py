@@ -168,6 +168,23 @@ def test_postgresql_is_waited_for_no_longer_than_sqlite_unless_its_url_says_so(p
         one.close()
 
 
+def test_a_postgresql_whose_host_falls_silent_counts_as_gone_after_half_a_minute_unless_its_url_says_so(postgres):
+    url = postgres.create()
+    own = make_url(url).update_query_dict({"tcp_user_timeout": "7000", "keepalives_idle": "3"})
+    assert patience(url) == {"tcp_user_timeout": "30000", "keepalives_idle": "10", "keepalives_interval": "5"}
+    changed = {"tcp_user_timeout": "7000", "keepalives_idle": "3", "keepalives_interval": "5"}
+    assert patience(own.render_as_string(hide_password=False)) == changed
+
+
+def patience(url):
+    """What a connection was told of a host that says nothing any more."""
+    store = Store(url)
+    with store.engine.connect() as connection:
+        told = connection.connection.dbapi_connection.info.get_parameters()
+    store.close()
+    return {name: value for name, value in told.items() if name.startswith(("tcp_", "keepalives"))}
+
+
 def test_who_waits_for_a_case_that_another_holds_is_told_to_come_back(market_database, tmp_path, bundle, monkeypatch):
     monkeypatch.setattr(database, "LOCKS", "-c lock_timeout=10ms")
     monkeypatch.setattr(database, "PRAGMAS", ("busy_timeout=10",))

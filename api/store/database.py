@@ -25,7 +25,12 @@ from matching.errors import Fault, InputError
 MIGRATIONS = Path(__file__).parent / "migrations"
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
 LOCKS = "-c lock_timeout=30s"  # PostgreSQL would wait for ever; as long as `busy_timeout` is for SQLite
-CONNECTING = 10  # seconds until PostgreSQL counts as gone
+WAITED: dict[str, int] = {  # until PostgreSQL counts as gone; TCP alone would wait a quarter of an hour for a dead host
+    "connect_timeout": 10,  # seconds
+    "tcp_user_timeout": 30_000,  # milliseconds: as long as for a lock
+    "keepalives_idle": 10,  # seconds; who only waits for an answer sends nothing else that could be missed
+    "keepalives_interval": 5,
+}
 MIGRATING = 8021  # of PostgreSQL's advisory locks: replicas that start together migrate one after the other
 _encode = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -171,7 +176,7 @@ def _patience(url: URL) -> dict[str, Any]:
     """How long PostgreSQL is waited for; what its URL says goes before."""
     given = url.normalized_query
     options = " ".join((LOCKS, *given.get("options", ())))
-    return {"options": options} | ({} if "connect_timeout" in given else {"connect_timeout": CONNECTING})
+    return {"options": options} | {name: value for name, value in WAITED.items() if name not in given}
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -45,7 +45,7 @@ class Serving:
         self._lock = Lock()
         self._served: Served | None = None
         self._made: Served | None = None  # in service once its catalogue is kept
-        self._refused: tuple[Path, int, tuple[int, int] | None] | None = None
+        self._refused: set[tuple[Path, int, tuple[int, int] | None]] = set()
         self._why = ""
         self._former_lock = Lock()
         self._former: tuple[tuple[str, str], Matcher] | None = None
@@ -53,8 +53,8 @@ class Serving:
     def matcher(self) -> Matcher:
         """The matcher of today's champion and catalogue. Raises `BundleError` while there is none.
 
-        Where a new champion cannot be read the old one stays in service. The log says why, once, and where models
-        lie; who asks is not told where.
+        Where a new champion cannot be read the old one stays in service, over a new catalogue all the same: a product
+        that has ended is offered no more. The log says why, once, and where models lie; who asks is not told where.
         """
         revision, served = self._store.glance(queries.REVISION) or 0, self._served
         try:
@@ -62,7 +62,7 @@ class Serving:
         except BundleError as error:
             if served is None:
                 raise self._unready(str(error)) from None
-            return served.matcher
+            bundle = served.bundle
         if served is None or (served.bundle, served.revision) != (bundle, revision):
             served = self._swap(bundle, revision)
         return served.matcher
@@ -105,26 +105,31 @@ class Serving:
 
     def _swap(self, bundle: Path, revision: int) -> Served:
         with self._lock:
-            served = self._served
-            if served is not None and (bundle, revision) == (served.bundle, served.revision):
-                return served
-            wanted = (bundle, revision, promotion(self._models))  # promoted again, a bundle may have been mended
-            if served is not None and wanted == self._refused:
-                return served
-            try:
-                self._served = self._load(bundle, revision)
-            except StoreError:  # says nothing of the model or the catalogue: the next request tries them again
-                if served is None:
-                    raise
-                return served
-            except Exception as error:
-                if served is None:
-                    raise self._unstarted(error, bundle) from error
-                self._refused = wanted
-                _log.exception("%s stays in service: %s cannot replace it: %s", served.bundle.name, bundle.name, error)
-                return served
-            _log.info("in service: %s over revision %s of the catalogue", bundle.name, revision)
-            return self._served
+            promoted_at = promotion(self._models)  # promoted again, a bundle may have been mended
+            served = self._replaced(bundle, revision, promoted_at)
+            if (bundle, revision, promoted_at) in self._refused:
+                served = self._replaced(served.bundle, revision, promoted_at)
+            return served
+
+    def _replaced(self, bundle: Path, revision: int, promoted_at: tuple[int, int] | None) -> Served:
+        """What is in service after this was tried, once; raises what kept it out where nothing is."""
+        served, wanted = self._served, (bundle, revision, promoted_at)
+        if served is not None and ((bundle, revision) == (served.bundle, served.revision) or wanted in self._refused):
+            return served
+        try:
+            self._served = self._load(bundle, revision)
+        except StoreError:  # says nothing of the model or the catalogue: the next request tries them again
+            if served is None:
+                raise
+            return served
+        except Exception as error:
+            if served is None:
+                raise self._unstarted(error, bundle) from error
+            self._refused.add(wanted)
+            _log.exception("%s stays in service: %s cannot replace it: %s", served.bundle.name, bundle.name, error)
+            return served
+        _log.info("in service: %s over revision %s of the catalogue", bundle.name, revision)
+        return self._served
 
     def _load(self, bundle: Path, revision: int) -> Served:
         """Made once: where the store is gone when the catalogue is to be kept, the next request only keeps it."""

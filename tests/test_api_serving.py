@@ -213,19 +213,48 @@ def test_a_pointer_that_cannot_be_read_leaves_the_old_one_in_service(serve, bund
     assert client.get("/readyz").json()["model_id"] == bundle.name
 
 
-def test_a_changed_catalogue_is_served_by_the_next_request(serve, tmp_path):
-    client = serve()
-    before = client.get("/readyz").json()
+def load_more(client, folder):
+    """A load of every product a second time, under another id."""
     market = bundles.market()
     products = [Product.model_validate(row) for row in tables.records("products", market.products)]
     more = [product.model_copy(update={"product_id": f"Q{i}"}) for i, product in enumerate(products)]
     changed = {**dict(market), "products": tables.frame_of("products", [*products, *more])}
-    tables.write(tables.Tables(**changed, currency="CNY"), tmp_path / "data")
-    load(client.app.state.service.store, tmp_path / "data", NOON)
+    tables.write(tables.Tables(**changed, currency="CNY"), folder)
+    load(client.app.state.service.store, folder, NOON)
+
+
+def test_a_changed_catalogue_is_served_by_the_next_request(serve, tmp_path):
+    client = serve()
+    before = client.get("/readyz").json()
+    load_more(client, tmp_path / "data")
     after = client.get("/readyz").json()
     assert (before["products"], after["products"]) == (7, 14)
     assert before["catalogue_version"] != after["catalogue_version"]
     assert "Q0" in {match["product_id"] for match in client.post("/v1/recommendations", json=GOOD).json()["matches"]}
+
+
+@pytest.mark.parametrize("asked_between", [True, False])
+@pytest.mark.parametrize("wrong", ["damaged", "unknown"])
+def test_a_changed_catalogue_is_served_while_the_champion_cannot_be(
+    serve, bundle, challenger, tmp_path, caplog, wrong, asked_between
+):
+    client = serve()
+    promote(client, challenger)
+    if wrong == "damaged":
+        (models(client) / challenger.name / "forest.txt").write_text("half a copy")
+    else:
+        shutil.rmtree(models(client) / challenger.name)
+    if asked_between:
+        assert client.get("/readyz").json()["products"] == 7
+    load_more(client, tmp_path / "data")
+    for _ in range(3):
+        found = client.get("/readyz").json()
+        assert (found["model_id"], found["products"]) == (bundle.name, 14)
+    assert caplog.text.count("Traceback") == (1 + asked_between if wrong == "damaged" else 0)
+    shutil.rmtree(models(client) / challenger.name, ignore_errors=True)
+    shutil.copytree(challenger, models(client) / challenger.name)
+    promote_again(models(client), challenger.name, NOON)
+    assert client.get("/readyz").json()["model_id"] == challenger.name
 
 
 @pytest.mark.parametrize("cut_off", ["catalogue", "keep_catalogue"])

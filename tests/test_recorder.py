@@ -110,6 +110,28 @@ def test_while_the_store_cannot_be_used_all_that_wait_are_told_at_once(store):
     assert tried == [1, 3]
 
 
+def test_a_store_that_goes_while_a_bad_record_is_looked_for_is_waited_for_twice_and_not_by_each(store):
+    tried, begun, may_end = [], Event(), Event()
+
+    def insert(records):
+        tried.append(len(records))
+        begun.set()
+        assert may_end.wait(20)
+        if len(tried) > 2:
+            raise StoreError("locked")
+        raise ValueError("a bad one")
+
+    recorder = Recorder(insert)
+    first = recorder.add(record("first"))
+    assert begun.wait(20)
+    others = [recorder.add(record(f"R{i}")) for i in range(9)]
+    may_end.set()
+    assert {str(future.exception(20)) for future in others} == {"locked"}
+    assert str(first.exception(20)) == "a bad one"
+    recorder.close()
+    assert tried == [1, 9, 4, 5]
+
+
 def test_nobody_waits_for_ever_when_the_store_is_gone(store):
     broken = Recorder(lambda records: store.nowhere)
     with pytest.raises(AttributeError, match="nowhere"):
@@ -125,6 +147,16 @@ def test_who_left_before_the_turn_came_is_not_recorded(store, slow):
     slow.may_end.set()
     first.result(20), stays.result(20)
     assert names(store) == ["first", "stays"]
+
+
+def test_for_those_who_all_left_no_transaction_is_begun(slow):
+    first = slow.recorder.add(record("first"))
+    assert slow.begun.wait(20)
+    assert slow.recorder.add(record("gone")).cancel()
+    slow.may_end.set()
+    first.result(20)
+    slow.recorder.close()
+    assert slow.sizes == [1]
 
 
 def test_closing_writes_what_waits(store, slow):

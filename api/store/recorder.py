@@ -61,9 +61,10 @@ class Recorder:
         return waiting, False
 
     def _write(self, waiting: Sequence[_Waiting]) -> None:
-        """All in one transaction; where that fails each in its own, so that one bad record fails no other.
+        """All in one transaction; where that fails each half in its own, so that one bad record fails no other.
 
-        While the store cannot be used all fail at once: to try each would keep those that come after waiting.
+        While the store cannot be used all fail at once: to try each would keep those that come after waiting. By
+        halves a bad one among many costs a few transactions, and a store that goes meanwhile is waited for twice.
         """
         try:
             if waiting:
@@ -75,8 +76,9 @@ class Recorder:
             if len(waiting) == 1:
                 waiting[0][1].set_exception(error)
             else:
-                for one in waiting:
-                    self._write([one])
+                half = len(waiting) // 2
+                self._write(waiting[:half])
+                self._write(waiting[half:])
         else:
             for _, future in waiting:
                 future.set_result(None)

@@ -10,7 +10,7 @@ from functools import partial
 from threading import Barrier, Event
 
 import pytest
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import create_engine, func, select, text
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -19,12 +19,13 @@ from api.desk.cases import decide, sweep
 from api.desk.coordinating import coordinate
 from api.desk.coordination import CoordinationStep
 from api.desk.feed import feed
-from api.desk.identity import COOKIE, SYSTEM, Role, Scope, add_account, sign_in
+from api.desk.identity import COOKIE, SYSTEM, Role, Scope, add_account, plain, sign_in
 from api.desk.keys import add_key
 from api.desk.listing import list_need
 from api.desk.outcomes import report
+from api.desk.retention import forget
 from api.desk.stages import CaseStage, Step
-from api.messages import ListingRequest, OutcomeRequest
+from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
 from api.refusals import ConflictError
 from api.settings import Settings
 from api.store import database as stores
@@ -33,7 +34,7 @@ from api.store.models import RecommendationRow
 from matching.domain import Stage
 from matching.errors import InputError
 from tests.desk_worker import KEY
-from tests.desks import COMMISSION, Hands, listed, models_of, officer
+from tests.desks import COMMISSION, Hands, answered, desk, listed, models_of, officer
 from tests.visitors import PASSWORD
 
 AT_ONCE = 8
@@ -303,3 +304,30 @@ def test_a_process_killed_before_it_could_answer_has_lost_nothing(service, item)
     again = decide(service, officer(item.institution_id), item.case_id, Step.DECLINE, 1, reasons=["tax"], key=KEY)
     assert (again.repeated, again.stage) == (True, CaseStage.DECLINED)
     assert (count(service, CaseRow), count(service, EventRow)) == (2, 3)
+
+
+def test_a_record_whose_first_outcome_is_being_kept_is_not_forgotten_meanwhile(
+    postgres, loaded_postgres, bundle, tmp_path, monkeypatch
+):
+    """On SQLite who forgets waits for the whole report."""
+    hands, check, forgetting = Hands(), outcomes._check, []
+    service = desk(postgres.create(loaded_postgres), models_of(tmp_path, bundle), hands, retain_days=30)
+    made = answered(service, RecommendationRequest.model_validate(REQUESTS[0][2]))
+    hands.move(days=31)
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+
+        def check_while_another_forgets(service, session, *about):
+            check(service, session, *about)
+            forgetting.append(pool.submit(forget, service, plain(hands.at)))
+            while not forgetting[0].done() and not session.scalar(waits):
+                pass
+
+        monkeypatch.setattr(outcomes, "_check", check_while_another_forgets)
+        shown = OutcomeRequest(need_id=made.need_id, product_id="P0", stage="shown", at=hands.at.date())
+        assert not report(service, SYSTEM, shown, "shown-1").repeated
+        assert forgetting[0].result(LONG) == 0
+    later = shown.model_copy(update={"stage": Stage.CONTACTED})
+    monkeypatch.setattr(outcomes, "_check", check)
+    assert not report(service, SYSTEM, later, "contacted-1").repeated
+    service.store.close()

@@ -39,7 +39,12 @@ def _old(since: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _forgotten(service: Service, ids: Sequence[str], wanted: Sequence[ColumnElement[bool]]) -> int:
-    """How many of these were; asked again, since something may rest on one by now."""
-    old = delete(RecommendationRow).where(RecommendationRow.recommendation_id.in_(ids), *wanted)
+    """How many of these were; asked again, since something may rest on one by now.
+
+    They are held first: whoever is just reporting on one ends before, and is seen by the statement that follows.
+    """
+    mine = RecommendationRow.recommendation_id
+    old = delete(RecommendationRow).where(mine.in_(ids), *wanted)
     with service.store.writing() as session:
+        session.execute(select(mine).where(mine.in_(ids)).order_by(mine).with_for_update())
         return cast("CursorResult[Any]", session.execute(old)).rowcount

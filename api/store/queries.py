@@ -59,12 +59,16 @@ def need(session: Session, need_id: str) -> Need:
 
 
 def posted_at(session: Session, need_id: str) -> date:
-    """The day of a need that the service knows, from its table or from a recommendation. Raises `NotFoundError`."""
+    """The day of a need that the service knows, from its table or from a recommendation. Raises `NotFoundError`.
+
+    The recommendation is held until the transaction ends, so that it is not forgotten before what is to rest on it.
+    """
     posted = session.scalar(select(NeedRow.posted_at).where(NeedRow.need_id == need_id))
     if posted is not None:
         return posted
     asked = select(RecommendationRow.request).where(RecommendationRow.need_id == need_id)
-    request: dict[str, Any] = _found(session, asked.order_by(RecommendationRow.created_at).limit(1), "need", need_id)
+    first = asked.order_by(RecommendationRow.created_at).limit(1).with_for_update(read=True, key_share=True)
+    request: dict[str, Any] = _found(session, first, "need", need_id)
     return date.fromisoformat(request["need"]["posted_at"])
 
 

@@ -28,7 +28,7 @@ from api.service import Service
 from api.store import arrays, queries
 from api.store.database import Encoded
 from api.store.models import RecommendationRow
-from api.store.reading import stored
+from api.store.reading import stored, unpacking
 from matching.advice import advise
 from matching.catalogue import Catalogue, Rows
 from matching.codes import Order
@@ -299,9 +299,11 @@ def _columns(answer: Recommendation, ranking: Ranking, product_ids: list[str], n
 
 def _features(row: RecommendationRow) -> tuple[CandidateFeatures, ...]:
     names = row.feature_names
-    values = arrays.unpack_matrix(row.features, len(names)).astype(object)
+    with unpacking("recommendation", row.recommendation_id):
+        values = arrays.unpack_matrix(row.features, len(names)).astype(object)
+        ids, scores = arrays.unpack_ids(row.product_ids), arrays.unpack_vector(row.scores).tolist()
     values[~np.isfinite(values.astype(np.float64))] = None
-    columns = zip(arrays.unpack_ids(row.product_ids), arrays.unpack_vector(row.scores).tolist(), values, strict=True)
+    columns = zip(ids, scores, values, strict=True)
     return tuple(
         CandidateFeatures(product_id=product_id, score=score, values=dict(zip(names, line, strict=True)))
         for product_id, score, line in columns

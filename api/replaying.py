@@ -11,7 +11,7 @@ from api.recommending import Made, remake
 from api.service import Service
 from api.store import arrays, queries
 from api.store.models import RecommendationRow
-from api.store.reading import UnreadableError, stored
+from api.store.reading import UnreadableError, stored, unpacking
 from matching.errors import BundleError, NotFoundError
 from matching.faults import short
 from matching.matcher import Matcher
@@ -27,10 +27,11 @@ def replay(service: Service, recommendation_id: str) -> Replay:
     try:
         matcher = _matcher(service, row)
         asked = stored(Asked, row.request, "recommendation", row.recommendation_id)
+        made = remake(matcher, asked, recommendation_id, aware(row.created_at))
+        with unpacking("recommendation", recommendation_id):
+            found = tuple(_differences(row, made))
     except (NotFoundError, BundleError, UnreadableError) as error:
         return Replay(equal=None, why=str(error))
-    made = remake(matcher, asked, recommendation_id, aware(row.created_at))
-    found = tuple(_differences(row, made))
     return Replay(equal=not found, differences=found[:MOST])
 
 

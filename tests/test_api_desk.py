@@ -582,6 +582,30 @@ def test_a_replay_says_what_of_its_catalogue_this_version_cannot_read(client):
     assert (found["equal"], found["why"]) == (None, f"{why}, this one cannot read its later_field")
 
 
+@pytest.mark.parametrize("damaged", [b"", b"Z", b"Y another packing", b"Z" + b"\xff" * 8, b"Z" + b"\x7f" * 99])
+@pytest.mark.parametrize("column", ["product_ids", "scores", "features"])
+def test_what_cannot_be_unpacked_of_a_record_is_told_with_its_name(client, column, damaged):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    with store(client).writing() as session:
+        setattr(queries.recommendation(session, made["id"], features=True), column, damaged)
+    why = f"recommendation {made['id']!r} was stored by another version of the service or damaged since"
+    where = f"/v1/recommendations/{made['id']}"
+    assert problem(client.get(f"{where}?features=true"), 503)["detail"] == f"{why}, this one cannot unpack it"
+    found = client.get(f"{where}?replay=true").json()["replay"]
+    assert (found["equal"], found["why"]) == (None, f"{why}, this one cannot unpack it")
+    assert client.get(where).json()["matches"] == made["matches"]
+
+
+def test_a_replay_says_that_its_catalogue_cannot_be_unpacked(client):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    change_catalogue(client)
+    with store(client).writing() as session:
+        session.get(CatalogueRow, made["catalogue_version"]).document = b"Y another packing"
+    found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
+    why = f"catalogue {made['catalogue_version']!r} was stored by another version of the service or damaged since"
+    assert (found["equal"], found["why"]) == (None, f"{why}, this one cannot unpack it")
+
+
 def test_the_clocks_are_looked_at_while_the_service_runs(market_database, tmp_path, bundle):
     hands = Hands()
     service = desk(market_database, models_of(tmp_path, bundle), hands, sweep_minutes=1e-4)

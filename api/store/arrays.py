@@ -4,16 +4,20 @@ Zstandard, since it takes a sixth of zlib's time on a request's features; what e
 read too.
 """
 
+import struct
 import zlib
-from struct import Struct
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 MARK: Final = b"Z"  # no zlib stream begins so
-_HEAD: Final = Struct("<cq")
+_HEAD: Final = struct.Struct("<cq")
 _ZSTD: Final = pa.Codec("zstd", compression_level=-7)  # half the time of 1, for a tenth more bytes
+
+
+class PackedError(Exception):
+    """Bytes that were packed in a way that this version does not know, or were damaged since."""
 
 
 def pack_matrix(matrix: np.ndarray) -> bytes:
@@ -62,8 +66,14 @@ def _pack(content: bytes) -> bytes:
 
 
 def _unpack(packed: bytes) -> bytes:
-    if packed[:1] != MARK:
-        return zlib.decompress(packed)
+    """Raises `PackedError`."""
+    try:
+        return _unzipped(packed) if packed[:1] == MARK else zlib.decompress(packed)
+    except (zlib.error, struct.error, OSError, MemoryError, SystemError) as error:  # of a size that cannot be, the last
+        raise PackedError(str(error)) from error
+
+
+def _unzipped(packed: bytes) -> bytes:
     _, size = _HEAD.unpack_from(packed)
     found: bytes = _ZSTD.decompress(packed[_HEAD.size :], size, asbytes=True)
     return found

@@ -22,7 +22,7 @@ from api.store.models import (
     ProductRow,
     RecommendationRow,
 )
-from api.store.reading import stored
+from api.store.reading import stored, unpacking
 from matching.catalogue import Catalogue
 from matching.domain import Enterprise, Entity, Institution, Kind, Need, Product
 from matching.errors import NotFoundError
@@ -140,7 +140,8 @@ def kept_catalogue(session: Session, version: str) -> Catalogue:
     row = session.get(CatalogueRow, version)
     if row is None:
         raise NotFoundError("catalogue", version)
-    rows = json.loads(arrays.unpack_text(row.document))
+    with unpacking("catalogue", version):
+        rows = json.loads(arrays.unpack_text(row.document))
     products = [stored(Product, document) for document in rows["products"]]
     return Catalogue.of(products, [stored(Institution, document) for document in rows["institutions"]])
 

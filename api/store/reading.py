@@ -1,9 +1,12 @@
 """What is stored as entities: a row that another version of the service wrote, and this one cannot read, is named."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from api.store.arrays import PackedError
 from matching.domain import Entity
 from matching.errors import MatchingError
 from matching.faults import faults_of
@@ -29,4 +32,15 @@ def stored(kind: type[E], document: Any, name: str | None = None, key: str | Non
             key = document.get(f"{what}_id")
         raise UnreadableError(
             f"{what} {key!r} was stored by another version of the service, this one cannot read its {fields}"
+        ) from error
+
+
+@contextmanager
+def unpacking(name: str, key: str) -> Iterator[None]:
+    """Its body unpacks what a row holds. Raises `UnreadableError` naming the row where that cannot be."""
+    try:
+        yield
+    except PackedError as error:
+        raise UnreadableError(
+            f"{name} {key!r} was stored by another version of the service or damaged since, this one cannot unpack it"
         ) from error

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import event, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from starlette.testclient import TestClient
 
@@ -281,3 +281,16 @@ def test_the_clocks_are_looked_at_again_when_the_store_is_back(service, hands, c
     clockwork._once(service)
     with service.store.reading() as session:
         assert session.get(CaseRow, case_id).stage == "expired"
+
+
+def test_a_connection_that_breaks_while_it_is_used_is_a_line_in_the_log(postgres, caplog):
+    store = Store(postgres.create())
+    store.migrate()
+    ended = select(func.pg_terminate_backend(func.pg_backend_pid()))
+    with pytest.raises(StoreError, match=LATER):
+        store.glance(ended)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "the store cannot be used: terminating connection due to administrator command"
+    ]
+    assert store.glance(text("SELECT 1")) == 1
+    store.close()

@@ -85,8 +85,7 @@ class Store:
         if query not in self._statements:
             self._statements[query] = str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))
         with (
-            self._outages.told(),
-            closing(self.engine.raw_connection()) as connection,
+            self._outages.connected() as connection,
             closing(connection.cursor()) as cursor,
         ):
             cursor.execute(self._statements[query])

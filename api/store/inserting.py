@@ -16,7 +16,7 @@ class Inserter:
 
     def __init__(self, engine: Engine, table: Table, outages: Outages) -> None:
         dialect = engine.dialect
-        self._engine, self._outages = engine, outages
+        self._outages = outages
         self._begin = "BEGIN IMMEDIATE" if dialect.name == "sqlite" else None  # psycopg begins by itself
         self._statement = str(insert(table).compile(dialect=dialect))
         self._by_place = dialect.positional
@@ -25,8 +25,7 @@ class Inserter:
     def __call__(self, rows: Sequence[Columns]) -> None:
         """All rows, each with all columns, in one transaction: on disk when this returns, or none where it raises."""
         with (
-            self._outages.told(),
-            closing(self._engine.raw_connection()) as connection,
+            self._outages.connected() as connection,
             closing(connection.cursor()) as cursor,
         ):
             if self._begin:

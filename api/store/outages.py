@@ -3,7 +3,8 @@
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
@@ -24,6 +25,8 @@ class Outages:
 
     def __init__(self, engine: Engine) -> None:
         driver = engine.dialect.loaded_dbapi
+        self._engine = engine
+        self._error = driver.Error
         self._inner = driver.InternalError
         self._kinds = (
             OperationalError,
@@ -44,6 +47,20 @@ class Outages:
                 raise
             _log.error("the store cannot be used: %s", str(cause).partition("\n")[0])
             raise StoreError("the store cannot be used at the moment: ask again in a while") from error
+
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """A connection past SQLAlchemy, given back at the end; one that broke is thrown away instead.
+
+        To roll it back would fail, and the log would have that at length beside the one line that says why.
+        """
+        with self.told(), closing(self._engine.raw_connection()) as connection:
+            try:
+                yield connection
+            except self._error as error:
+                if self._engine.dialect.is_disconnect(error, connection.driver_connection, None):
+                    connection.invalidate()
+                raise
 
     def _is_wrong(self, cause: BaseException | None) -> bool:
         """Whether a statement is what is wrong, as inner errors are but for that of a database that only reads."""

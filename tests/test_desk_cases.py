@@ -624,9 +624,17 @@ def test_old_recommendations_are_forgotten_but_never_those_of_cases(service, han
     answered(service, request)
     keeping = service.settings.model_copy(update={"retain_days": 30})
     forgetful = type(service)(keeping, service.store, service.serving, hands)
-    assert forget(forgetful, (hands.at + timedelta(days=29)).replace(tzinfo=None)) == 0
+    assert forget(forgetful, (hands.at + timedelta(days=30)).replace(tzinfo=None)) == 0
     assert forget(service, (hands.at + timedelta(days=99)).replace(tzinfo=None)) == 0
     assert forget(forgetful, (hands.at + timedelta(days=31)).replace(tzinfo=None)) == 1
+    assert count(service, RecommendationRow) == 1
+
+
+def test_the_recommendation_of_a_listed_need_that_no_product_suits_is_never_forgotten(service, hands):
+    given = {"enterprise": FIRM, "need": NEED | {"kinds": ["bond"]}}
+    assert list_need(service, SYSTEM, ListingRequest.model_validate(given)).case_id is None
+    keeping = service.settings.model_copy(update={"retain_days": 30})
+    assert forget(replace(service, settings=keeping), (hands.at + timedelta(days=31)).replace(tzinfo=None)) == 0
     assert count(service, RecommendationRow) == 1
 
 

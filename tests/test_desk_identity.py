@@ -10,6 +10,7 @@ from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import select, text
 
 from api.desk import identity, keys
+from api.desk.cases import sweep
 from api.desk.identity import Actor, Role, Scope, add_account, sign_in, sign_out, signed_in
 from api.failures import Failures
 from api.refusals import ForbiddenError, SignInError, TooManyError
@@ -155,6 +156,18 @@ def test_a_disabled_account_is_shut_at_once(account, hands):
     with account.store.reading() as session:
         assert session.scalars(select(SessionRow)).all() == []
         assert session.scalars(select(AccountRow)).one().disabled_at is not None
+
+
+def test_a_sweep_forgets_the_sessions_that_have_ended_and_no_others(account, hands):
+    early = sign_in(account, "wang.fang", PASSWORD)
+    hands.move(minutes=1)
+    late = sign_in(account, "wang.fang", PASSWORD)
+    hands.at = early.expires_at
+    sweep(account, hands.at)
+    assert signed_in(account, early.token) is None
+    assert signed_in(account, late.token) == late
+    with account.store.reading() as session:
+        assert len(session.scalars(select(SessionRow)).all()) == 1
 
 
 def test_a_disabled_account_gets_no_other_password(account, hands):

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from threading import Event
+from threading import enumerate as enumerate_threads
 
 import pytest
 from sqlalchemy import insert, select, text
@@ -171,6 +172,14 @@ def test_after_closing_another_record_is_written_all_the_same(store):
     store.recorder.close()
     store.recorder.add(record("R2")).result(20)
     assert names(store) == ["R1", "R2"]
+
+
+def test_a_recorder_that_nobody_closed_keeps_no_process_from_ending():
+    before = set(enumerate_threads())
+    recorder = Recorder(lambda records: None)
+    recorder.add(record("R1")).result(20)
+    assert [thread.daemon for thread in set(enumerate_threads()) - before] == [True]
+    recorder.close()
 
 
 ODD = {"text": "重庆 'quoted' \"twice\" \\ 100% %s :name ?", "money": 10**15, "share": 0.1, "none": None, "flag": True}

@@ -281,7 +281,7 @@ def test_what_an_earlier_version_packed_with_zlib_is_read():
     assert arrays.unpack_text(zlib.compress("甲".encode())) == "甲"
 
 
-@pytest.mark.parametrize("ids", [[], ["P1"], ["甲 产品", "P 2", "P3"]])
+@pytest.mark.parametrize("ids", [[], ["P1"], ["甲 产品", "P 2", "P3"], ["P\u20281", "P2"]])
 def test_packed_ids_come_back(ids):
     assert arrays.unpack_ids(arrays.pack_ids(ids)) == ids
 

@@ -48,6 +48,7 @@ def test_a_need_that_all_declined_is_found_with_who_had_it_and_why(commission, n
     assert commission.page.count("no return filed") == 2
     assert commission.page.count('href="/desk/cases/') == 2
     assert commission.says("Not screened for the white list here.")
+    assert commission.says("Next step: state which tiers are held")
 
 
 def test_a_decline_that_a_platform_reported_is_told_in_the_page_s_language(commission, app):

@@ -18,6 +18,7 @@ from api.desk.unplaced import Unplaced, Wanted
 from api.desk.unplaced_views import CoordinationEvent, UnplacedView
 from api.pages import words
 from api.pages.events import EventTold, actor_of, said
+from api.pages.ladder import ladder
 from api.pages.languages import Language, local
 from api.pages.queueing import LONGEST_REGION, LONGEST_SEARCH, regions_of
 from api.pages.refusing import PageRoute
@@ -171,6 +172,7 @@ def _page(visit: Visit, view: UnplacedView, written: Written, status: int = 200)
         facts=list(words.facts(view.enterprise, speaking, currency)),
         wants=list(words.facts(view.need, speaking, currency)),
         screened=words.screened(view.screen, speaking),
+        ladder=ladder(view.enterprise, today, speaking),
         months=words.months(view.item.term_months, speaking),
         offices=[speaking.named(row) for _, row in sorted(reference.regions(today).items())],
         results=tuple(Settlement),

@@ -17,6 +17,7 @@ from api.desk.views import CaseView
 from api.pages import figures, turning, words
 from api.pages.clocks import due
 from api.pages.events import told
+from api.pages.ladder import ladder
 from api.pages.languages import Language, marked
 from api.pages.refusing import PageRoute
 from api.pages.rendering import render
@@ -164,6 +165,7 @@ def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Respon
         due=lambda item: due(item, visit.service.now()),
         months=lambda term: words.months(term, speaking),
         screened=words.screened(view.screen, speaking),
+        ladder=ladder(view.enterprise, visit.service.today(), speaking),
         ruled=Teller(speaking, currency, visit.service.today(), fields).told,
         **shown,
     )

@@ -1,5 +1,6 @@
 """Needs that nobody is left for, on both databases: found by the commission, dispatched, settled, counted by month."""
 
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -357,6 +358,12 @@ def test_a_cursor_of_what_can_be_no_need_s_id_is_refused(show, need_id):
     assert unpack(pack(longest, show), show) == longest
     with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
         unpack(pack(Place(False, moment, need_id), show), show)
+
+
+def test_a_cursor_with_half_a_character_is_refused_before_the_store_is_asked(service):
+    told = b'["open", false, "2025-01-10T12:00:00", "N\\ud800"]'
+    with pytest.raises(InputError, match="cursor: is one that a page of this order gave"):
+        page(service, cursor=urlsafe_b64encode(told).decode())
 
 
 def test_a_cursor_of_another_list_is_refused(service):

@@ -18,7 +18,7 @@ EVENTS: Final = "events"  # all cases' events, by their number
 WIDEST: Final = 2**63
 LONGEST: Final = 800  # of a cursor: an id has up to 128 characters, each of at most four bytes
 _ID: Final = re.compile(r"[\w.\-]{1,64}")
-_NEED_ID: Final = re.compile(r"[^/|\x00-\x1f]{1,128}")
+_NEED_ID: Final = re.compile(r"[^/|\x00-\x1f\ud800-\udfff]{1,128}")  # half a pair is no character that a store holds
 
 
 @dataclass(frozen=True)

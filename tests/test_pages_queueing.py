@@ -158,6 +158,29 @@ def test_no_cell_of_the_csv_is_a_formula(commission, app, name):
     assert {row["企业"] for row in rows} == {name if name[0] in "a重" else f"'{name}"}
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("915001127562345678", "'915001127562345678"),
+        ("007", "'007"),
+        ("12E5", "'12E5"),
+        ("3-4", "'3-4"),
+        ("2026/1", "'2026/1"),
+        ("９１５００１１２７５６２３４５６７８", "'９１５００１１２７５６２３４５６７８"),
+        ("91500112MA5U123456", "91500112MA5U123456"),
+        ("123456789012345", "123456789012345"),
+        ("E00001", "E00001"),
+        ("360安全", "360安全"),
+    ],
+)
+def test_no_number_of_the_csv_loses_a_digit_in_a_spreadsheet(commission, app, number, shown):
+    with app.state.service.store.writing() as session:
+        session.execute(update(CaseRow).values(enterprise_id=number, enterprise_name=number))
+    rows = list(csv.DictReader(StringIO(commission.get("/desk.csv?lang=en").text.removeprefix("\ufeff"))))
+    assert {(row["Enterprise number"], row["Enterprise"]) for row in rows} == {(shown, shown)}
+    assert rows[0]["Due"] == f"{local(NOON + timedelta(days=1)):%Y-%m-%d %H:%M}"
+
+
 def test_a_case_leads_to_the_next_one_in_the_queue_it_was_opened_from(commission):
     commission.get("/desk?lang=en&sort=amount")
     addresses = [unescape(found) for found in re.findall(r'<a href="(/desk/cases/[^"]+)"', commission.page)]

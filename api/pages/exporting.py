@@ -11,7 +11,7 @@ from api.desk.views import CaseItem
 from api.pages.languages import Language, marked
 from api.pages.queueing import filters_of, sort_of
 from api.pages.refusing import PageRoute
-from api.pages.sheets import moment, sheet
+from api.pages.sheets import moment, sheet, verbatim
 from api.pages.visits import SeeingVisit, Visit
 from api.pages.words import place
 from api.store import queries
@@ -41,6 +41,7 @@ COLUMNS: Final[Mapping[str, str]] = {
 }
 DIGITS: Final = 4  # of a chance: more would be no knowledge
 CODED: Final = ("size", "purpose", "kind", "stage")
+GIVEN: Final = ("case_id", "need_id", "enterprise_id", "enterprise_name", "product_id")
 
 
 @router.get("/desk.csv")
@@ -68,6 +69,7 @@ def cells(item: CaseItem, visit: Visit) -> list[Any]:
     language = visit.language
     codes = {name: language.label(code) for name in CODED if (code := getattr(item, name))}
     told: dict[str, Any] = codes | {
+        **{name: verbatim(text) for name in GIVEN if (text := getattr(item, name))},
         "region": place(item.region, visit.service.today(), language) if item.region else None,
         "institution": language.pick(item.institution_zh, item.institution_en),
         "product": language.pick(item.product_zh, item.product_en),

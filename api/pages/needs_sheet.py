@@ -11,7 +11,7 @@ from api.desk.unplaced_views import UnplacedNeed
 from api.pages.coordinating import HOME, wanted_of
 from api.pages.languages import Language, marked
 from api.pages.refusing import PageRoute
-from api.pages.sheets import moment, sheet
+from api.pages.sheets import moment, sheet, verbatim
 from api.pages.visits import SeeingVisit, Visit
 from api.pages.words import place
 from api.store import queries
@@ -37,6 +37,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "settled_at": marked("Settled on"),
 }
 CODED: Final = ("size", "purpose", "stage", "result")
+GIVEN: Final = ("need_id", "enterprise_id", "enterprise_name", "office")
 
 
 @router.get(f"{HOME}.csv")
@@ -62,6 +63,7 @@ def _cells(item: UnplacedNeed, visit: Visit) -> list[Any]:
     language = visit.language
     codes = {name: language.label(code) for name in CODED if (code := getattr(item, name))}
     told: dict[str, Any] = codes | {
+        **{name: verbatim(text) for name in GIVEN if (text := getattr(item, name))},
         "region": place(item.region, visit.service.today(), language) if item.region else None,
         "since": moment(item.since),
         "reasons": language.pick("、", ", ").join(language.label(reason) for reason in item.reasons),

@@ -1,6 +1,7 @@
 """A CSV that a spreadsheet opens: UTF-8 with its mark, times as the service's clock has them, and no formula."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from io import StringIO
@@ -14,6 +15,9 @@ from fastapi.responses import StreamingResponse
 from api.pages.languages import local
 
 IN_MEMORY: Final = 1_000_000  # characters; more goes to disk
+# A credit code of 18 digits loses its last three, 007 its zeros, 12E5 becomes 1200000 and 3-4 the third of April or the
+# fourth of March.
+READ: Final = re.compile(r"(?![1-9]\d{0,14}$)\d[\d.,:/+\-eE% ]*")
 FORMULAS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")  # spreadsheets take the wide ones too
 
 
@@ -29,6 +33,11 @@ def sheet(name: str, rows: Iterator[Iterable[Any]]) -> Response:
 def moment(at: datetime) -> str:
     """A time as a spreadsheet knows it."""
     return f"{local(at):%Y-%m-%d %H:%M}"
+
+
+def verbatim(text: str) -> str:
+    """A text that a spreadsheet would take for a number or a day is made a text, as one that it takes for a formula."""
+    return f"'{text}" if READ.fullmatch(text) else text
 
 
 def _written_down(lines: Iterator[str]) -> Iterator[str]:

@@ -299,6 +299,25 @@ def test_no_more_is_reported_as_drawn_than_was_granted_once_the_case_has_ended(c
     assert (within.status_code, within.json()["stage"]) == (201, "drawn")
 
 
+@pytest.mark.parametrize("by", ["report", "officer"])
+@pytest.mark.parametrize("corrected", [5_000_000, 3_000_000])
+def test_what_may_be_drawn_of_a_case_is_what_its_grant_was_last_reported_to_be(client, every, case, corrected, by):
+    for version, taken in enumerate(("accept", "contact", "apply", "grant"), start=1):
+        about = {"amount": 4_000_000} if taken == "grant" else {}
+        assert step(client, case, every, step=taken, version=version, **about).status_code == 201
+    again = OUTCOME | {"stage": "granted", "key": "o-1", "amount": corrected}
+    assert client.post("/v1/outcomes", json=again, headers=every).status_code == 201
+
+    def draw(amount):
+        if by == "officer":
+            return step(client, case, every, step="draw", version=5, amount=amount)
+        drawn = OUTCOME | {"stage": "drawn", "key": f"o-{amount}", "amount": amount}
+        return client.post("/v1/outcomes", json=drawn, headers=every)
+
+    assert f"amount: is at most the {corrected} granted" in problem(draw(corrected + 1), 422)["detail"]
+    assert draw(corrected).status_code == 201
+
+
 def told(client, headers, stage, day, **about):
     """A report of a match that has no case, a moment later than the one before."""
     client.app.state.service.now.move(seconds=1)

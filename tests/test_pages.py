@@ -386,6 +386,19 @@ def test_a_drawdown_is_proposed_as_it_was_granted_and_is_no_more_than_that(offic
     assert officer.decide(case_id, "draw", amount="300000").status_code == 303
 
 
+def test_a_drawdown_is_proposed_as_its_grant_was_reported_since(officer, app):
+    case_id = granted(officer, amount="300000", rate="3.85")
+    item = reading.case(app.state.service, WANG, case_id).item
+    told = {"need_id": item.need_id, "product_id": item.product_id, "stage": "granted", "at": "2025-01-10"}
+    report(app.state.service, SYSTEM, OutcomeRequest.model_validate(told | {"amount": 500_000}), "o-1")
+    officer.get(f"/desk/cases/{case_id}?lang=en")
+    assert officer.says('inputmode="numeric" value="500000" aria-describedby="about-draw" max="500000"')
+    assert officer.says('step="any" inputmode="decimal" value="3.85"')
+    assert officer.says("At most the CN¥500,000 granted.")
+    assert officer.decide(case_id, "draw", amount="500001").status_code == 422
+    assert officer.decide(case_id, "draw", amount="500000").status_code == 303
+
+
 @pytest.mark.parametrize(
     ("rate_bp", "rate"),
     [

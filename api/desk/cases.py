@@ -22,12 +22,12 @@ from api.desk.retention import forget
 from api.desk.routing import hand_on
 from api.desk.sight import visible
 from api.desk.stages import HANDED_ON, CaseStage, Step
-from api.desk.views import Decided, Swept
+from api.desk.views import CaseItem, Decided, Swept
 from api.refusals import ConflictError, ForbiddenError
 from api.service import Service
 from api.store.desk_models import CaseRow, EventRow, OutcomeRow
 from api.store.outages import StoreError
-from matching.domain import MAX_MONEY
+from matching.domain import MAX_MONEY, Stage
 from matching.errors import Fault, InputError, NotFoundError
 
 _log = logging.getLogger("api")
@@ -281,9 +281,29 @@ def amount_faults(amount: int | None) -> list[Fault]:
 
 def check_drawn(session: Session, case: CaseRow, amount: int | None) -> None:
     """Raises `InputError` where more is drawn than was granted; a grant without an amount sets no bound."""
-    most = stated(session, case, Step.GRANT)
+    most = granted(session, case).get("amount")
     if amount is not None and most is not None and amount > most:
         raise InputError("request", [Fault("amount", f"is at most the {most} granted, not {amount}")])
+
+
+def granted(session: Session, case: CaseRow | CaseItem) -> dict[str, Any]:
+    """What a case's grant states, `amount` and `rate_bp`; nothing where there is none.
+
+    Where it was reported since, otherwise than the step says, what was reported last counts.
+    """
+    step = session.scalars(
+        select(EventRow).where(EventRow.case_id == case.case_id, EventRow.step == Step.GRANT.value)
+    ).first()
+    if step is None:
+        return {}
+    reports = select(OutcomeRow.document).where(
+        OutcomeRow.need_id == case.need_id,
+        OutcomeRow.product_id == case.product_id,
+        OutcomeRow.received_at >= step.at,
+    )
+    since = session.scalars(reports.order_by(OutcomeRow.received_at, OutcomeRow.outcome_id.desc()))
+    said = [step.detail, *(document for document in since if document["stage"] == Stage.GRANTED.value)]
+    return {name: one[name] for one in said for name in ("amount", "rate_bp") if name in one}
 
 
 def stated(session: Session, case: CaseRow, step: Step) -> int | None:

@@ -148,17 +148,16 @@ def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Respon
     speaking = visit.language
     with visit.service.store.reading() as session:
         currency = queries.currency(session)
+        granted = cases.granted(session, view.item)
     fields = fields_of(next((own.product for own in view.products if own.current), None))
     shown = _match_part(view, fields, speaking) | _enterprise_part(view, speaking, currency) | _forms_part(visit)
     shown |= turning.around(visit, view.item)
-    granted = _granted(view)
     return render(
         visit,
         "case.html",
         status,
         view=view,
         said=said,
-        granted=granted,
         sums={Step.GRANT: (view.item.amount, None), Step.DRAW: (granted.get("amount"), _percent(granted))},
         marks=marks(view),
         events=[told(event, speaking, currency, _names(view, speaking)) for event in reversed(view.events)],
@@ -179,11 +178,6 @@ def marks(view: CaseView) -> list[StepMark]:
     states = ["done" if i < best or stage is not one else "now" for i, one in enumerate(FUNNEL)]
     found = [StepMark(one, states[i] if i <= best else "todo") for i, one in enumerate(FUNNEL)]
     return found if stage in FUNNEL else [*found[: best + 1], StepMark(stage, "out")]
-
-
-def _granted(view: CaseView) -> Mapping[str, Any]:
-    """What the grant says, if there is one: `amount`, `rate_bp`."""
-    return next((event.detail for event in view.events if event.step is Step.GRANT), {})
 
 
 def _percent(granted: Mapping[str, Any]) -> str | None:

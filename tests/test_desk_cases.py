@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from api.desk import cases, listing, reading, retention
@@ -19,8 +19,9 @@ from api.recommending import make, recall
 from api.refusals import ConflictError, ForbiddenError
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
-from api.store.models import EnterpriseRow, NeedRow, RecommendationRow
+from api.store.models import EnterpriseRow, NeedRow, ProductRow, RecommendationRow
 from matching.codes import Stage
+from matching.domain import MAX_MONEY
 from matching.errors import BundleError, InputError, NotFoundError
 from tests.desks import ADMINISTRATOR, COMMISSION, NOON, answered, listed, officer, walk
 
@@ -397,6 +398,56 @@ def test_an_overdue_case_is_shown_as_such_and_handed_on_after_the_days_of_grace(
     assert sweep(service, hands.at).expired == ()
 
 
+def test_a_step_at_the_very_moment_it_is_due_is_in_time_and_one_before_its_case_was_opened_took_no_time(
+    service, hands, case, own
+):
+    hands.at = case.item.due_at
+    walk(service, own, case.item.case_id, Step.ACCEPT)
+    hands.move(hours=-1)  # as where another machine's clock is behind
+    walk(service, own, case.item.case_id, Step.CONTACT, version=2)
+    told = reading.case(service, own, case.item.case_id).events
+    assert [(event.late, event.took) for event in told[1:]] == [(False, 24 * 3600), (False, 0)]
+
+
+@pytest.mark.parametrize(("amount", "rate_bp"), [(1, 0), (MAX_MONEY, 10_000)])
+def test_a_grant_states_the_least_and_the_most_that_there_is_and_all_of_it_is_drawn(
+    service, case, own, amount, rate_bp
+):
+    steps = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT)
+    done = walk(service, own, case.item.case_id, *steps, amount=amount, rate_bp=rate_bp)
+    walk(service, own, case.item.case_id, Step.DRAW, version=done.version, amount=amount)
+    told = reading.case(service, own, case.item.case_id).events[-2:]
+    assert [event.detail for event in told] == [{"amount": amount, "rate_bp": rate_bp}, {"amount": amount}]
+
+
+def test_another_product_does_not_stop_the_clock(service, hands, case, own):
+    hands.move(hours=1)
+    other = next(one.product.product_id for one in case.products if not one.current)
+    walk(service, own, case.item.case_id, Step.SUGGEST, product_id=other, reasons=["faster"], text="sooner")
+    item = reading.case(service, own, case.item.case_id).item
+    assert (item.product_id, item.version) == (other, 2)
+    assert (item.due_at, item.changed_at) == (case.item.due_at, case.item.changed_at)
+
+
+def test_what_has_been_overdue_for_longest_expires_first_where_a_look_cannot_take_all(
+    service, hands, case, monkeypatch
+):
+    monkeypatch.setattr(cases, "MOST_SWEPT", 1)
+    hands.move(minutes=-5)
+    earlier = listed(service, "N4").case_id
+    hands.move(days=3)
+    expired = [sweep(service, hands.at).expired for _ in range(3)]
+    assert expired[:2] == [(earlier,), (case.item.case_id,)]
+
+
+def test_a_case_that_expires_with_nobody_left_is_told_as_expired(service, hands, case):
+    with service.store.writing() as session:
+        session.execute(update(ProductRow).values(valid_to=NOON.date()))
+    hands.move(days=3)
+    done = sweep(service, hands.at)
+    assert (done.expired, done.opened) == ((case.item.case_id,), ())
+
+
 def test_a_case_that_expires_at_the_moment_it_is_due_is_late(service, hands, case):
     hands.at = case.item.due_at
     at_once = replace(service, settings=service.settings.model_copy(update={"grace_days": 0}))
@@ -538,6 +589,46 @@ def test_a_repeated_key_answers_the_same_whatever_came_later(service, case, own)
     decide(service, other, case.item.case_id, Step.CONTACT, 3)
     assert decide(service, own, case.item.case_id, Step.ACCEPT, 1, key="form-1") == replace(first, repeated=True)
     assert decide(service, own, case.item.case_id, Step.SUGGEST, 2, **suggested) == replace(second, repeated=True)
+
+
+def test_a_step_that_handed_nothing_on_is_not_told_to_have_when_it_is_repeated_however_fast_all_was(service, case, own):
+    declined = decide(service, own, case.item.case_id, Step.DECLINE, 1, reasons=["debt", "debt"], key="form-1")
+    following = open_case(service)
+    second = officer(following.institution_id, "zhao")
+    accepted = decide(service, second, following.case_id, Step.ACCEPT, 1, key="form-1")
+    again = decide(service, own, case.item.case_id, Step.DECLINE, 1, reasons=["debt", "debt"], key="form-1")
+    assert again == replace(declined, repeated=True, handed_on=True)
+    again = decide(service, second, following.case_id, Step.ACCEPT, 1, key="form-1")
+    assert again == replace(accepted, repeated=True, handed_on=False)
+
+
+def test_a_decline_that_left_nobody_is_not_told_to_have_handed_on_when_it_is_repeated(service, case, own):
+    with service.store.writing() as session:
+        session.execute(update(ProductRow).values(valid_to=NOON.date() - timedelta(days=1)))
+    first, again = (
+        decide(service, own, case.item.case_id, Step.DECLINE, 1, reasons=["debt"], key="form-1") for _ in range(2)
+    )
+    assert (first.handed_on, again.handed_on, again.repeated) == (False, False, True)
+
+
+def test_a_key_names_a_step_of_one_case_alone(service, case):
+    platform = Actor("key:A", Role.PLATFORM, scopes=frozenset(Scope))
+    decide(service, platform, case.item.case_id, Step.ACCEPT, 1, key="form-1")
+    with pytest.raises(ConflictError, match="the key was used for another step"):
+        decide(service, platform, listed(service, "N4").case_id, Step.ACCEPT, 1, key="form-1")
+
+
+def test_a_step_with_the_longest_key_and_with_what_no_store_holds_in_its_text_is_repeated(service, case, own):
+    first, again = (
+        decide(service, own, case.item.case_id, Step.ACCEPT, 1, text="a\0b", key="k" * 120) for _ in range(2)
+    )
+    assert again == replace(first, repeated=True)
+
+
+def test_a_key_without_the_scope_takes_no_step_by_whatever_way(service, case):
+    reader = Actor("key:A", Role.PLATFORM, scopes=frozenset({Scope.READ}))
+    with pytest.raises(ForbiddenError, match="the key has no scope 'outcomes'"):
+        decide(service, reader, case.item.case_id, Step.ACCEPT, 1)
 
 
 def test_a_key_of_another_step_is_refused_and_actors_have_keys_of_their_own(service, case, own):

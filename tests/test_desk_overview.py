@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from api.desk.cases import sweep
 from api.desk.month import month, span
 from api.desk.overview import overview
 from api.desk.reading import case
@@ -16,6 +17,12 @@ JANUARY = date(2025, 1, 1)
 def lines(service, actor=COMMISSION, first=JANUARY):
     with service.store.reading() as session:
         return {line.institution_id: line for line in overview(session, actor, first, service.now())}
+
+
+def whole(service):
+    """The month of all institutions."""
+    with service.store.reading() as session:
+        return month(session, COMMISSION, service.settings, JANUARY, service.now())
 
 
 def came(line):
@@ -36,9 +43,9 @@ def test_what_waits_is_counted_by_institution(service, hands):
     assert sum(line.open for line in found.values()) == 2
     assert found[one.institution_id].overdue == 0
     hands.move(days=1)  # the very moment that it is due
-    assert sum(line.overdue for line in lines(service).values()) == 0
+    assert sum(line.overdue for line in lines(service).values()) == whole(service).overdue == 0
     hands.move(seconds=1)
-    assert sum(line.overdue for line in lines(service).values()) == 2
+    assert sum(line.overdue for line in lines(service).values()) == whole(service).overdue == 2
 
 
 def test_a_month_s_steps_are_counted_and_answers_in_time_apart_from_late_ones(service, hands):
@@ -56,6 +63,16 @@ def test_a_withdrawal_is_no_answer(service):
     walk(service, actor, case_id, Step.WITHDRAW)
     line = lines(service)[actor.institution_id]
     assert (line.open, line.overdue, line.answers, line.reached[CaseStage.WITHDRAWN]) == (0, 0, 0, 1)
+
+
+def test_a_case_that_expired_was_answered_late(service, hands):
+    case_id, actor = opened(service)
+    hands.move(days=2)
+    assert sweep(service, hands.at).expired == (case_id,)
+    line = lines(service)[actor.institution_id]
+    assert (line.answers, line.in_time, line.reached[CaseStage.EXPIRED]) == (1, 0, 1)
+    clock = whole(service).clocks[0]
+    assert (clock.stage, clock.steps, clock.in_time, clock.median_hours) == (CaseStage.SUGGESTED, 1, 0, 48)
 
 
 def test_another_month_counts_nothing_but_what_waits(service):
@@ -94,8 +111,7 @@ def test_a_grant_that_states_no_amount_counts_what_was_asked_for_and_two_times_h
     case_id, actor = opened(service, "N4")
     hands.move(hours=4)
     walk(service, actor, case_id, Step.ACCEPT)
-    with service.store.reading() as session:
-        found = month(session, COMMISSION, service.settings, JANUARY, service.now())
+    found = whole(service)
     assert found.granted_amount == 4_000_000
     assert next(clock.median_hours for clock in found.clocks if clock.stage is CaseStage.SUGGESTED) == (2 + 4) / 2
 

@@ -27,6 +27,7 @@ from api.pages.languages import language
 from api.pages.rendering import HEADERS
 from api.pages.telling import OTHERWISE, TOLD, told
 from api.service import CHECKED_AT_ONCE
+from api.store import queries
 from api.store.desk_models import ListingRow
 from api.store.models import EnterpriseRow
 from api.store.reading import UnreadableError
@@ -473,6 +474,42 @@ def test_a_step_that_was_reported_says_so_with_its_own_day_in_the_page_s_languag
     officer.get(f"/desk/cases/{case_id}?lang={lang}")
     assert officer.says(f'<p class="small">{said}</p>')
     assert not officer.says("reported by")
+
+
+@pytest.mark.parametrize(
+    ("end", "lang", "said"),
+    [
+        ("2025-01-10", "en", "This product has not been offered since Jan 10, 2025."),
+        ("2025-01-10", "zh-CN", "该产品自2025年1月10日起停办。"),
+        ("2025-01-11", "en", None),
+    ],
+)
+def test_a_case_whose_product_has_ended_says_so_and_reads_as_before(officer, app, end, lang, said):
+    case_id = officer.cases()[0]
+    item = reading.case(app.state.service, WANG, case_id).item
+    with app.state.service.store.writing() as session:
+        known = queries.product(session, item.product_id, date(2025, 1, 10))
+        queries.upsert(session, [known.model_copy(update={"valid_to": date.fromisoformat(end)})])
+    officer.get(f"/desk/cases/{case_id}?lang={lang}")
+    assert (said is not None) == ('<p class="notice warn">' in officer.page)
+    assert said is None or officer.says(said)
+    other = reading.case(app.state.service, WANG, case_id).products[-1].product
+    about = {"product_id": other.product_id, "reasons": ["discontinued"], "text": "停办"}
+    assert officer.decide(case_id, "suggest", **about).status_code == 303
+    officer.get(f"/desk/cases/{case_id}?lang={lang}")
+    assert officer.says(f"{language(lang).named(known)} → {language(lang).named(other)}")
+    assert '<p class="notice warn">' not in officer.page
+
+
+def test_a_case_that_has_ended_is_not_told_of_its_product_s_end(officer, app):
+    case_id = officer.cases()[0]
+    officer.decide(case_id, "decline", reasons=["debt"])
+    item = reading.case(app.state.service, WANG, case_id).item
+    with app.state.service.store.writing() as session:
+        known = queries.product(session, item.product_id, date(2025, 1, 10))
+        queries.upsert(session, [known.model_copy(update={"valid_to": date(2025, 1, 10)})])
+    officer.get(f"/desk/cases/{case_id}")
+    assert '<p class="notice warn">' not in officer.page
 
 
 def test_a_declined_case_goes_to_the_next_institution(officer, other):

@@ -5,6 +5,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from api.pages.views import Said, StepMark
 from api.pages.visits import Form, FormGiven, SeeingVisit, Visit, check_csrf, field, go
 from api.store import queries
 from matching.codes import Result
-from matching.domain import MAX_MONEY, Verdict
+from matching.domain import MAX_MONEY, Product, Verdict
 from matching.errors import InputError, NotFoundError
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -145,11 +146,14 @@ def _rate_bp(text: str) -> float | None:
 
 
 def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Response:
-    speaking = visit.language
+    speaking, today = visit.language, visit.service.today()
     with visit.service.store.reading() as session:
         currency = queries.currency(session)
         granted = cases.granted(session, view.item)
-    fields = fields_of(next((own.product for own in view.products if own.current), None))
+        named = {product_id: queries.product(session, product_id, today) for product_id in _spoken_of(view)}
+    product = named[view.item.product_id]
+    fields = fields_of(product)
+    names = {product_id: speaking.named(one) for product_id, one in named.items()}
     shown = _match_part(view, fields, speaking) | _enterprise_part(view, speaking, currency) | _forms_part(visit)
     shown |= turning.around(visit, view.item)
     return render(
@@ -158,14 +162,15 @@ def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Respon
         status,
         view=view,
         said=said,
+        ended=_ended(view, product, today),
         sums={Step.GRANT: (view.item.amount, None), Step.DRAW: (granted.get("amount"), _percent(granted))},
         marks=marks(view),
-        events=[told(event, speaking, currency, _names(view, speaking)) for event in reversed(view.events)],
+        events=[told(event, speaking, currency, names) for event in reversed(view.events)],
         due=lambda item: due(item, visit.service.now()),
         months=lambda term: words.months(term, speaking),
         screened=words.screened(view.screen, speaking),
-        ladder=ladder(view.enterprise, visit.service.today(), speaking),
-        ruled=Teller(speaking, currency, visit.service.today(), fields).told,
+        ladder=ladder(view.enterprise, today, speaking),
+        ruled=Teller(speaking, currency, today, fields).told,
         **shown,
     )
 
@@ -186,9 +191,16 @@ def _percent(granted: Mapping[str, Any]) -> str | None:
     return None if rate_bp is None else f"{(Decimal(str(rate_bp)) / BP).normalize():f}"
 
 
-def _names(view: CaseView, language: Language) -> dict[str, str]:
-    """The names by id of the products that the institution offers."""
-    return {own.product.product_id: language.named(own.product) for own in view.products}
+def _spoken_of(view: CaseView) -> set[str]:
+    """The products that the page names, by id: the case's own and those that it had before, ended ones too."""
+    before = (event.detail for event in view.events if event.step is Step.SUGGEST)
+    return {view.item.product_id, *(detail["from"] for detail in before)}
+
+
+def _ended(view: CaseView, product: Product, today: date) -> date | None:
+    """Since when an open case's product is no longer offered: matches are weeks old, and products end."""
+    end = product.valid_to
+    return None if end is None or end > today or view.item.closed_at else end
 
 
 def _match_part(view: CaseView, fields: Mapping[str, str], language: Language) -> dict[str, Any]:

@@ -729,6 +729,14 @@ def test_the_recommendation_of_a_listed_need_that_no_product_suits_is_never_forg
     assert count(service, RecommendationRow) == 1
 
 
+def test_a_look_at_the_clocks_forgets_what_is_kept_no_longer(service, hands):
+    request = RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 1_000_000}})
+    answered(service, request)
+    keeping = replace(service, settings=service.settings.model_copy(update={"retain_days": 30}))
+    assert sweep(keeping, hands.at + timedelta(days=31)).forgotten == 1
+    assert count(service, RecommendationRow) == 0
+
+
 def test_who_writes_while_much_is_forgotten_waits_for_a_part_of_it_alone(service, hands, monkeypatch):
     asked = RecommendationRequest.model_validate({"enterprise_id": "E1", "need": {"amount": 1_000_000}})
     for _ in range(5):

@@ -206,6 +206,16 @@ def test_after_a_decision_the_next_case_is_that_after_where_the_case_stood(offic
     assert 'class="button main" href="/desk">To the queue</a>' in officer.page
 
 
+def test_an_ended_case_leads_to_the_next_one_that_has_ended_which_has_no_clock(officer):
+    for case_id in officer.cases()[:2]:
+        officer.decide(case_id, "decline", reasons=["debt"])
+    officer.get("/desk?show=ended&lang=en")
+    here, then = (unescape(found) for found in re.findall(r'<a href="(/desk/cases/[^"]+)"', officer.page))
+    assert officer.get(here).status_code == 200
+    address, clock = re.search(r'href="([^"]+)" rel="next"[^>]*>[^<]*</a> <span class="([^"]+)"', officer.page).groups()
+    assert (unescape(address), clock) == (then, "muted")
+
+
 def test_the_way_back_is_the_queue_and_its_page_as_they_were(commission):
     case_id = commission.cases()[0]
     commission.get(f"/desk/cases/{case_id}?kind=credit&q=E&page=abc&lang=en")

@@ -20,6 +20,7 @@ from api.refusals import ConflictError, ForbiddenError
 from api.store import queries
 from api.store.desk_models import CaseRow, EventRow, ListingRow, OutcomeRow
 from api.store.models import EnterpriseRow, NeedRow, ProductRow, RecommendationRow
+from api.store.outages import StoreError
 from matching.codes import Stage
 from matching.domain import MAX_MONEY
 from matching.errors import BundleError, InputError, NotFoundError
@@ -462,6 +463,20 @@ def test_a_case_whose_record_cannot_be_read_stops_no_other_s_clock(service, hand
     hands.move(days=3)
     assert sweep(service, hands.at).expired == (second.case_id,)
     assert f"case {case.item.case_id} is overdue and could not be handed on" in caplog.text
+
+
+def test_a_store_that_is_gone_ends_a_look_at_the_clocks_and_is_no_fault_of_a_case(
+    service, hands, case, monkeypatch, caplog
+):
+    def gone(*_):
+        raise StoreError("gone for a moment")
+
+    monkeypatch.setattr(cases, "hand_on", gone)
+    hands.move(days=3)
+    with pytest.raises(StoreError, match="gone for a moment"):
+        sweep(service, hands.at)
+    assert reading.case(service, SYSTEM, case.item.case_id).item.stage is CaseStage.SUGGESTED
+    assert "could not be handed on" not in caplog.text
 
 
 def test_a_grant_that_is_never_drawn_expires_and_goes_to_nobody(service, hands, case, own):

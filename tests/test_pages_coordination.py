@@ -381,3 +381,22 @@ def test_what_somebody_wrote_runs_nothing(commission, need_id):
     assert "<script" not in commission.page
     assert "<b>x" not in commission.page
     assert commission.says("<script>alert(1)</script>")
+
+
+def test_an_ended_case_leads_the_commission_to_what_becomes_of_its_need_and_nobody_else(commission, officer, need_id):
+    commission.get(f"{HOME}/{need_id}")
+    ended = re.findall(r'href="(/desk/cases/[^"?]+)"', commission.page)
+    seen = [visitor.get(f"{case}?lang=en").status_code for visitor in (commission, officer) for case in ended]
+    assert sorted(seen) == [200, 200, 200, 404]
+    for case in ended:
+        commission.get(case)
+        assert commission.says("No institution is left for this need.")
+        assert f'href="{HOME}/{need_id}"' in commission.page
+        officer.get(case)
+        assert "No institution is left" not in officer.page
+        assert HOME not in officer.page
+
+
+def test_a_case_of_a_need_that_an_institution_has_leads_to_no_coordination(commission):
+    commission.get(f"/desk/cases/{commission.cases()[0]}?lang=en")
+    assert not commission.says("No institution is left for this need.")

@@ -101,6 +101,12 @@ def count(session: Session, today: date, wanted: Wanted) -> int:
     return session.scalar(select(func.count()).select_from(ListingRow).where(*_narrowed(wanted, today))) or 0
 
 
+def left_over(session: Session, actor: Actor, need_id: str) -> bool:
+    """Whether nobody is left for a need, settled or not, and the actor may see what becomes of it."""
+    query = select(ListingRow.need_id).where(ListingRow.need_id == need_id, ListingRow.exhausted_at.isnot(None))
+    return sees_all(actor) and session.scalars(query).first() is not None
+
+
 def offices(session: Session, today: date, show: Unplaced) -> list[str]:
     """Whom the needs of a list were last dispatched to, each once."""
     query = select(ListingRow.office).where(*_narrowed(Wanted(show), today), ListingRow.office.isnot(None)).distinct()

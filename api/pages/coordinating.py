@@ -77,7 +77,7 @@ def get_needs(visit: SeeingVisit) -> Response:
         narrowed=wanted != Wanted(wanted.show),
         regions=regions_of(visit, wanted.region),
         offices=visit.language.sorted((one, one) for one in {*offices, *filter(None, [wanted.office])}),
-        need_href=lambda need_id: _address(_path(need_id), asked),
+        need_href=lambda need_id: _address(path(need_id), asked),
         local=local,
         months=lambda term: words.months(term, visit.language),
         place=lambda path: words.place(path, today, visit.language) if path else "",
@@ -103,7 +103,7 @@ def post_need(form: FormGiven, visit: SeeingVisit, need_id: str) -> Response:
         wrong = told(error, visit.language, COORDINATED)
         view = unplaced.need(visit.service, visit.actor, need_id)
         return _page(visit, view, replace(written, faults=wrong), 422)
-    return go(_address(_path(need_id), visit.request.query_params, done=written.step))
+    return go(_address(path(need_id), visit.request.query_params, done=written.step))
 
 
 def wanted_of(asked: Mapping[str, str]) -> Wanted:
@@ -116,7 +116,7 @@ def wanted_of(asked: Mapping[str, str]) -> Wanted:
     )
 
 
-def _path(need_id: str) -> str:
+def path(need_id: str) -> str:
     """The page of a need."""
     return f"{HOME}/{quote(need_id, safe='')}"
 
@@ -166,7 +166,7 @@ def _page(visit: Visit, view: UnplacedView, written: Written, status: int = 200)
         view=view,
         written=written,
         back=_address(HOME, visit.request.query_params),
-        action=_address(_path(view.item.need_id), visit.request.query_params),
+        action=_address(path(view.item.need_id), visit.request.query_params),
         events=[_told(event, speaking) for event in reversed(view.events)],
         said=lambda event: said(event, speaking),
         facts=list(words.facts(view.enterprise, speaking, currency)),

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
-from api.desk import cases, reading
+from api.desk import cases, reading, unplaced
 from api.desk.reasons import LONGEST, MOST, choices
 from api.desk.stages import FUNNEL, TO, Step
 from api.desk.views import CaseView
-from api.pages import figures, turning, words
+from api.pages import coordinating, figures, turning, words
 from api.pages.clocks import due
 from api.pages.events import told
 from api.pages.ladder import ladder
@@ -150,6 +150,7 @@ def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Respon
     with visit.service.store.reading() as session:
         currency = queries.currency(session)
         granted = cases.granted(session, view.item)
+        left_over = unplaced.left_over(session, visit.actor, view.item.need_id)
         named = {product_id: queries.product(session, product_id, today) for product_id in _spoken_of(view)}
     product = named[view.item.product_id]
     fields = fields_of(product)
@@ -163,6 +164,7 @@ def _page(visit: Visit, view: CaseView, said: Said, status: int = 200) -> Respon
         view=view,
         said=said,
         ended=_ended(view, product, today),
+        coordination=coordinating.path(view.item.need_id) if left_over else None,
         sums={Step.GRANT: (view.item.amount, None), Step.DRAW: (granted.get("amount"), _percent(granted))},
         marks=marks(view),
         events=[told(event, speaking, currency, names) for event in reversed(view.events)],

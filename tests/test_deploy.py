@@ -69,6 +69,12 @@ def test_the_balancer_knows_every_replica():
     assert upstreams.split() == [f"{name}:8000" for name in REPLICAS]
 
 
+def test_the_balancer_leaves_out_who_failed_and_is_new_enough_to_send_a_body_twice():
+    """An older Caddy's second try fails by a body that is closed already, and takes the other replica for dead."""
+    assert "fail_duration 10s" in (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+    assert SERVICES["balancer"]["image"] == "caddy:2.11"
+
+
 def test_the_balancer_passes_on_no_scrape_which_would_reach_now_one_replica_and_now_the_other():
     lines = (DEPLOY / "Caddyfile").read_text(encoding="utf-8").splitlines()
     assert [line.split("#")[0].split() for line in lines if "/metrics" in line] == [["respond", "/metrics", "404"]]

@@ -1,6 +1,7 @@
 """The balancer's file, run by a real Caddy before two stand-ins for replicas: who fails is asked no more."""
 
 import http.client
+import json
 import os
 import re
 import shutil
@@ -85,12 +86,12 @@ def free_port() -> int:
 def balanced(folder: Path, first: int, second: int) -> Iterator[http.client.HTTPConnection]:
     """A connection to Caddy as the file sets it up, on a port of its own, before replicas at these ports."""
     port = free_port()
-    text = re.sub(r"^:8000 \{", f"http://127.0.0.1:{port} {{", FILE, flags=re.MULTILINE)
-    text = text.replace("first:8000", f"127.0.0.1:{first}").replace("second:8000", f"127.0.0.1:{second}")
+    text = FILE.replace("first:8000", f"127.0.0.1:{first}").replace("second:8000", f"127.0.0.1:{second}")
     (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + text, encoding="utf-8")
     command = ["caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
-    homes = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
-    with subprocess.Popen(command, cwd=folder, env=os.environ | homes, stderr=subprocess.DEVNULL) as process:
+    given = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
+    given["MATCHING_SITE"] = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, cwd=folder, env=os.environ | given, stderr=subprocess.DEVNULL) as process:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         try:
             _wait(client)
@@ -135,3 +136,14 @@ def test_when_a_replica_is_gone_each_request_is_answered_by_the_other_its_body_w
 def test_nobody_is_told_of_the_metrics(tmp_path):
     with replica() as first, replica() as second, balanced(tmp_path, first, second) as client:
         assert asked(client, "GET", "/metrics") == (404, b"")
+
+
+@pytest.mark.parametrize(("site", "ports"), [(None, [":8000"]), ("match.example.com", [":443"])])
+def test_by_itself_it_is_port_8000_and_under_a_name_https(tmp_path, site, ports):
+    given = {name: value for name, value in os.environ.items() if name != "MATCHING_SITE"}
+    given |= {"MATCHING_SITE": site} if site else {}
+    (tmp_path / "Caddyfile").write_text(FILE, encoding="utf-8")
+    command = ["caddy", "adapt", "--config", "Caddyfile", "--adapter", "caddyfile"]
+    done = subprocess.run(command, cwd=tmp_path, env=given, capture_output=True, text=True, check=True)
+    servers = json.loads(done.stdout)["apps"]["http"]["servers"]
+    assert [one["listen"] for one in servers.values()] == [ports]

@@ -80,6 +80,17 @@ def test_the_balancer_passes_on_no_scrape_which_would_reach_now_one_replica_and_
     assert [line.split("#")[0].split() for line in lines if "/metrics" in line] == [["respond", "/metrics", "404"]]
 
 
+def test_under_a_name_the_balancer_is_reached_by_https_and_keeps_its_certificates():
+    https = yaml.safe_load((DEPLOY / "https.yml").read_text(encoding="utf-8"))
+    assert sorted(https["services"]) == ["balancer"]
+    balancer = https["services"]["balancer"]
+    assert balancer["environment"]["MATCHING_SITE"].startswith("${MATCHING_SITE:?")
+    assert balancer["ports"] == ["80:80", "443:443"]
+    assert balancer["volumes"] == ["certificates:/data"]
+    assert "certificates" in https["volumes"]
+    assert "{$MATCHING_SITE::8000} {" in (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+
+
 def test_the_image_runs_as_a_user_of_its_own():
     lines = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").splitlines()
     assert lines.index("USER matching") < lines.index('CMD ["python", "-m", "api"]')

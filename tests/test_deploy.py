@@ -42,6 +42,12 @@ def test_a_replica_has_the_time_to_compile_its_routines_before_it_counts_as_ill(
     assert SERVICES[name]["healthcheck"]["start_period"] == "180s"
 
 
+@pytest.mark.parametrize("name", REPLICAS)
+def test_a_replica_that_is_stopped_while_it_starts_stops(name):
+    """As a container's first process it would hear no signal before it serves, and be killed after all of its grace."""
+    assert SERVICES[name]["init"] is True
+
+
 def test_replicas_share_the_database_and_the_bundle_folder():
     urls = {SERVICES[name]["environment"]["MATCHING_DATABASE_URL"] for name in REPLICAS}
     assert len(urls) == 1

@@ -102,3 +102,22 @@ def test_the_image_runs_as_a_user_of_its_own():
     assert lines.index("USER matching") < lines.index('CMD ["python", "-m", "api"]')
     copied = {part for line in lines if line.startswith("COPY ") for part in line.split()[1:-1]}
     assert {part for part in copied if not (DEPLOY.parent / part).exists()} == set()
+
+
+def test_the_image_has_its_routines_compiled_by_the_user_that_runs_it():
+    """Else every new container compiles them before its first answer, and all that start together at the same time."""
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    compiling = [line for line in text.split("USER matching\n")[1].splitlines() if line.startswith("RUN ")]
+    assert len(compiling) == 1
+    assert re.findall(r"python -m training (\w+)", compiling[0]) == ["simulate", "train", "rank"]
+    assert compiling[0].endswith("rm -r /tmp/m")
+
+
+def test_nothing_is_sent_to_the_builder_but_what_the_image_is_made_of():
+    """Not the store with its accounts, nor gigabytes of environment, nor what was compiled for the machine here."""
+    lines = (DEPLOY.parent / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = {part for line in dockerfile if line.startswith("COPY ") for part in line.split()[1:-1]}
+    rules = [line for line in lines if not line.startswith("#")]
+    assert (rules[0], rules[-1]) == ("*", "**/__pycache__")
+    assert {rule.removeprefix("!") for rule in rules[1:-1]} == copied

@@ -121,3 +121,12 @@ def test_nothing_is_sent_to_the_builder_but_what_the_image_is_made_of():
     rules = [line for line in lines if not line.startswith("#")]
     assert (rules[0], rules[-1]) == ("*", "**/__pycache__")
     assert {rule.removeprefix("!") for rule in rules[1:-1]} == copied
+
+
+def test_to_restore_the_replicas_stop_the_database_is_emptied_and_read_and_only_then_they_start():
+    """A dump cannot be read into tables that are there, and a replica that starts makes them, on a new volume too."""
+    text = (DEPLOY / "README.md").read_text(encoding="utf-8").split("To restore")[1]
+    lines = re.search(r"```sh\n(.*?)\n```", text, re.DOTALL)[1].splitlines()
+    steps = ("stop first second", "--wait database", "dropdb", "createdb", "psql", "/models -x", "up --detach")
+    assert [step in line for step, line in zip(steps, lines, strict=True)] == [True] * len(steps)
+    assert lines[-1].endswith("up --detach")

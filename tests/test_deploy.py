@@ -130,3 +130,9 @@ def test_to_restore_the_replicas_stop_the_database_is_emptied_and_read_and_only_
     steps = ("stop first second", "--wait database", "dropdb", "createdb", "psql", "/models -x", "up --detach")
     assert [step in line for step, line in zip(steps, lines, strict=True)] == [True] * len(steps)
     assert lines[-1].endswith("up --detach")
+
+
+def test_whoever_adds_a_replica_is_told_to_let_the_balancer_read_its_file_again():
+    """A file that is mounted is read when the container starts, and `up` sees no change in it."""
+    text = (DEPLOY / "README.md").read_text(encoding="utf-8").split("## Add a replica")[1].split("\n## ")[0]
+    assert text.index("up --detach") < text.index("restart balancer")

@@ -91,7 +91,7 @@ def test_under_a_name_the_balancer_is_reached_by_https_and_keeps_its_certificate
     assert sorted(https["services"]) == ["balancer"]
     balancer = https["services"]["balancer"]
     assert balancer["environment"]["MATCHING_SITE"].startswith("${MATCHING_SITE:?")
-    assert balancer["ports"] == ["80:80", "443:443"]
+    assert balancer["ports"] == ["80:80", "443:443", "443:443/udp"]
     assert balancer["volumes"] == ["certificates:/data"]
     assert "certificates" in https["volumes"]
     assert "{$MATCHING_SITE::8000} {" in (DEPLOY / "Caddyfile").read_text(encoding="utf-8")

@@ -323,6 +323,16 @@ def test_a_record_is_added_to_the_tables_that_the_service_began_with(service, it
         pd.testing.assert_frame_equal(frame, checked, obj=name)
 
 
+def test_a_match_whose_end_was_corrected_ends_once_in_the_tables_of_an_earlier_import_too(service, hands):
+    reported(service, "N4", "1", stage="expired")
+    reported(service, "N5", "2", stage="expired")
+    earlier, _, _ = read(service.settings.database_url, bundles.market())
+    hands.move(seconds=1)
+    reported(service, "N4", "3", stage="declined", reason_code="debt")
+    ended = {key for key in rows(service, earlier) if key[2] in record.ENDS}
+    assert ended == {("N4", "P0", "declined"), ("N5", "P0", "expired")}
+
+
 @pytest.mark.parametrize("simulated", [True, False])
 def test_tables_that_a_record_is_added_to_keep_their_source_and_credit_line(service, item, simulated):
     with service.store.writing() as session:

@@ -263,9 +263,10 @@ def _about(connection: Connection, known: dict[str, Table]) -> Row:
 def _added(onto: Tables, record: Tables) -> Tables:
     if onto.currency != record.currency:
         raise InputError("--onto", [Fault("currency", f"is {record.currency} like the record's, not {onto.currency}")])
+    earlier = replace(onto, outcomes=_not_ended(onto.outcomes, record.outcomes))
     both: dict[str, Any] = {}
     for name, frame in record:
-        joined = pd.concat([getattr(onto, name), frame], ignore_index=True)
+        joined = pd.concat([getattr(earlier, name), frame], ignore_index=True)
         both[name] = joined.drop_duplicates(KEYS[name], keep="last", ignore_index=True)
     already = record.source == _sourced(onto.source)
     return replace(
@@ -275,6 +276,14 @@ def _added(onto: Tables, record: Tables) -> Tables:
         simulated=onto.simulated or record.simulated,
         **both,
     )
+
+
+def _not_ended(earlier: pd.DataFrame, record: pd.DataFrame) -> pd.DataFrame:
+    """The earlier outcomes, less the ends of matches whose end the record has: it may be another one by now."""
+    pair = ["need_id", "product_id"]
+    found = pd.MultiIndex.from_frame(record.loc[record["stage"].isin(list(ENDS)), pair])
+    again = earlier["stage"].isin(list(ENDS)) & pd.MultiIndex.from_frame(earlier[pair]).isin(found)
+    return earlier[~again]
 
 
 def _sourced(source: str) -> str:

@@ -311,6 +311,13 @@ def test_what_is_written_where_a_name_is_missing_names_nobody(tmp_path, name, co
     assert summary.dropped == {reason: len(texts)}
 
 
+@pytest.mark.parametrize("text", ["-", "…", "?"])
+def test_us_exim_leaves_out_a_row_whose_programme_has_no_letter_and_keeps_the_others(tmp_path, text):
+    tables, summary = imported(tmp_path, "us-exim", row("us-exim"), row("us-exim", Program=text))
+    assert summary.dropped == {"Program is empty": 1}
+    assert len(tables.needs) == 1
+
+
 def test_bndes_gives_a_product_for_bank_and_instrument(tmp_path):
     tables, _ = imported(tmp_path, "bndes", row("bndes"))
     day = pd.Timestamp(2002, 1, 8)

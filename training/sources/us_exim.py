@@ -79,7 +79,7 @@ def _sift(sieve: Sieve) -> None:
     sieve.drop(sieve.rows["Unique Identifier"] == "", "Unique Identifier is empty")
     sieve.drop(mapped(sieve.rows["Primary Exporter"], nameless), "Primary Exporter is empty")
     sieve.drop(sieve.rows["Primary Lender"] == "", "Primary Lender is empty")
-    sieve.drop(sieve.rows["Program"] == "", "Program is empty")
+    sieve.drop(mapped(sieve.rows["Program"], slug) == "", "Program is empty")
     sieve.drop(sieve.rows["Decision"].isna(), "Decision is neither approved nor declined")
     sieve.money(AMOUNT, number)
     sieve.dates("Decision Date", month_first)

@@ -350,6 +350,24 @@ def test_bndes_knows_a_bank_by_its_code_whatever_its_name(tmp_path):
     assert len(tables.outcomes) == 2
 
 
+@pytest.mark.parametrize("written", ["191", "191.0", "00.000.000/0001-91", "00.000.000.0001-91"])
+def test_bndes_knows_a_bank_by_its_code_as_a_spreadsheet_writes_it_again(tmp_path, written):
+    tables, _ = imported(tmp_path, "bndes", row("bndes", cnpj_do_agente_financeiro=written))
+    assert only(tables.institutions)["institution_id"] == "00000000000191"
+
+
+def test_bndes_takes_no_code_that_a_spreadsheet_has_rounded_for_a_bank(tmp_path):
+    rounded = row("bndes", cnpj_do_agente_financeiro="3,31407E+13")
+    with pytest.raises(InputError, match=r"cnpj_do_agente_financeiro \(row 1\): is a tax number in full, not '3,3"):
+        imported(tmp_path, "bndes", rounded)
+    _, summary = imported(tmp_path, "bndes", *(row("bndes", cliente=f"C{k}") for k in range(20)), rounded)
+    assert summary.dropped == {"cnpj_do_agente_financeiro is not a tax number in full": 1}
+
+
+def test_bndes_knows_a_state_s_code_in_either_case(tmp_path):
+    assert only(imported(tmp_path, "bndes", row("bndes", uf="sp"))[0].enterprises)["region"] == "BR/SP/3550308"
+
+
 def test_bndes_drops_exact_duplicates_and_rows_without_a_bank(tmp_path):
     _, summary = imported(
         tmp_path,

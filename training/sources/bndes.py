@@ -53,10 +53,10 @@ def read(file: Path) -> tuple[Tables, Summary]:
 
 
 def _sift(sieve: Sieve) -> None:
-    sieve.rows[CNPJ] = sieve.rows[CNPJ].str.replace(r"\D", "", regex=True)
     sieve.drop(mapped(sieve.rows["cliente"], nameless), "cliente is empty")
     sieve.drop(mapped(sieve.rows[BANK], nameless), f"{BANK} is empty")
     sieve.drop(~sieve.rows[CNPJ].str.contains("[1-9]"), f"{CNPJ} is empty")
+    sieve.parse(CNPJ, _tax_number, "a tax number in full")
     sieve.drop(sieve.rows["instrumento_financeiro"].map(slug) == "", "instrumento_financeiro is empty")
     sieve.money(AMOUNT, brazilian_number)
     sieve.dates(DAY, day_first)
@@ -80,7 +80,17 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
     return deals.assign(need_id=need_ids(deals))
 
 
+def _tax_number(text: str) -> str | None:
+    """The fourteen digits of a bank's tax number, with the zeros at its front that a spreadsheet takes away.
+
+    One that it shows as `3.31407E+13` is none: other banks have the same.
+    """
+    text = undotted(text)
+    return None if re.search("[A-Za-z]", text) else re.sub(r"\D", "", text).zfill(14)
+
+
 def _region(state: str, municipality: str) -> str | None:
+    state = state.upper()
     if not re.fullmatch(r"[A-Z]{2}", state):
         return None
     municipality = undotted(municipality)

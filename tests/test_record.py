@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 from typer.testing import CliRunner
 
 from api.desk import reading
@@ -310,6 +310,27 @@ def test_the_features_of_what_was_only_asked_are_not_read(service, item):
         session.execute(unread.values(product_ids=b"nobody reads this"))
     _, features, _ = read(service.settings.database_url)
     assert list(features["product_id"]) == ["P0"]
+
+
+def test_a_record_is_the_same_wherever_its_rows_lie_in_the_store(service, hands):
+    for name in ("N-b", "N-a"):
+        asked(service, enterprise={"enterprise_id": f"E-{name}"}, need={"need_id": name, "amount": 5})
+        reported(service, name, name)
+        hands.move(seconds=1)
+    before, features, _ = read(service.settings.database_url)
+    with service.store.writing() as session:
+        for table, key, value in (
+            ("institutions", "institution_id", "I0"),
+            ("products", "product_id", "P0"),
+            ("needs", "need_id", "N0"),
+            ("recommendations", "need_id", "N-b"),
+        ):
+            session.execute(text(f"UPDATE {table} SET {key} = {key} WHERE {key} = '{value}'"))
+    after, moved, _ = read(service.settings.database_url)
+    for (name, frame), (_, again) in zip(before, after, strict=True):
+        pd.testing.assert_frame_equal(frame, again, obj=name)
+    pd.testing.assert_frame_equal(features, moved)
+    assert list(features["need_id"]) == ["N-b", "N-a"]
 
 
 def test_a_record_is_added_to_the_tables_that_the_service_began_with(service, item):

@@ -130,7 +130,8 @@ def _tables(connection: Connection) -> dict[str, Table]:
 
 
 def _documents(connection: Connection, table: Table) -> list[Row]:
-    return list(connection.scalars(select(table.c.document)))
+    """In the order of their keys: a database gives rows as they lie, and moves those that are updated."""
+    return list(connection.scalars(select(table.c.document).order_by(*table.primary_key)))
 
 
 def _asked(connection: Connection, known: dict[str, Table]) -> tuple[list[Row], list[Row]]:

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Collection
+from operator import itemgetter
 from struct import Struct
 from typing import Any, Final
 
@@ -14,20 +15,22 @@ MARK: Final = b"Z"
 HEAD: Final = Struct("<cq")
 AT_ONCE: Final = 100  # records in memory: a driver would fetch all of them before it gives the first
 ABOUT = ("recommendation_id", "created_at", "need_id", "model_id", "catalogue_version", "rules_version")
+RANKED = ("product_id", "rank", "score")
 
 
 def logged(connection: Connection, known: dict[str, Table], pairs: Collection[tuple[str, str]]) -> pd.DataFrame:
-    """A row for each recorded candidate whose (need, product) is among `pairs`.
+    """A row for each recorded candidate whose (need, product) is among `pairs`, in the order of the answers.
 
     Columns: what names the record and its versions, `product_id`, `rank` by score, `score`, and the features by name.
     """
     wanted: dict[str, set[str]] = {}
     for need_id, product_id in pairs:
         wanted.setdefault(need_id, set()).add(product_id)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for record in connection.execute(_of_needs(known).execution_options(yield_per=AT_ONCE)):
         rows += _rows(record, wanted.get(record.need_id, set()))
-    return pd.DataFrame(rows)
+    rows.sort(key=itemgetter("created_at", "recommendation_id"))
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*ABOUT, *RANKED])
 
 
 def _of_needs(known: dict[str, Table]) -> Select[Any]:

@@ -18,6 +18,7 @@ from api.desk.outcomes import report
 from api.desk.stages import Step
 from api.messages import ListingRequest, OutcomeRequest, RecommendationRequest
 from api.recommending import recall
+from api.store import arrays
 from api.store.models import LoadRow, RecommendationRow
 from matching import tables as gate
 from matching.errors import InputError
@@ -331,6 +332,25 @@ def test_a_record_is_the_same_wherever_its_rows_lie_in_the_store(service, hands)
         pd.testing.assert_frame_equal(frame, again, obj=name)
     pd.testing.assert_frame_equal(features, moved)
     assert list(features["need_id"]) == ["N-b", "N-a"]
+
+
+@pytest.mark.parametrize(
+    ("column", "packed"),
+    [
+        ("features", b"nothing"),
+        ("scores", b"Z"),
+        ("features", arrays.pack_vector(np.ones(1))),
+        ("product_ids", b"Z" + b"\xff" * 9),
+    ],
+)
+def test_an_answer_that_is_damaged_costs_its_features_alone_and_is_counted(service, item, column, packed):
+    walk(service, officer("I1"), item.case_id, Step.ACCEPT, Step.CONTACT)
+    with service.store.writing() as session:
+        session.execute(update(RecommendationRow).values({column: packed}))
+    tables, features, summary = read(service.settings.database_url)
+    assert len(tables.outcomes) == 2
+    assert (len(features), list(features)[-1]) == (0, "score")
+    assert "kept, features in a damaged answer not known" in str(summary)
 
 
 def test_a_record_is_added_to_the_tables_that_the_service_began_with(service, item):

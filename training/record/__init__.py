@@ -89,13 +89,13 @@ def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFram
             "needs": needs,
             "outcomes": outcomes,
         }
-        features = logged(connection, known, {(row["need_id"], row["product_id"]) for row in outcomes})
+        features, damaged = logged(connection, known, {(row["need_id"], row["product_id"]) for row in outcomes})
         about = _about(connection, known)
     frames: dict[str, Any] = {name: gate.frame_of(name, found) for name, found in rows.items()}
     tables = Tables(**frames, **about)
     found = gate.consistent(tables if onto is None else _added(onto, tables))
     why = {reason: count for reason, count in dropped.items() if count}
-    summary = Summary(NAME, _shown(database), len(outcomes) + sum(why.values()), len(outcomes), why)
+    summary = Summary(NAME, _shown(database), len(outcomes) + sum(why.values()), len(outcomes), why, damaged)
     return found, features, summary
 
 

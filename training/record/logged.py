@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Collection
 from operator import itemgetter
-from struct import Struct
+from struct import Struct, error
 from typing import Any, Final
 
 import numpy as np
@@ -16,21 +16,31 @@ HEAD: Final = Struct("<cq")
 AT_ONCE: Final = 100  # records in memory: a driver would fetch all of them before it gives the first
 ABOUT = ("recommendation_id", "created_at", "need_id", "model_id", "catalogue_version", "rules_version")
 RANKED = ("product_id", "rank", "score")
+BROKEN = (zlib.error, error, pa.ArrowException, ValueError, OSError, IndexError, MemoryError)  # as of other bytes
+DAMAGED = "features in a damaged answer"
 
 
-def logged(connection: Connection, known: dict[str, Table], pairs: Collection[tuple[str, str]]) -> pd.DataFrame:
+def logged(
+    connection: Connection, known: dict[str, Table], pairs: Collection[tuple[str, str]]
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """A row for each recorded candidate whose (need, product) is among `pairs`, in the order of the answers.
 
     Columns: what names the record and its versions, `product_id`, `rank` by score, `score`, and the features by name.
+    And how many answers are damaged and have no rows: what came of them is known all the same.
     """
     wanted: dict[str, set[str]] = {}
     for need_id, product_id in pairs:
         wanted.setdefault(need_id, set()).add(product_id)
     rows: list[dict[str, Any]] = []
+    damaged = 0
     for record in connection.execute(_of_needs(known).execution_options(yield_per=AT_ONCE)):
-        rows += _rows(record, wanted.get(record.need_id, set()))
+        try:
+            rows += _rows(record, wanted.get(record.need_id, set()))
+        except BROKEN:
+            damaged += 1
     rows.sort(key=itemgetter("created_at", "recommendation_id"))
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*ABOUT, *RANKED])
+    found = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*ABOUT, *RANKED])
+    return found, {DAMAGED: damaged} if damaged else {}
 
 
 def _of_needs(known: dict[str, Table]) -> Select[Any]:
@@ -69,5 +79,7 @@ def _unpacked(packed: bytes) -> bytes:
     if packed[:1] != MARK:
         return zlib.decompress(packed)
     _, size = HEAD.unpack_from(packed)
+    if size < 0:
+        raise ValueError("a size is no less than 0")
     found: bytes = pa.decompress(packed[HEAD.size :], size, codec="zstd", asbytes=True)
     return found

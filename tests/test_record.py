@@ -1,5 +1,6 @@
 """The service's own record as tables, from both databases: what each case leaves, and what training makes of it."""
 
+import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -422,3 +423,36 @@ def test_a_store_that_is_none_is_refused_without_its_password(tmp_path):
     (tmp_path / "empty.db").touch()
     with pytest.raises(InputError, match="DB: is a store of this version"):
         read(str(tmp_path / "empty.db"))
+
+
+def test_a_store_of_an_earlier_version_is_refused(service):
+    with service.store.writing() as session:
+        session.execute(text("ALTER TABLE recommendations DROP COLUMN rules_version"))
+    with pytest.raises(InputError, match="DB: is a store of this version: bring it up to date"):
+        read(service.settings.database_url)
+
+
+@pytest.mark.parametrize("name", ["a?b.db", "a%20b.db", "a#b.db"])
+def test_a_file_with_signs_in_its_name_that_a_url_has_is_read(loaded_file, tmp_path, name):
+    shutil.copy(loaded_file, tmp_path / name)
+    tables, _, _ = read(str(tmp_path / name))
+    assert len(tables.needs) == len(bundles.market().needs)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_that_is_not_there_is_not_made(tmp_path):
+    with pytest.raises(InputError, match=r"DB: is a URL or a SQLite file, not 'sqlite:.*none\.db'"):
+        read(f"sqlite:///{tmp_path}/none.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_cannot_be_read_to_its_end_says_why(loaded_file, tmp_path):
+    whole = loaded_file.read_bytes()
+    (tmp_path / "cut.db").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        InputError, match="DB: is a store that can be read to its end: database disk image is malformed"
+    ):
+        read(str(tmp_path / "cut.db"))
+    (tmp_path / "text.db").write_text("no store, " * 100, encoding="utf-8")
+    with pytest.raises(InputError, match="DB: is a store that can be read to its end: file is not a database"):
+        read(str(tmp_path / "text.db"))

@@ -8,7 +8,8 @@ that its case has expired. One that the clock took leaves no row while its need 
 What came of a need whose facts are kept no longer is left out and counted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC
 from itertools import groupby
@@ -17,9 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Connection, MetaData, Select, Table, create_engine, select
+from sqlalchemy import URL, Connection, MetaData, Select, Table, create_engine, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from matching import tables as gate
@@ -36,6 +37,7 @@ READ: Final = (
     "institutions", "products", "enterprises", "needs", "recommendations", "loads", "listings", "cases", "case_events",
     "outcomes",
 )  # fmt: skip
+ADDED: Final = {"recommendations": "rules_version", "listings": "exhausted_at"}  # after these tables were there
 STAGES: Final = {
     "contacted": Stage.CONTACTED,
     "applied": Stage.APPLIED,
@@ -104,12 +106,23 @@ def _shown(database: str) -> str:
     return make_url(database).render_as_string() if "://" in database else database
 
 
-def _connected(database: str) -> Connection:
+@contextmanager
+def _connected(database: str) -> Iterator[Connection]:
     """A connection that sees one state of the store, whatever the service writes meanwhile."""
-    if "://" not in database and not Path(database).is_file():
-        raise InputError("service", [Fault("DB", f"is a URL or a SQLite file, not {database!r}")])
+    connection = _opened(database)
+    with connection:
+        try:
+            yield connection
+        except SQLAlchemyError as error:  # as of a file that was cut short, or a server that went away
+            why = str(getattr(error, "orig", error)).partition("\n")[0]
+            raise InputError("service", [Fault("DB", f"is a store that can be read to its end: {why}")]) from None
+
+
+def _opened(database: str) -> Connection:
     try:
-        url = database if "://" in database else f"sqlite:///{database}"
+        url = make_url(database) if "://" in database else URL.create("sqlite", database=database)
+        if url.drivername.startswith("sqlite") and not Path(url.database or "").is_file():  # it would be made, empty
+            raise InputError("service", [Fault("DB", f"is a URL or a SQLite file, not {database!r}")])
         connection = create_engine(url, poolclass=NullPool).connect()
         if connection.dialect.name == "sqlite":  # its driver begins no transaction to read in
             connection.exec_driver_sql("BEGIN")
@@ -120,13 +133,19 @@ def _connected(database: str) -> Connection:
 
 
 def _tables(connection: Connection) -> dict[str, Table]:
+    metadata = MetaData()
     try:
-        metadata = MetaData()
         metadata.reflect(connection, only=READ)
-    except SQLAlchemyError:
-        rule = "is a store of this version: bring it up to date with `python -m api migrate`"
-        raise InputError("service", [Fault("DB", rule)]) from None
+    except InvalidRequestError:
+        raise _outdated() from None
+    if any(column not in metadata.tables[name].c for name, column in ADDED.items()):
+        raise _outdated()
     return {name: metadata.tables[name] for name in READ}
+
+
+def _outdated() -> InputError:
+    rule = "is a store of this version: bring it up to date with `python -m api migrate`"
+    return InputError("service", [Fault("DB", rule)])
 
 
 def _documents(connection: Connection, table: Table) -> list[Row]:

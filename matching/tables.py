@@ -3,6 +3,7 @@
 A folder of tables holds one file a table, `NAME.parquet` or `NAME.csv`, and `tables.json`, which is written last.
 """
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 FORMAT: Final = 1
+LONGEST_LINE: Final = 10**5  # bytes: csv.reader takes no longer cell
 DATED: Final = {"enterprises": "as_of", "products": "valid_from", "needs": "posted_at", "outcomes": "at"}
 REFERENCES: Final = [
     ("products", "institution_id", "institutions"),
@@ -316,6 +318,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     if not isinstance(frame.index, pd.RangeIndex):
         raise pd.errors.ParserError("rows have more cells than the header")
+    if 0 < _cells_at_end(path) < len(names):
+        raise pd.errors.ParserError(f"it ends in the middle of row {len(frame)}: was it copied to its end?")
     filled = [bool(name) or bool(frame.iloc[:, place].notna().any()) for place, name in enumerate(names)]
     faults = [Fault(name, "column appears once") for name, times in Counter(names).items() if name and times > 1]
     faults += [
@@ -326,3 +330,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if faults:
         raise InputError(path.stem, faults)
     return frame.loc[:, filled]
+
+
+def _cells_at_end(path: Path) -> int:
+    """The cells of a last line that nothing ends; 0 where a line break does, or a cell has begun on an earlier line."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - LONGEST_LINE, 0))
+        _, whole, last = file.read().replace(b"\r", b"\n").rpartition(b"\n")
+    if not whole or last.count(b'"') % 2:
+        return 0
+    return len(next(csv.reader([last.decode(errors="replace")]), []))

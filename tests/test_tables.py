@@ -325,6 +325,21 @@ def test_a_csv_with_all_rows_too_long_is_refused(folder):
     assert "institutions: file is readable: " in refusal(folder)
 
 
+def test_a_csv_that_was_cut_within_a_row_is_refused_and_not_read_with_a_smaller_amount(folder):
+    path = folder / "needs.csv"
+    text = path.read_text(encoding="utf-8").rstrip()
+    path.write_text(text[: text.rindex("000,")], encoding="utf-8")
+    assert refusal(folder).endswith("ends in the middle of row 2: was it copied to its end?")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_csv_may_end_without_a_line_break_and_leave_out_empty_cells_before_one(folder, end):
+    path = folder / "needs.csv"
+    text = path.read_text(encoding="utf-8").rstrip()
+    path.write_text((text.rstrip(",") if end else text) + end, encoding="utf-8")
+    assert len(read(folder).needs) == 2
+
+
 def widened(path, *cells):
     """The file with a cell more in each line; all lines below the header get the last one."""
     header, *rows = path.read_text().splitlines()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -124,18 +125,23 @@ def read(folder: Path | str, until: date | None = None) -> Tables:
 def write(tables: Tables, folder: Path | str, form: Literal["parquet", "csv"] = "parquet") -> None:
     """Checked tables into a folder, as `parquet` or `csv`; the same tables give the same bytes.
 
-    What lay there before is replaced; `tables.json` comes last, so that a half-written folder is none.
+    What lay there before is replaced once all are written: the disk may be full. `tables.json` comes last, so that a
+    half-written folder is none.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tables.json").unlink(missing_ok=True)
-    for name, frame in tables:
-        for old in ("parquet", "csv"):
-            (folder / f"{name}.{old}").unlink(missing_ok=True)
-        if form == "csv":
-            frame.to_csv(folder / f"{name}.csv", index=False, date_format="%Y-%m-%d")
-        else:
-            frame.to_parquet(folder / f"{name}.parquet", index=False)
+    with TemporaryDirectory(dir=folder, prefix=".") as aside:
+        for name, frame in tables:
+            part = Path(aside) / f"{name}.{form}"
+            if form == "csv":
+                frame.to_csv(part, index=False, date_format="%Y-%m-%d")
+            else:
+                frame.to_parquet(part, index=False)
+        (folder / "tables.json").unlink(missing_ok=True)
+        for name in ENTITIES:
+            for old in ("parquet", "csv"):
+                (folder / f"{name}.{old}").unlink(missing_ok=True)
+            (Path(aside) / f"{name}.{form}").replace(folder / f"{name}.{form}")
     about = {"format": FORMAT} | {name: getattr(tables, name) for name in ABOUT}
     (folder / "tables.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

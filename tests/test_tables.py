@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import date, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -429,10 +430,21 @@ def test_a_tables_json_that_says_something_else_is_refused(folder, text, message
     assert refusal(folder).startswith(f"tables.json: {message}")
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_tables_that_cannot_all_be_written_leave_those_that_lay_there(full, folder, monkeypatch, form):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, f"to_{form}", lambda _, path, **__: path.write_text("PAR1") / path)
+        with pytest.raises(TypeError):
+            write(full, folder, form)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_folder_half_written_is_none(full, folder, monkeypatch):
-    monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: shutil.disk_usage("/nowhere/at/all"))
-    with pytest.raises(FileNotFoundError):
-        write(full, folder, "csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda *_: shutil.disk_usage("/nowhere/at/all"))
+        with pytest.raises(FileNotFoundError):
+            write(full, folder, "csv")
     assert "file is missing: is this a folder of tables?" in refusal(folder)
 
 

@@ -1,5 +1,6 @@
 """A ranked list assigned: rooms as they were on its day, a row a need, and how it is told."""
 
+import json
 import re
 from datetime import date, datetime
 
@@ -11,6 +12,7 @@ from matching.errors import InputError
 from tests import factories as make
 from training import assigning
 from training.assigning import COLUMNS, assign_list
+from training.batch.running import JOB
 from training.terminal import print_assigned
 
 DAY = date(2025, 3, 31)
@@ -264,6 +266,19 @@ def test_a_file_of_something_else_is_refused(tmp_path, name):
     ranked.write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="--ranked: is a list that `rank` wrote"):
         assign_list(data, ranked)
+
+
+@pytest.mark.parametrize(("job", "whole"), [({}, False), ({"parts": 2}, False), ({"parts": 1}, True)])
+def test_parts_of_a_list_that_was_not_ranked_to_its_end_are_refused(tmp_path, job, whole):
+    data, parts = a_folder(tmp_path, P1=9 * MILLION, P2=9 * MILLION), tmp_path / "parts"
+    parts.mkdir()
+    (parts / JOB).write_text(json.dumps({"asked": {}} | job))
+    a_list(tmp_path, *BOTH, name="parts/part-00000.parquet")
+    if whole:
+        assert len(assign_list(data, parts).rows) == 2
+    else:
+        with pytest.raises(InputError, match="--ranked: is a list that is whole: rank it to the end, by the same comm"):
+            assign_list(data, parts)
 
 
 @pytest.mark.parametrize(

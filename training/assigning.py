@@ -21,6 +21,7 @@ from matching.history import Numbers
 from matching.tables import Tables
 from training.batch.output import FILES
 from training.batch.rows import Options, columns
+from training.batch.running import unfinished
 from training.outputs import aside_of, check_file
 
 COLUMNS: Final = columns(Options()).names
@@ -106,6 +107,9 @@ def _offers(ranked: Path) -> pd.DataFrame:
     """The ranked list, need by need in its order, the best first; rows without a rank, which are fixes, left out."""
     if not ranked.exists():
         raise InputError(str(ranked), [Fault("--ranked", "is a file or folder that exists")])
+    if ranked.is_dir() and unfinished(ranked):
+        rule = "is a list that is whole: rank it to the end, by the same command again"
+        raise InputError(str(ranked), [Fault("--ranked", rule)])
     try:
         found = _read(ranked)
     except (ValueError, OSError) as error:

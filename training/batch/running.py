@@ -151,5 +151,14 @@ def _told(job: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and "asked" in found else None
 
 
+def unfinished(folder: Path) -> bool:
+    """Whether a batch that is not done lies in `folder`, or one of whose parts some are gone."""
+    found = _told(folder / JOB)
+    if found is None:
+        return False
+    parts: int | None = found.get("parts")
+    return parts is None or len(_finished(folder, parts)) < parts
+
+
 def _finished(folder: Path, parts: int | None) -> set[int]:
     return {part for part in range(parts or 0) if part_file(folder, part).exists()}

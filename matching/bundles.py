@@ -18,6 +18,11 @@ def bundle(models: Path, model_id: str) -> Path:
     return folder
 
 
+def manifests(models: Path) -> list[Path]:
+    """The manifests of the bundles in a folder by id; hidden ones are of what a save that was killed left."""
+    return sorted(path for path in models.glob("*/manifest.json") if not path.parent.name.startswith("."))
+
+
 def promoted(models: Path) -> str:
     """The id of the bundle in service, whether it is there or not.
 

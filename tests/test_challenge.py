@@ -232,7 +232,13 @@ def test_neither_model_may_be_of_another_currency(loyal, loyal_ranker, stranger)
 
 
 def test_challengers_are_all_other_bundles_that_leave_a_day_to_ask_about_the_latest_trained_last(tmp_path):
-    for name, until in (("b", "2024-06-01"), ("a", "2024-09-01"), ("best", "2024-01-01"), ("full", "2025-01-01")):
+    for name, until in (
+        ("b", "2024-06-01"),
+        ("a", "2024-09-01"),
+        ("best", "2024-01-01"),
+        ("full", "2025-01-01"),
+        (".c.part", "2024-10-01"),
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.json").write_text(json.dumps({"until": until}))
     (tmp_path / "reports").mkdir()

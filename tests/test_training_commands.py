@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import shutil
 import sys
@@ -440,6 +441,16 @@ def test_a_folder_without_models_is_refused(run, data, tmp_path):
     result = run("rank", data, "--models", tmp_path, "--out", tmp_path / "top.csv")
     refused(result, "--models: holds at least one model")
     refused(run("track", tmp_path), "MODELS: holds at least one model")
+
+
+@pytest.mark.parametrize("left", ["part", "damaged"])
+def test_what_a_training_that_was_killed_left_is_not_the_newest_model(run, data, tmp_path, loyal_ranker, left):
+    shutil.copytree(loyal_ranker.save(tmp_path), tmp_path / f".{loyal_ranker.model_id}.{left}")
+    (tmp_path / f".{loyal_ranker.model_id}.{left}" / "forest.txt").write_text("half a fo")
+    os.utime(tmp_path / loyal_ranker.model_id / "manifest.json", (0, 0))
+    code, out, _ = run("rank", data, "--models", tmp_path, "--out", tmp_path / "top.csv", "--processes", "1")
+    assert code == 0
+    assert out[-1].endswith(f"in {tmp_path / 'top.csv'}")
 
 
 def test_tracking_wants_its_extra(run, models, monkeypatch):

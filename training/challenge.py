@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from matching.bundles import promoted
+from matching.bundles import manifests, promoted
 from matching.errors import Fault, InputError
 from matching.ranker import Ranker
 from matching.tables import Tables
@@ -37,7 +37,7 @@ def challengers(models: Path, before: date) -> list[str]:
     """The bundles beside the champion that were trained until before a day, the one trained latest last."""
     serving = promoted(models)
     found = []
-    for path in sorted(models.glob("*/manifest.json")):
+    for path in manifests(models):
         until = json.loads(path.read_text(encoding="utf-8"))["until"]
         if path.parent.name != serving and until < str(before):
             found.append((until, path.parent.name))

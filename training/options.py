@@ -8,7 +8,7 @@ import pandas as pd
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from matching.bundles import bundle, champion
+from matching.bundles import bundle, champion, manifests
 from matching.domain import Day as TableDay
 from matching.errors import Fault, InputError
 from matching.ranker import Ranker
@@ -39,7 +39,7 @@ def bundle_of(models: Path, model_id: str | None) -> Path:
         return bundle(models, model_id)
     if (models / "champion").exists():
         return champion(models)
-    found = sorted(models.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    found = sorted(manifests(models), key=lambda path: path.stat().st_mtime)
     if not found:
         raise InputError(str(models), [Fault("--models", "holds at least one model")])
     return found[-1].parent

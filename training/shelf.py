@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from matching.bundles import POINTER, promoted, unaltered
+from matching.bundles import POINTER, manifests, promoted, unaltered
 from matching.errors import BundleError, Fault, InputError
 from matching.ranker import CARD, FILES, MANIFEST
 from training.promote import LOG
@@ -77,7 +77,7 @@ class Shelf:
     @classmethod
     def of(cls, models: Path) -> Self:
         """Raises `InputError` where there is no bundle, or the log of promotions cannot be read."""
-        folders = [path.parent for path in models.glob("*/manifest.json") if not path.parent.name.startswith(".")]
+        folders = [path.parent for path in manifests(models)]
         if not folders:
             raise InputError(str(models), [Fault("MODELS", "holds at least one model")])
         reports = _reports(models)

@@ -1,7 +1,10 @@
 """The champion moves in one step, every move is on record, and nothing that does not load is promoted."""
 
+import fcntl
 import json
+import resource
 import shutil
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
 import pytest
@@ -96,3 +99,54 @@ def test_until_the_new_pointer_is_whole_the_old_one_stands(models, bundle, chall
     with pytest.raises(KeyboardInterrupt):
         promote(models, challenger.name, NOON)
     assert champion(models).name == bundle.name
+
+
+def test_two_at_once_promote_one_after_the_other_and_the_last_line_is_the_champion_s(models, bundle, challenger):
+    ids = [bundle.name, challenger.name] * 4
+    with ThreadPoolExecutor(len(ids)) as threads:
+        list(threads.map(lambda model_id: promote(models, model_id, NOON), ids))
+    assert sorted(line["champion"] for line in log(models)) == sorted(ids)
+    assert champion(models).name == log(models)[-1]["champion"]
+
+
+def test_one_waits_for_another_that_is_at_the_log(models, bundle):
+    with (models / LOG).open("a") as held, ThreadPoolExecutor(1) as threads:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = threads.submit(promote, models, bundle.name, NOON)
+        assert not wait([waiting], timeout=1).done
+        fcntl.flock(held, fcntl.LOCK_UN)
+        waiting.result()
+    assert champion(models).name == bundle.name
+
+
+def test_a_promotion_that_fails_leaves_no_line_on_record(models, bundle, challenger, monkeypatch):
+    promote(models, bundle.name, NOON)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "replace", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            promote(models, challenger.name, NOON)
+    assert [line["champion"] for line in log(models)] == [bundle.name]
+    assert champion(models).name == bundle.name
+
+
+def test_a_line_that_a_full_disk_cuts_is_taken_back_and_the_log_is_named(models, bundle, challenger):
+    promote(models, bundle.name, NOON)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((models / LOG).stat().st_size + 10, hard))
+    try:
+        with pytest.raises(OSError, match=f"No space left on device: '{models / LOG}'"):
+            promote(models, challenger.name, NOON)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [line["champion"] for line in log(models)] == [bundle.name]
+    assert champion(models).name == bundle.name
+
+
+def test_a_line_without_an_end_does_not_swallow_the_next_one(models, bundle):
+    (models / LOG).write_text('{"champion": "by hand"}')
+    promote(models, bundle.name, NOON)
+    assert [line["champion"] for line in log(models)] == ["by hand", bundle.name]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pandas as pd
@@ -19,7 +20,7 @@ from matching import tables
 from matching.bundles import champion
 from tests.releases import ROWS, release
 from training import __main__ as commands
-from training import ablation, drift
+from training import ablation, drift, outputs
 from training.cluster import connected
 from training.promote import LOG, promote
 from training.train import train
@@ -549,6 +550,35 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_work(run, tmp_path, 
     (tmp_path / "file").touch()
     why = f"{words[0]}: {words[-1]}: is a folder, or can be made one, which {tmp_path / place} is not"
     refused(run(*words, tmp_path / place), why)
+
+
+def read_only(monkeypatch, folder):
+    """Nobody can write into `folder`, not even who may do all; a disk can be read-only too."""
+    monkeypatch.setattr(outputs.os, "access", lambda place, _: Path(place) != folder)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "monitor", "ablate", "benchmark"])
+def test_a_report_into_a_read_only_folder_is_refused_before_the_work(run, tmp_path, command, monkeypatch):
+    read_only(monkeypatch, tmp_path)
+    models = ["--models", tmp_path / "none"] if command in ("evaluate", "monitor") else []
+    result = run(command, tmp_path / "none", *models, "--from", "2025-01-01", "--json", tmp_path / "a.json")
+    refused(result, f"{command}: --json: lies in a folder that can be written, not {tmp_path}")
+
+
+@pytest.mark.parametrize("length", [240, 80])
+def test_a_report_whose_name_is_too_long_is_refused_before_the_work(run, tmp_path, length):
+    name = ("x" if length > 100 else "榜") * length + ".json"
+    result = run("evaluate", tmp_path, "--models", tmp_path, "--from", "2025-01-01", "--json", tmp_path / name)
+    refused(result, f"--json: has a name of at most 239 bytes, not 245: {name}")
+
+
+@pytest.mark.parametrize(
+    "words", [("simulate", "--out"), ("import", "bndes", "none.csv", "--out"), ("train", "none", "--models")]
+)
+def test_a_read_only_folder_is_refused_before_the_work(run, tmp_path, words, monkeypatch):
+    read_only(monkeypatch, tmp_path)
+    why = f"{words[0]}: {words[-1]}: is a folder that can be written, or lies in one, which {tmp_path} is not"
+    refused(run(*words, tmp_path / "new" / "deep"), why)
 
 
 @pytest.mark.parametrize(

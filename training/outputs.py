@@ -1,25 +1,43 @@
 """Where results go: whether they can be written is said before the work, and they are there whole or not at all."""
 
+import os
 from pathlib import Path
+from typing import Final
 
 from matching.errors import Fault, InputError
 
+ASIDE_BYTES: Final = 16  # what names of what is written aside have more than that of the file
+
 
 def check_file(command: str, option: str, path: Path | None) -> None:
-    """Raises `InputError` where `path`, if one is given, is a folder or lies in none that exists."""
+    """Raises `InputError` where `path`, if one is given, is a folder, lies in none that can be written, or is too long.
+
+    What is no file, as /dev/stdout, is written into.
+    """
     if path is None:
         return
     if path.is_dir():
         raise InputError(command, [Fault(option, f"is a file, not the folder {path}")])
     if not path.absolute().parent.is_dir():
         raise InputError(command, [Fault(option, f"lies in a folder that exists, not {path.parent}")])
+    if path.exists() and not path.is_file():
+        return
+    folder = path.resolve().parent if path.is_symlink() else path.absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(command, [Fault(option, f"lies in a folder that can be written, not {path.parent}")])
+    most = os.pathconf(folder, "PC_NAME_MAX") - ASIDE_BYTES
+    if (size := len(os.fsencode(path.name))) > most:
+        raise InputError(command, [Fault(option, f"has a name of at most {most} bytes, not {size}: {path.name}")])
 
 
 def check_folder(command: str, option: str, path: Path) -> None:
-    """Raises `InputError` where `path`, or what it lies in, is a file."""
+    """Raises `InputError` where `path`, or what it lies in, is a file or cannot be written."""
     found = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
     if not found.is_dir():
         raise InputError(command, [Fault(option, f"is a folder, or can be made one, which {path} is not")])
+    if not os.access(found, os.W_OK | os.X_OK):
+        rule = f"is a folder that can be written, or lies in one, which {found} is not"
+        raise InputError(command, [Fault(option, rule)])
 
 
 def report_files(json_file: Path | None, html: Path | None) -> Path | None:

@@ -1,5 +1,7 @@
 """Training: the same for the same data and seed, on rows before a date, and clear about too little of them."""
 
+import fcntl
+import os
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -37,6 +39,21 @@ def test_another_choice_gives_another_model(loyal, first, tmp_path, change):
 def test_the_same_data_and_seed_give_the_same_model_in_whatever_order_the_rows_come(loyal, first, tmp_path):
     turned = loyal.map(lambda _, frame: frame.iloc[::-1].reset_index(drop=True))
     assert train(turned, tmp_path, rounds=2).model_id == first.model_id
+
+
+def test_a_model_is_saved_while_no_other_training_saves_in_the_same_folder(loyal, tmp_path, monkeypatch):
+    found = []
+
+    def save(_, models):
+        folder = os.open(models, os.O_RDONLY)
+        with pytest.raises(BlockingIOError, match="temporarily unavailable"):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(folder)
+        found.append(models)
+
+    monkeypatch.setattr(Ranker, "save", save)
+    train(loyal, tmp_path / "new" / "models", rounds=2)
+    assert found == [tmp_path / "new" / "models"]
 
 
 def test_the_model_is_saved_under_its_id_and_scores_alike(first, models):

@@ -1,6 +1,9 @@
 """Where results go: whether they can be written is said before the work, and they are there whole or not at all."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -62,3 +65,16 @@ def write_whole(text: str, path: Path) -> None:
         return
     aside_of(path).write_text(text, encoding="utf-8")
     aside_of(path).replace(path)
+
+
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """One command at a time in `folder`, which is made where there is none: others wait until this one is done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some disks of a network cannot lock a folder: there nobody waits
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)

@@ -22,7 +22,7 @@ from matching.tables import Tables
 from training.batch.output import FILES
 from training.batch.rows import Options, columns
 from training.batch.running import unfinished
-from training.outputs import aside_of, check_file
+from training.outputs import aside_of, check_file, room_for
 
 COLUMNS: Final = columns(Options()).names
 OWN: Final = ("product_id", "institution_id", "rank", "score", "chance")  # of a match, not of its need
@@ -96,10 +96,11 @@ def assign_list(data: Path, ranked: Path, share: float = 1.0, truth: pd.DataFram
 
 def write(found: Assigned, out: Path) -> None:
     """The rows as parquet or csv by the name's ending, there whole or not at all."""
-    if out.suffix == ".parquet":
-        found.rows.to_parquet(aside_of(out), index=False)
-    else:
-        found.rows.to_csv(aside_of(out), index=False, date_format="%Y-%m-%d")
+    with room_for(out):
+        if out.suffix == ".parquet":
+            found.rows.to_parquet(aside_of(out), index=False)
+        else:
+            found.rows.to_csv(aside_of(out), index=False, date_format="%Y-%m-%d")
     aside_of(out).replace(out)
 
 

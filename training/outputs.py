@@ -1,5 +1,6 @@
 """Where results go: whether they can be written is said before the work, and they are there whole or not at all."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Final
 
 from matching.errors import Fault, InputError
 
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ASIDE_BYTES: Final = 16  # what names of what is written aside have more than that of the file
 
 
@@ -63,8 +65,20 @@ def write_whole(text: str, path: Path) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):  # as /dev/stdout: written into, not replaced
         path.write_text(text, encoding="utf-8")
         return
-    aside_of(path).write_text(text, encoding="utf-8")
+    with room_for(path):
+        aside_of(path).write_text(text, encoding="utf-8")
     aside_of(path).replace(path)
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Names what there was no room for where a disk is full or a quota used up: the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from matching.tables import Tables
 from training.appetites import calibrate, record
 from training.applications import Kept, counts
 from training.dataset import Builds, Group, Query, Where, World, apart, group, narrowed, queries
-from training.outputs import in_turn
+from training.outputs import in_turn, room_for
 from training.progress import Progress, on_all_cores, silent
 
 MOST_QUERIES: Final = 2500  # the latest, other industries' where there are fewer; older ones tell of another market
@@ -88,7 +88,10 @@ def train(
     choice = fit_choice(features, labels, sizes, weights)
     described = manifest(booster, choice, world.history, kernels, features, about, calibration, leaning)
     ranker = Ranker(booster, choice, world.history, kernels, described, calibration, leaning)
-    with in_turn(models):  # the same training may run twice at once, and saves the same model
+    with (
+        in_turn(models),
+        room_for(models / ranker.model_id),
+    ):  # the same training may run twice at once, and saves the same model
         ranker.save(models)
     return ranker
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from matching.errors import Fault, InputError
 from matching.tables import ENTITIES, SEPARATOR
-from training.outputs import aside_of, check_file
+from training.outputs import aside_of, check_file, room_for
 
 FILES: Final = (".parquet", ".csv")
 COUNTS: Final = "counts"
@@ -62,7 +62,8 @@ def write_part(rows: Sequence[dict[str, Any]], needs: int, schema: pa.Schema, pa
     counts = ",".join(map(str, (needs, len(set(ranked)), len(ranked))))
     table = pa.Table.from_pylist(list(rows), schema=schema.with_metadata({COUNTS: counts}))
     written = aside / f"{path.name}.{uuid4().hex}"  # two processes may make a part: one was thought to be dead
-    pq.write_table(table, written)
+    with room_for(path):
+        pq.write_table(table, written)
     written.replace(path)
 
 
@@ -75,7 +76,8 @@ def counted(parts: Iterable[Path]) -> tuple[int, int, int]:
 
 def join(parts: Iterable[Path], schema: pa.Schema, out: Path) -> None:
     """The parts as one file, one part in memory at a time; parquet or csv by the name's ending."""
-    (_join_parquet if out.suffix == ".parquet" else _join_csv)(parts, schema, aside_of(out))
+    with room_for(out):
+        (_join_parquet if out.suffix == ".parquet" else _join_csv)(parts, schema, aside_of(out))
     aside_of(out).replace(out)
 
 

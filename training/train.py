@@ -88,10 +88,7 @@ def train(
     choice = fit_choice(features, labels, sizes, weights)
     described = manifest(booster, choice, world.history, kernels, features, about, calibration, leaning)
     ranker = Ranker(booster, choice, world.history, kernels, described, calibration, leaning)
-    with (
-        in_turn(models),
-        room_for(models / ranker.model_id),
-    ):  # the same training may run twice at once, and saves the same model
+    with in_turn(models), room_for(models / ranker.model_id):  # twice at once, a training saves the same model
         ranker.save(models)
     return ranker
 

@@ -1,6 +1,6 @@
 """The queue as a CSV that a spreadsheet opens: the page's lines, in its words, with what it has no room for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -8,40 +8,42 @@ from fastapi import APIRouter, Response
 from api.desk import queue
 from api.desk.queue import Filters, Sort
 from api.desk.views import CaseItem
-from api.pages.languages import Language, marked
+from api.pages.languages import marked
 from api.pages.queueing import filters_of, sort_of
 from api.pages.refusing import PageRoute
-from api.pages.sheets import moment, sheet, verbatim
+from api.pages.sheets import Columns, moment, sheet
 from api.pages.visits import SeeingVisit, Visit
 from api.pages.words import place
 from api.store import queries
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-COLUMNS: Final[Mapping[str, str]] = {
-    "case_id": marked("Case number"),
-    "need_id": marked("Need number"),
-    "enterprise_id": marked("Enterprise number"),
-    "enterprise_name": marked("Enterprise"),
-    "region": marked("Region"),
-    "size": marked("Size class"),
-    "amount": marked("Amount needed"),
-    "term_months": marked("Term, months"),
-    "purpose": marked("Purpose"),
-    "institution": marked("Institution"),
-    "product_id": marked("Product number"),
-    "product": marked("Product"),
-    "kind": marked("Kind"),
-    "rank": marked("Rank"),
-    "chance": marked("Chance"),
-    "stage": marked("Stage"),
-    "opened_at": marked("Came in at"),
-    "closed_at": marked("Ended on"),
-    "due_at": marked("Due"),
-    "overdue": marked("Overdue"),
-}
+COLUMNS: Final = Columns(
+    headings={
+        "case_id": marked("Case number"),
+        "need_id": marked("Need number"),
+        "enterprise_id": marked("Enterprise number"),
+        "enterprise_name": marked("Enterprise"),
+        "region": marked("Region"),
+        "size": marked("Size class"),
+        "amount": marked("Amount needed"),
+        "term_months": marked("Term, months"),
+        "purpose": marked("Purpose"),
+        "institution": marked("Institution"),
+        "product_id": marked("Product number"),
+        "product": marked("Product"),
+        "kind": marked("Kind"),
+        "rank": marked("Rank"),
+        "chance": marked("Chance"),
+        "stage": marked("Stage"),
+        "opened_at": marked("Came in at"),
+        "closed_at": marked("Ended on"),
+        "due_at": marked("Due"),
+        "overdue": marked("Overdue"),
+    },
+    coded=("size", "purpose", "kind", "stage"),
+    given=("case_id", "need_id", "enterprise_id", "enterprise_name", "product_id"),
+)
 DIGITS: Final = 4  # of a chance: more would be no knowledge
-CODED: Final = ("size", "purpose", "kind", "stage")
-GIVEN: Final = ("case_id", "need_id", "enterprise_id", "enterprise_name", "product_id")
 
 
 @router.get("/desk.csv")
@@ -53,23 +55,15 @@ def get_csv(visit: SeeingVisit) -> Response:
 
 def _rows(visit: Visit, filters: Filters, sort: Sort) -> Iterator[list[Any]]:
     with visit.service.store.reading() as session:
-        yield heads(visit.language, queries.currency(session))
+        yield COLUMNS.heads(visit.language, queries.currency(session))
         for item in queue.export(session, visit.actor, visit.service.now(), filters, sort):
-            yield cells(item, visit)
+            yield _cells(item, visit)
 
 
-def heads(language: Language, currency: str) -> list[str]:
-    """The columns' names."""
-    told = {name: language.say(text) for name, text in COLUMNS.items()}
-    return [language.counted(text, currency) if name == "amount" else text for name, text in told.items()]
-
-
-def cells(item: CaseItem, visit: Visit) -> list[Any]:
+def _cells(item: CaseItem, visit: Visit) -> list[Any]:
     """A case's line, in the order of the columns; nothing where it is not known."""
     language = visit.language
-    codes = {name: language.label(code) for name in CODED if (code := getattr(item, name))}
-    told: dict[str, Any] = codes | {
-        **{name: verbatim(text) for name in GIVEN if (text := getattr(item, name))},
+    told = {
         "region": place(item.region, visit.service.today(), language) if item.region else None,
         "institution": language.pick(item.institution_zh, item.institution_en),
         "product": language.pick(item.product_zh, item.product_en),
@@ -79,4 +73,4 @@ def cells(item: CaseItem, visit: Visit) -> list[Any]:
         "chance": item.chance and round(item.chance, DIGITS),
         "overdue": language.say("Yes") if item.overdue else "",
     }
-    return [told[name] if name in told else getattr(item, name) for name in COLUMNS]
+    return COLUMNS.cells(item, language, told)

@@ -1,6 +1,6 @@
 """Coordination's list as a CSV that a spreadsheet opens: the page's lines, in its words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -9,35 +9,37 @@ from api.desk import unplaced
 from api.desk.unplaced import Wanted
 from api.desk.unplaced_views import UnplacedNeed
 from api.pages.coordinating import HOME, wanted_of
-from api.pages.languages import Language, marked
+from api.pages.languages import marked
 from api.pages.refusing import PageRoute
-from api.pages.sheets import moment, sheet, verbatim
+from api.pages.sheets import Columns, moment, sheet
 from api.pages.visits import SeeingVisit, Visit
 from api.pages.words import place
 from api.store import queries
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-COLUMNS: Final[Mapping[str, str]] = {
-    "need_id": marked("Need number"),
-    "enterprise_id": marked("Enterprise number"),
-    "enterprise_name": marked("Enterprise"),
-    "region": marked("Region"),
-    "size": marked("Size class"),
-    "amount": marked("Amount needed"),
-    "term_months": marked("Term, months"),
-    "purpose": marked("Purpose"),
-    "since": marked("Since"),
-    "institutions": marked("Institutions that had it"),
-    "reasons": marked("Why nobody is left"),
-    "stage": marked("Stage"),
-    "office": marked("Office"),
-    "until": marked("Until"),
-    "overdue": marked("Overdue"),
-    "result": marked("What came of it"),
-    "settled_at": marked("Settled on"),
-}
-CODED: Final = ("size", "purpose", "stage", "result")
-GIVEN: Final = ("need_id", "enterprise_id", "enterprise_name", "office")
+COLUMNS: Final = Columns(
+    headings={
+        "need_id": marked("Need number"),
+        "enterprise_id": marked("Enterprise number"),
+        "enterprise_name": marked("Enterprise"),
+        "region": marked("Region"),
+        "size": marked("Size class"),
+        "amount": marked("Amount needed"),
+        "term_months": marked("Term, months"),
+        "purpose": marked("Purpose"),
+        "since": marked("Since"),
+        "institutions": marked("Institutions that had it"),
+        "reasons": marked("Why nobody is left"),
+        "stage": marked("Stage"),
+        "office": marked("Office"),
+        "until": marked("Until"),
+        "overdue": marked("Overdue"),
+        "result": marked("What came of it"),
+        "settled_at": marked("Settled on"),
+    },
+    coded=("size", "purpose", "stage", "result"),
+    given=("need_id", "enterprise_id", "enterprise_name", "office"),
+)
 
 
 @router.get(f"{HOME}.csv")
@@ -48,26 +50,19 @@ def get_csv(visit: SeeingVisit) -> Response:
 
 def _rows(visit: Visit, wanted: Wanted) -> Iterator[list[Any]]:
     with visit.service.store.reading() as session:
-        yield _heads(visit.language, queries.currency(session))
+        yield COLUMNS.heads(visit.language, queries.currency(session))
         for item in unplaced.export(session, visit.actor, visit.service.today(), wanted):
             yield _cells(item, visit)
-
-
-def _heads(language: Language, currency: str) -> list[str]:
-    told = {name: language.say(text) for name, text in COLUMNS.items()}
-    return [language.counted(text, currency) if name == "amount" else text for name, text in told.items()]
 
 
 def _cells(item: UnplacedNeed, visit: Visit) -> list[Any]:
     """A need's line, in the order of the columns; nothing where it is not known."""
     language = visit.language
-    codes = {name: language.label(code) for name in CODED if (code := getattr(item, name))}
-    told: dict[str, Any] = codes | {
-        **{name: verbatim(text) for name in GIVEN if (text := getattr(item, name))},
+    told = {
         "region": place(item.region, visit.service.today(), language) if item.region else None,
         "since": moment(item.since),
         "reasons": language.pick("、", ", ").join(language.label(reason) for reason in item.reasons),
         "overdue": language.say("Yes") if item.overdue else "",
         "settled_at": item.settled_at and moment(item.settled_at),
     }
-    return [told[name] if name in told else getattr(item, name) for name in COLUMNS]
+    return COLUMNS.cells(item, language, told)

@@ -2,7 +2,8 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
 from itertools import chain
@@ -12,13 +13,34 @@ from typing import Any, Final
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from api.pages.languages import local
+from api.pages.languages import Language, local
 
 IN_MEMORY: Final = 1_000_000  # characters; more goes to disk
 # A credit code of 18 digits loses its last three, 007 its zeros, 12E5 becomes 1200000 and 3-4 the third of April or the
 # fourth of March.
 READ: Final = re.compile(r"(?![1-9]\d{0,14}$)\d[\d.,:/+\-eE% ]*")
 FORMULAS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")  # spreadsheets take the wide ones too
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A sheet's columns: each field's heading, which fields are codes, and which texts people or systems gave."""
+
+    headings: Mapping[str, str]
+    coded: tuple[str, ...]
+    given: tuple[str, ...]
+
+    def heads(self, language: Language, currency: str) -> list[str]:
+        """The headings, of the amount with its currency."""
+        told = {name: language.say(text) for name, text in self.headings.items()}
+        return [language.counted(text, currency) if name == "amount" else text for name, text in told.items()]
+
+    def cells(self, item: Any, language: Language, told: Mapping[str, Any]) -> list[Any]:
+        """An item's line, in the order of the columns: what is `told` of it, else its fields; None where not known."""
+        codes = {name: language.label(code) for name in self.coded if (code := getattr(item, name))}
+        texts = {name: _verbatim(text) for name in self.given if (text := getattr(item, name))}
+        found = {**codes, **texts, **told}
+        return [found[name] if name in found else getattr(item, name) for name in self.headings]
 
 
 def sheet(name: str, rows: Iterator[Iterable[Any]]) -> Response:
@@ -35,7 +57,7 @@ def moment(at: datetime) -> str:
     return f"{local(at):%Y-%m-%d %H:%M}"
 
 
-def verbatim(text: str) -> str:
+def _verbatim(text: str) -> str:
     """A text that a spreadsheet would take for a number or a day is made a text, as one that it takes for a formula."""
     return f"'{text}" if READ.fullmatch(text) else text
 

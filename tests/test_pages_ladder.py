@@ -25,11 +25,11 @@ def states(*tiers):
 
 @pytest.mark.parametrize("held", range(len(TIERS)))
 def test_the_rung_above_the_highest_that_is_held_is_the_next(held):
-    assert states(*TIERS[:held]) == ["done"] * held + ["now"] + ["ahead"] * (len(TIERS) - held - 1)
+    assert states(*TIERS[:held]) == ["done"] * held + ["next"] + ["ahead"] * (len(TIERS) - held - 1)
 
 
 def test_a_rung_that_was_passed_over_is_neither_held_nor_the_next():
-    assert states(TIERS[1]) == ["ahead", "done", "now", "ahead", "ahead"]
+    assert states(TIERS[1]) == ["ahead", "done", "next", "ahead", "ahead"]
 
 
 def test_once_the_ladder_is_climbed_no_rung_is_the_next():

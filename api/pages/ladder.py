@@ -12,7 +12,7 @@ from matching.readiness import Standing, Step, readiness
 
 @dataclass(frozen=True)
 class Rung:
-    """A tier or board: `done` where it is held, `now` where it is the next one, `ahead` where it lies beyond."""
+    """A tier or board: `done` where it is held, `next` where it is the one above, `ahead` where it lies beyond."""
 
     name: str
     state: str
@@ -39,4 +39,4 @@ def ladder(enterprise: Enterprise, day: date, language: Language) -> Ladder | No
 def _state(step: Step, standing: Standing) -> str:
     if step.held:
         return "done"
-    return "now" if step.tier is standing.next else "ahead"
+    return "next" if step.tier is standing.next else "ahead"

@@ -11,7 +11,7 @@ from api.desk.views import CaseItem
 from api.pages.languages import marked
 from api.pages.queueing import filters_of, sort_of
 from api.pages.refusing import PageRoute
-from api.pages.sheets import Columns, moment, sheet
+from api.pages.sheets import OF_NEED, Columns, moment, sheet
 from api.pages.visits import SeeingVisit, Visit
 from api.pages.words import place
 from api.store import queries
@@ -20,14 +20,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 COLUMNS: Final = Columns(
     headings={
         "case_id": marked("Case number"),
-        "need_id": marked("Need number"),
-        "enterprise_id": marked("Enterprise number"),
-        "enterprise_name": marked("Enterprise"),
-        "region": marked("Region"),
-        "size": marked("Size class"),
-        "amount": marked("Amount needed"),
-        "term_months": marked("Term, months"),
-        "purpose": marked("Purpose"),
+        **OF_NEED,
         "institution": marked("Institution"),
         "product_id": marked("Product number"),
         "product": marked("Product"),

@@ -11,7 +11,7 @@ from api.desk.unplaced_views import UnplacedNeed
 from api.pages.coordinating import HOME, wanted_of
 from api.pages.languages import marked
 from api.pages.refusing import PageRoute
-from api.pages.sheets import Columns, moment, sheet
+from api.pages.sheets import OF_NEED, Columns, moment, sheet
 from api.pages.visits import SeeingVisit, Visit
 from api.pages.words import place
 from api.store import queries
@@ -19,14 +19,7 @@ from api.store import queries
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 COLUMNS: Final = Columns(
     headings={
-        "need_id": marked("Need number"),
-        "enterprise_id": marked("Enterprise number"),
-        "enterprise_name": marked("Enterprise"),
-        "region": marked("Region"),
-        "size": marked("Size class"),
-        "amount": marked("Amount needed"),
-        "term_months": marked("Term, months"),
-        "purpose": marked("Purpose"),
+        **OF_NEED,
         "since": marked("Since"),
         "institutions": marked("Institutions that had it"),
         "reasons": marked("Why nobody is left"),

@@ -13,13 +13,24 @@ from typing import Any, Final
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from api.pages.languages import Language, local
+from api.pages.languages import Language, local, marked
 
 IN_MEMORY: Final = 1_000_000  # characters; more goes to disk
 # A credit code of 18 digits loses its last three, 007 its zeros, 12E5 becomes 1200000 and 3-4 the third of April or the
 # fourth of March.
 READ: Final = re.compile(r"(?![1-9]\d{0,14}$)\d[\d.,:/+\-eE% ]*")
 FORMULAS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")  # spreadsheets take the wide ones too
+
+OF_NEED: Final[Mapping[str, str]] = {
+    "need_id": marked("Need number"),
+    "enterprise_id": marked("Enterprise number"),
+    "enterprise_name": marked("Enterprise"),
+    "region": marked("Region"),
+    "size": marked("Size class"),
+    "amount": marked("Amount needed"),
+    "term_months": marked("Term, months"),
+    "purpose": marked("Purpose"),
+}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Each command of the README's tables runs once and leaves its report in FOLDER; what lies there already is not run again,
 so that an interrupted run goes on. Then the tables are printed as the README has them. RELEASES holds the four public
-releases under the names in `TASKS`; without it only the simulated markets are measured. Some hours on two cores.
+releases under the names in `TASKS`; without it only the simulated markets are measured. It takes long.
 """
 
 import json

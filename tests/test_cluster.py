@@ -16,6 +16,7 @@ from training.cluster import ClusterFit, connected, spread
 from training.metrics import ndcg
 from training.train import train
 
+dask = pytest.importorskip("dask", reason="the extra `cluster` is not installed")
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 
@@ -95,6 +96,13 @@ def test_more_workers_than_groups_leave_some_without_work(pair):
     assert values.chunks == ((4,),)
 
 
+def test_rows_are_spread_however_often_the_client_refreshes_what_it_knows_of_the_scheduler(single):
+    restless = {"distributed.client.scheduler-info-interval": "1ms"}  # each time it forgets the workers
+    with dask.config.set(restless), distributed.Client(single.scheduler.address, set_as_default=False) as client:
+        for _ in range(60):
+            spread(client, (np.zeros(4),), np.array([4]))
+
+
 def test_without_a_scheduler_or_the_extra_there_is_no_cluster(monkeypatch):
     nowhere = "tcp://127.0.0.1:9"
     with pytest.raises(InputError, match=r"--scheduler: answers at tcp://127\.0\.0\.1:9"), connected(nowhere, 1):
@@ -127,7 +135,7 @@ def test_a_cluster_that_is_lost_during_the_work_is_said_in_words():
 
 @pytest.mark.parametrize(("there", "told"), [("0.1", "lightgbm 0.1"), (None, "no lightgbm")])
 def test_a_worker_of_another_version_is_named_before_the_work(pair, there, told):
-    worker = min(pair.scheduler_info(n_workers=-1)["workers"])
+    worker = min(pair.nthreads())
 
     def pretend():
         real = metadata.version

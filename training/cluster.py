@@ -113,7 +113,7 @@ def spread(client: Any, columns: Sequence[np.ndarray], groups: Codes) -> list[An
     import dask.array as da
     from dask.delayed import delayed
 
-    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    workers = list(client.nthreads())  # what `scheduler_info` tells, a client's own refreshing may empty meanwhile
     ends = np.cumsum(groups, dtype=np.intp)
     cuts = np.searchsorted(ends, np.arange(1, len(workers)) * ends[-1] / len(workers), side="left") + 1
     owned = [part for part in np.split(np.arange(len(groups)), cuts) if len(part)]

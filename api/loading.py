@@ -1,6 +1,7 @@
 """A folder of tables into the store: enterprises, institutions, products and needs; outcomes stay with training."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from matching import tables
 from matching.errors import Fault, InputError
 
 LOADED = ("institutions", "products", "enterprises", "needs")
+TRIES = 5  # each time another load comes first, it has ended
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ def load(store: Store, folder: Path, at: datetime) -> Loaded:
 
     The same folder again costs reading its bytes. Raises `InputError` naming the table, row and field at fault.
     """
-    try:
-        return _load(store, folder, at)
-    except IntegrityError:  # another load, or the listing of a need, brought some of the rows at the same moment
-        return _load(store, folder, at)
+    for _ in range(TRIES - 1):
+        with suppress(IntegrityError):  # another load, or the listing of a need, brought rows at the same moment
+            return _load(store, folder, at)
+    return _load(store, folder, at)
 
 
 def _load(store: Store, folder: Path, at: datetime) -> Loaded:
@@ -43,12 +45,13 @@ def _load(store: Store, folder: Path, at: datetime) -> Loaded:
     if last is not None and last.fingerprint == fingerprint:
         return Loaded(False, {})
     data = tables.read(folder)
-    _check_currency(last, data)
     rows = {name: tables.entities(name, getattr(data, name)) for name in LOADED}
     with store.writing() as session:
+        last = queries.last_load(session)  # again: another one may have come while this one was read
+        _check_currency(last, data)
         for entities in rows.values():
             queries.upsert(session, entities)
-        session.add(_load_row(data, fingerprint, at))
+        session.add(_load_row(data, fingerprint, at, 1 + (last.load_id if last else 0)))
     return Loaded(True, {name: len(entities) for name, entities in rows.items()})
 
 
@@ -66,8 +69,10 @@ def _check_currency(last: LoadRow | None, data: tables.Tables) -> None:
         raise InputError("tables.json", [Fault("currency", rule)])
 
 
-def _load_row(data: tables.Tables, fingerprint: str, at: datetime) -> LoadRow:
+def _load_row(data: tables.Tables, fingerprint: str, at: datetime, load_id: int) -> LoadRow:
+    """The number follows that of the load it was checked against: of two that did not see each other one is refused."""
     return LoadRow(
+        load_id=load_id,
         loaded_at=plain(at),
         fingerprint=fingerprint,
         source=data.source,

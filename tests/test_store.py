@@ -344,6 +344,50 @@ def test_tables_in_another_currency_are_refused(store, tmp_path):
         load(store, tmp_path / "dollars", AT)
 
 
+def elsewhere(folder):
+    """Tables in dollars that share no row with the default ones."""
+    who, lender = make.enterprise(enterprise_id="E-usd"), make.institution(institution_id="I-usd")
+    offered = make.product(product_id="P-usd", institution_id="I-usd")
+    asked = make.need(need_id="N-usd", enterprise_id="E-usd")
+    tables.write(make.tables([who], [lender], [offered], [asked], [], currency="USD"), folder)
+
+
+def loading_meanwhile(monkeypatch, where, name, store, folder):
+    """The next time that `name` of `where` is called, a load of the folder comes and ends before it answers."""
+    real = getattr(where, name)
+
+    def answered_late(*asked):
+        found = real(*asked)
+        monkeypatch.setattr(where, name, real)
+        assert load(store, folder, AT).new
+        return found
+
+    monkeypatch.setattr(where, name, answered_late)
+
+
+def test_of_two_first_loads_in_different_currencies_one_is_refused(store, tmp_path, monkeypatch):
+    tables.write(make.tables(), tmp_path / "yuan")
+    elsewhere(tmp_path / "dollars")
+    loading_meanwhile(monkeypatch, tables, "read", store, tmp_path / "dollars")
+    with pytest.raises(InputError, match="currency: is USD like what is in the store, not CNY"):
+        load(store, tmp_path / "yuan", AT)
+    assert store.glance(queries.REVISION) == 1
+
+
+def test_of_two_first_loads_that_do_not_see_each_other_yet_one_is_refused(postgres, tmp_path, monkeypatch):
+    url = postgres.create()
+    store, other = Store(url), Store(url)
+    store.migrate()
+    tables.write(make.tables(), tmp_path / "yuan")
+    elsewhere(tmp_path / "dollars")
+    loading_meanwhile(monkeypatch, queries, "_known", other, tmp_path / "dollars")
+    with pytest.raises(InputError, match="currency: is USD like what is in the store, not CNY"):
+        load(store, tmp_path / "yuan", AT)
+    assert store.glance(queries.REVISION) == 1
+    store.close()
+    other.close()
+
+
 def test_a_folder_with_a_fault_changes_nothing(store, tmp_path):
     tables.write(make.tables(), tmp_path / "data", form="csv")
     needs = tmp_path / "data" / "needs.csv"

@@ -1,5 +1,6 @@
 """Products' own rules, judged together: each distinct condition once, a rule only while it is in force."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +16,7 @@ from numba import njit
 from matching.catalogue import Floats, Rows, day_of
 from matching.clauses import Condition, read
 from matching.domain import Operator, Product, Result
-from matching.facts import FACTS, Fact, Known, members, number
+from matching.facts import FACTS, Fact, FactType, Known, members, number
 
 Codes = npt.NDArray[np.int8]
 H = TypeVar("H", bound=Hashable)
@@ -41,7 +42,7 @@ class Conditions:
         self._sets = [(FACTS[one.field], one.operator, wanted) for _, one, wanted in coded]
 
     def judge(self, known: Known, as_of: date, rate_bp: Floats | float = np.nan) -> Codes:
-        """PASS, REVIEW (the fact or the rate is missing) or FAIL for each condition, in the given order.
+        """PASS, REVIEW (the fact or the rate is missing or too coarse) or FAIL for each condition, in the given order.
 
         `rate_bp` (basis points, one for each condition or for all) are what rated thresholds count in.
         """
@@ -55,7 +56,10 @@ class Conditions:
     def _coded(self, known: Known, as_of: date) -> list[int]:
         """A code for each condition on codes; each fact is read once."""
         held = {fact.name: members(fact, known, as_of) for fact, _, _ in self._sets}
-        return [_judged(held[fact.name], operator, wanted) for fact, operator, wanted in self._sets]
+        return [
+            _judged(held[fact.name], operator, wanted, _is_coarse(fact, known, wanted))
+            for fact, operator, wanted in self._sets
+        ]
 
 
 class OwnRules:
@@ -120,6 +124,15 @@ def numbered(values: Sequence[H]) -> tuple[list[H], Rows]:
     places: dict[H, int] = {}
     codes = [places.setdefault(value, len(places)) for value in values]
     return list(places), np.array(codes, dtype=np.intp)
+
+
+def holding(lists: Sequence[Sequence[str] | None]) -> dict[str, Rows]:
+    """For each code, the places of the lists that hold it."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, codes in enumerate(lists):
+        for code in set(codes or ()):
+            places[code].append(place)
+    return {code: np.array(found, dtype=np.intp) for code, found in places.items()}
 
 
 def resolved(asked: Condition, rate_bp: float) -> Condition:
@@ -210,8 +223,13 @@ def _met(actual: float, operator: int, threshold: float) -> bool:
     return actual == threshold
 
 
-def _judged(actual: frozenset[str] | None, operator: Operator, wanted: frozenset[str]) -> int:
-    if actual is None:
+def _is_coarse(fact: Fact, known: Known, wanted: frozenset[str]) -> bool:
+    """Whether a path ends above one that is named: whether it goes on to there is not known."""
+    return fact.type is FactType.PATH and any(path.startswith(f"{known[fact.name]}/") for path in wanted)
+
+
+def _judged(actual: frozenset[str] | None, operator: Operator, wanted: frozenset[str], coarse: bool) -> int:
+    if actual is None or (coarse and wanted.isdisjoint(actual)):
         return int(REVIEW)
     return int(PASS if _answers(actual, operator, wanted) else FAIL)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from itertools import accumulate
 from math import inf, isinf
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Final, Union, cast, get_args, get_origin
@@ -135,6 +136,12 @@ def members(fact: Fact, known: Known, as_of: date) -> frozenset[str] | None:
     if fact.type is FactType.PATH:
         return frozenset(reference.region_names(value, as_of))
     return frozenset(value if fact.type is FactType.CODES else (value,))
+
+
+def above(path: str) -> list[str]:
+    """The paths that a path lies in: what is known to lie in one of them alone may lie in it, or elsewhere."""
+    *coarser, _ = accumulate(path.split("/"), "{}/{}".format)
+    return coarser
 
 
 def text(value: object) -> str | None:

@@ -1,10 +1,10 @@
 """Hard eligibility: what each rule says of every product of the catalogue for one enterprise and need.
 
-A rule passes, fails, or is to be reviewed where a fact is missing; a product that states no limit passes. Results are
-codes in arrays over the catalogue (`conditions.RESULTS`); verdicts with their texts are made only for products asked.
+A rule passes, fails, or is to be reviewed where a fact is missing or too coarse; a product that states no limit passes.
+Results are codes in arrays over the catalogue (`conditions.RESULTS`); verdicts with their texts are made only for
+products asked.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from matching.catalogue import EPOCH, KINDS, Catalogue, Floats, Rows, day_of
 from matching.clauses import RATE, Condition
-from matching.conditions import FAIL, PASS, RESULTS, REVIEW, Codes, OwnRules, numbered
+from matching.conditions import FAIL, PASS, RESULTS, REVIEW, Codes, OwnRules, holding, numbered
 from matching.domain import BuiltIn, Enterprise, Need, Operator, Product, Result, Verdict
-from matching.facts import FACTS, Fact, Known, facts, members, number, text
+from matching.facts import FACTS, Fact, FactType, Known, above, facts, members, number, text
 from matching.verdicts import NO_LIMIT, Said, message, own_stated, said_of, stated, verdict
 
 __all__ = ["FACTS", "NO_LIMIT", "Asked", "Case", "Rulebook", "Verdicts", "facts", "message", "verdict"]
@@ -265,7 +265,9 @@ class _AnyOf:
         lists, self.place = numbered([tuple(codes) if codes else None for codes in listed])
         self._lists = lists
         self._thresholds = [NO_LIMIT if codes is None else str(text(codes)) for codes in lists]
-        self._holding = _holding(lists)
+        self._holding = holding(lists)
+        is_path = fact.type is FactType.PATH
+        self._beneath = holding([[one for path in codes or () for one in above(path)] for codes in lists if is_path])
         self._known, self._unknown = (
             np.array([PASS if codes is None else code for codes in lists], np.int8) for code in (FAIL, REVIEW)
         )
@@ -277,6 +279,8 @@ class _AnyOf:
         if held is None:
             return self._unknown
         codes = self._known.copy()
+        if (value := case.known[self.field]) in self._beneath:  # a path that may go on to what is listed
+            codes[self._beneath[value]] = REVIEW
         for member in held:
             if member in self._holding:
                 codes[self._holding[member]] = PASS
@@ -293,15 +297,6 @@ class _AnyOf:
         listed = self._lists[int(self.place[row])]
         if listed and not self._missing:
             yield Condition(self.field, Operator.IN, frozenset(map(str, listed)))
-
-
-def _holding(lists: Sequence[tuple[str, ...] | None]) -> dict[str, Rows]:
-    """For each code, the places of the lists that hold it."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, codes in enumerate(lists):
-        for code in set(codes or ()):
-            places[code].append(place)
-    return {code: np.array(found, dtype=np.intp) for code, found in places.items()}
 
 
 def _failing(mask: npt.NDArray[np.bool_]) -> Codes:

@@ -62,6 +62,12 @@ def test_numbers_compare_exactly_at_the_threshold(operator, below, at, above):
         (rule("industry", "in", ["C/344"]), {"industry": "C/34/344"}, FAIL),
         (rule("industry", "not_in", ["C/34"]), {"industry": "C/34/344"}, FAIL),
         (rule("region", "in", ["CN/500000"]), {"region": "CN/500000/500103"}, PASS),
+        (rule("region", "in", ["CN/500000"]), {"region": "CN"}, REVIEW),
+        (rule("region", "in", ["CN/500000", "CN"]), {"region": "CN"}, PASS),
+        (rule("region", "in", ["CN/500000"]), {"region": "CN/50"}, FAIL),
+        (rule("region", "not_in", ["CN/500000"]), {"region": "CN"}, REVIEW),
+        (rule("region", "not_in", ["CN/500000", "CN"]), {"region": "CN"}, FAIL),
+        (rule("region", "not_in", ["CN/500000"]), {"region": "US"}, PASS),
     ],
 )
 def test_dates_flags_and_codes_compare_by_their_meaning(asked, stated, expected):

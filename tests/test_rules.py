@@ -64,7 +64,9 @@ def test_a_term_lies_within_the_products_limits(term, expected):
         ("CN/500000/500103", PASS),
         ("CN/500000/500103/a street", PASS),
         ("CN/500000/50010", FAIL),
-        ("CN/500000", FAIL),
+        ("CN/500000", REVIEW),
+        ("CN", REVIEW),
+        ("US/NY", FAIL),
         (None, REVIEW),
     ],
 )
@@ -79,9 +81,14 @@ def test_a_product_for_an_abolished_district_serves_the_one_it_became(day, expec
     assert result("region", offered, who=enterprise(region="CN/500000/5001LJ"), as_of=day) is expected
 
 
-@pytest.mark.parametrize(("industry", "expected"), [("C/34/344", PASS), ("C/3", FAIL), ("C", FAIL), (None, REVIEW)])
+@pytest.mark.parametrize(("industry", "expected"), [("C/34/344", PASS), ("C/3", FAIL), ("C", REVIEW), (None, REVIEW)])
 def test_an_industry_is_served_where_it_lies_in_one_of_the_products(industry, expected):
     assert result("industry", product(industries=["C/34", "C/35"]), who=enterprise(industry=industry)) is expected
+
+
+def test_a_region_that_is_served_as_a_whole_need_not_be_known_more_closely():
+    offered = product(regions=["CN", "CN/500000/500103"])
+    assert result("region", offered, who=enterprise(region="CN")) is PASS
 
 
 @pytest.mark.parametrize(("purpose", "expected"), [("export", PASS), ("orders", FAIL), (None, REVIEW)])
@@ -352,12 +359,18 @@ def within(value, low, high):
     return PASS if (low is None or value >= low) and (high is None or value <= high) else FAIL
 
 
-def any_of(listed, held):
+def any_of(listed, held, path=None):
     if not listed:
         return PASS
     if held is None:
         return REVIEW
-    return PASS if any(code in held for code in listed) else FAIL
+    if any(code in held for code in listed):
+        return PASS
+    return REVIEW if is_coarse(path, listed) else FAIL
+
+
+def is_coarse(path, listed):
+    return any(code.split("/")[: len(path.split("/"))] == path.split("/") for code in listed) if path else False
 
 
 def lies_in(path, region_day=None):
@@ -393,6 +406,8 @@ def own_result(rule, known, as_of):
     if actual is None:
         return REVIEW
     if rule.field in ("region", "industry"):
+        if is_coarse(actual, rule.value) and not any(code in lies_in(actual, as_of) for code in rule.value):
+            return REVIEW
         actual = lies_in(actual, as_of if rule.field == "region" else None)
     if rule.field == "founded":
         actual = str(actual)
@@ -410,8 +425,8 @@ def judge_one_pair(offered, who, asked, as_of):
         "kind": PASS if not asked.kinds or offered.kind in asked.kinds else FAIL,
         "amount": within(asked.amount, offered.min_amount, offered.max_amount),
         "term": within(asked.term_months, offered.min_term, offered.max_term),
-        "region": any_of(offered.regions, lies_in(who.region, as_of)),
-        "industry": any_of(offered.industries, lies_in(who.industry)),
+        "region": any_of(offered.regions, lies_in(who.region, as_of), who.region),
+        "industry": any_of(offered.industries, lies_in(who.industry), who.industry),
         "purpose": any_of(offered.purposes, None if asked.purpose is None else [asked.purpose]),
         "collateral": any_of(offered.collateral, asked.collateral),
     } | {rule.rule_id: own_result(rule, known, as_of) for rule in offered.rules}

@@ -35,6 +35,7 @@ from matching.errors import BundleError, Fault, InputError
 from tests.visitors import NEEDS, PASSWORD, Visitor, copied
 
 WANG = Actor("wang.wei", Role.OFFICER, "I1")
+WHOLE = "The amount is a whole number above 0 and at most 1,000,000,000,000,000; a comma only sets thousands apart."
 PRIVATE = (
     "/desk",
     "/desk.csv",
@@ -599,14 +600,19 @@ def test_what_a_chance_is_worth_is_said_where_one_is_stated(officer, other):
         ("suggest", {"reasons": ["asked"]}, "Choose the product that you suggest."),
         ("suggest", {"reasons": ["asked"], "product_id": "P1"}, "Say in your words why you suggest it."),
         ("suggest", {"reasons": ["override_other"]}, "Say in your words what the other reason is."),
-        ("accept", {"amount": "much"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
-        ("accept", {"amount": "0"}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
-        ("accept", {"amount": "9" * 20}, "The amount is a whole number above 0 and at most 1,000,000,000,000,000."),
+        ("accept", {"amount": "much"}, WHOLE),
+        ("accept", {"amount": "0"}, WHOLE),
+        ("accept", {"amount": "9" * 20}, WHOLE),
+        ("accept", {"amount": "1,5"}, WHOLE),
+        ("accept", {"amount": "1,500,00"}, WHOLE),
+        ("accept", {"amount": "1500,000"}, WHOLE),
+        ("accept", {"amount": ",500"}, WHOLE),
         *(
             ("accept", {"rate": rate}, "The rate is a number from 0 to 100.")
             for rate in ("nan", "snan", "-1", "-0", "1e999999", "1e1", "3_5", "３．５", "100.01", ".", "x")
         ),
         ("accept", {"amount": "5"}, "The amount is above 0 and at most "),
+        ("accept", {"amount": "1,500,000"}, "The amount is above 0 and at most "),
     ],
 )
 def test_a_form_with_a_mistake_comes_back_as_it_was_sent(officer, step, fields, fault):

@@ -36,6 +36,7 @@ AHEAD: Final = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
 WORST_FIRST: Final = (Result.FAIL, Result.REVIEW, Result.PASS)
 BP: Final = 100
 DIGITS: Final = len(str(MAX_MONEY))
+WHOLE: Final = re.compile(r"[0-9]+|[0-9]{1,3}(,[0-9]{3})+")
 RATE: Final = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 ENDS: Final = {
     Step.DECLINE: marked(
@@ -106,7 +107,10 @@ def _wrong(said: Said, step: Step, language: Language) -> list[str]:
         (step is Step.SUGGEST and not said.product_id, language.say("Choose the product that you suggest.")),
         (
             bool(said.amount) and not _whole(said.amount),
-            language.say("The amount is a whole number above 0 and at most %(most)s.", most=language.number(MAX_MONEY)),
+            language.say(
+                "The amount is a whole number above 0 and at most %(most)s; a comma only sets thousands apart.",
+                most=language.number(MAX_MONEY),
+            ),
         ),
         (step is Step.GRANT and not said.amount, language.say("State the amount that is granted.")),
         (bool(said.rate) and _rate_bp(said.rate) is None, language.say("The rate is a number from 0 to 100.")),
@@ -132,8 +136,9 @@ def _decide(visit: Visit, case_id: str, form: Form, said: Said, step: Step) -> N
 
 
 def _whole(text: str) -> int | None:
+    """A whole number above 0, its thousands set apart or not: of 1,5 nobody knows whether one and a half is meant."""
     plain = text.replace(",", "")
-    return (int(plain) or None) if plain.isascii() and plain.isdecimal() and len(plain) <= DIGITS else None
+    return (int(plain) or None) if WHOLE.fullmatch(text) and len(plain) <= DIGITS else None
 
 
 def _rate_bp(text: str) -> float | None:

@@ -150,9 +150,9 @@ def overseer(client):
     return made
 
 
-def unsuited(client, bearer, need_id):
-    """A need that no product suits, of an enterprise without a name, listed."""
-    firm = {"enterprise_id": "E-new", "as_of": "2025-01-01"}
+def unsuited(client, bearer, need_id, **facts):
+    """A need that no product suits, of an enterprise without a name unless one is given, listed."""
+    firm = {"enterprise_id": "E-new", "as_of": "2025-01-01", **facts}
     need = {"need_id": need_id, "amount": 3_000_000, "posted_at": "2025-01-09", "kinds": ["bond"]}
     sent = {"enterprise": firm, "need": need}
     assert client.post("/v1/needs", json=sent, headers=bearer).status_code == 201
@@ -183,6 +183,22 @@ def test_a_need_of_any_name_is_dispatched_on_its_page_and_settled_over_the_api(c
         step = {"step": "settle", "version": 2, "result": "funded", "text": need_id}
         done = client.post(f"/v1/coordination/{quote(need_id, safe='')}/steps", json=step, headers=bearer)
         assert (done.status_code, done.json()["need_id"]) == (201, need_id)
+
+
+def test_no_name_and_no_words_turn_the_line_that_they_stand_in(client, bearer, overseer):
+    turning = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    unsuited(client, bearer, "N-\u2067new", name=f"甲{turning}乙")
+    (href,) = re.findall('href="(/desk/coordination/[^"]+)"', client.get("/desk/coordination").text)
+    form = {"csrf": overseer.csrf, "step": "dispatch", "version": "1", "office": "Fuling", "text": f"丙{turning}丁"}
+    assert client.post(href, data=form).status_code == 303
+    page = client.get(href).text
+    assert [text in page for text in ("<h1>甲乙</h1>", "N-new", "丙丁")] == [True] * 3
+    assert not set(turning) & set(page)
+
+
+def test_what_a_form_sends_back_keeps_such_characters(client, overseer):
+    word = "甲\u202e乙"
+    assert f'value="{word}"' in client.get(f"/desk/coordination?q={quote(word)}").text
 
 
 def test_no_name_breaks_the_way_in(client):

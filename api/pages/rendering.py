@@ -1,6 +1,7 @@
 """Templates to HTML in the visitor's language, under headers that let nothing else in and keep nothing."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -39,13 +40,15 @@ PLACES: Final[Mapping[Role, tuple[tuple[str, str], ...]]] = {
     ),
     Role.ADMINISTRATOR: (("/desk/accounts", marked("Accounts and keys")),),
 }
+# What turns the direction of writing, in what is read, so before the next tag: values that are sent back stay whole.
+TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069](?=[^<>]*<)")
 HOMES: Final = {role: places[0][0] for role, places in PLACES.items()}
 
 
 def render(visit: Visit, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
-    """A page. `shown` goes to the template beside what every page shows."""
+    """A page. `shown` goes to the template beside what every page shows; no name in it reverses the line it is in."""
     text = environment(visit.language.code).get_template(template).render(_frame(visit), **shown)
-    response = HTMLResponse(text, status)
+    response = HTMLResponse(TURNING.sub("", text), status)
     _set_cookies(visit, response)
     return response
 

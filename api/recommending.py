@@ -218,7 +218,7 @@ def own_judged(service: Service, asked: Asked, institution_id: str) -> Judged:
     own = known[catalogue.institution_ids[known] == institution_id]
     judged = matcher.rulebook.judge(asked.enterprise, asked.need, asked.as_of, own)
     verdicts = {product_id: judged.of(i) for i, product_id in enumerate(catalogue.ids[own].tolist())}
-    return Judged(verdicts, _of_products(fixes_of(judged)[:FIXES], catalogue, own))
+    return Judged(verdicts, _of_products(fixes_of(judged, matcher.ranker.currency)[:FIXES], catalogue, own))
 
 
 def helpful_fixes(service: Service, asked: Asked) -> tuple[ProductFix, ...] | None:
@@ -235,7 +235,7 @@ def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:
     if asked.order is Order.MODEL:
         return advise(matcher, asked.enterprise, asked.need, as_of=asked.as_of, limit=FIXES, kinds=asked.kinds)
     need = asked.need if asked.kinds is None else asked.need.model_copy(update={"kinds": asked.kinds})
-    return fixes_of(matcher.rulebook.judge(asked.enterprise, need, asked.as_of))[:FIXES]
+    return fixes_of(matcher.rulebook.judge(asked.enterprise, need, asked.as_of), matcher.ranker.currency)[:FIXES]
 
 
 def _answer(

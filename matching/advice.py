@@ -45,7 +45,7 @@ def advise(
 
 def _shortlist(matcher: Matcher, verdicts: Verdicts, count: int) -> list[Fix]:
     """The fixes of least effort, among equals those of the products that score best on the facts as they are."""
-    found = fixes_of(verdicts)
+    found = fixes_of(verdicts, matcher.ranker.currency)
     if len(found) <= count:
         return list(found)
     case = verdicts.case

@@ -23,6 +23,7 @@ from matching.reference.programmes import Criterion
 from matching.requirements import required, worst
 from matching.rules import Asked, Case, Verdicts
 
+YUAN: Final = "CNY"
 RISES: Final = 1
 FALLS: Final = -1
 LEVERS: Final[Mapping[str, tuple[str, int]]] = {
@@ -54,21 +55,20 @@ _HOLDS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
     Operator.LT: operator.lt,
 }
 _UNITS: Final = {
-    "yuan": ("元", " yuan"),
-    "yuan/year": ("元/年", " yuan a year"),
     "month": ("个月", " months"),
     "day": ("天", " days"),
     "patent": ("件", ""),
 }
 
 
-def fixes_of(verdicts: Verdicts) -> tuple[Fix, ...]:
+def fixes_of(verdicts: Verdicts, currency: str = YUAN) -> tuple[Fix, ...]:
     """A fix for each product that fails and can be mended by what `reference.changes` holds; the least effort first.
 
     Each number moves just as far as its rules ask, and no other rule of the product comes out worse. Ranks are left
-    open (`advice.advise` knows them). Raises `InputError` before the first day of `reference.changes`.
+    open (`advice.advise` knows them). Money is told in `currency`. Raises `InputError` before the first day of
+    `reference.changes`.
     """
-    desk = _Desk(verdicts.case)
+    desk = _Desk(verdicts.case, currency)
     places = verdicts.failing_only(desk.fields)
     found = [desk.fix(verdicts.product_id(i), verdicts.asked(i)) for i in places.tolist()]
     return tuple(sorted((fix for fix in found if fix), key=lambda fix: (fix.effort_days, fix.product_id)))
@@ -88,8 +88,9 @@ def _with(entity: Any, new: Mapping[str, Value]) -> Any:
 class _Desk:
     """Works out the changes for one case; what many products ask alike is worked out once."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, currency: str) -> None:
         self._case = case
+        self._units = _UNITS | _money(currency)
         self._rows = reference.changes(case.as_of)
         self._changes: dict[tuple[str, tuple[Condition, ...]], Change | None] = {}
         self._targets: dict[tuple[str, Condition], int | None] = {}
@@ -170,10 +171,18 @@ class _Desk:
         """The change in words: of the fact that the rule names and the field behind it, an amount first."""
         names = dict.fromkeys((field, name) if field == "amount" else (name, field))
         moved = [(one, self._after(field, after, one)) for one in names]
-        told = [_moved(FACTS[one], self._case.known[one], new) for one, new in moved if new is not None]
+        told = [self._moved(FACTS[one], self._case.known[one], new) for one, new in moved if new is not None]
         zh, en = zip(*told, strict=True)
         closed = len(told) - 1
         return f"将{'（'.join(zh)}{'）' * closed}", f"bring the {' ('.join(en)}{')' * closed}"
+
+    def _moved(self, fact: Fact, before: float, after: float) -> tuple[str, str]:
+        """`label from before to after`, in zh and en."""
+        unit_zh, unit_en = self._units.get(fact.unit, ("", ""))
+        shown = _apart(before, after) if fact.unit == SHARE else (f"{before:,}", f"{after:,}")
+        label = fact.en[0].lower() + fact.en[1:] if fact.en[1:2].islower() else fact.en
+        verb = "升至" if after > before else "降至"
+        return f"{fact.zh}从{shown[0]}{verb}{shown[1]}{unit_zh}", f"{label} from {shown[0]} to {shown[1]}{unit_en}"
 
     def _code(self, field: str, conditions: tuple[Condition, ...]) -> Change | None:
         """A flag or code set to another, or codes added to those held, the least effort first."""
@@ -271,13 +280,10 @@ def _changed(field: str, before: Any, after: Value, effort: int, zh: str, en: st
     return Change(field=field, before=before, after=after, effort_days=effort, text_zh=zh, text_en=en)
 
 
-def _moved(fact: Fact, before: float, after: float) -> tuple[str, str]:
-    """`label from before to after`, in zh and en."""
-    unit_zh, unit_en = _UNITS.get(fact.unit, ("", ""))
-    shown = _apart(before, after) if fact.unit == SHARE else (f"{before:,}", f"{after:,}")
-    label = fact.en[0].lower() + fact.en[1:] if fact.en[1:2].islower() else fact.en
-    verb = "升至" if after > before else "降至"
-    return f"{fact.zh}从{shown[0]}{verb}{shown[1]}{unit_zh}", f"{label} from {shown[0]} to {shown[1]}{unit_en}"
+def _money(currency: str) -> dict[str, tuple[str, str]]:
+    """What stands behind an amount of money, and behind one a year, in zh and en."""
+    zh, en = ("元", " yuan") if currency == YUAN else (f" {currency}", f" {currency}")
+    return {"yuan": (zh, en), "yuan/year": (f"{zh}/年", f"{en} a year")}
 
 
 def _apart(before: float, after: float) -> tuple[str, str]:

@@ -76,6 +76,11 @@ class Ranker:
         """The bundle's id: the training window's end and a hash of its content."""
         return str(self.manifest["id"])
 
+    @property
+    def currency(self) -> str:
+        """In what money was counted where it learned; yuan where its manifest does not say."""
+        return str(self.manifest.get("currency", "CNY"))
+
     def score(self, features: Numbers) -> Numbers:
         """A score a row of float64 [n, len(FEATURES)]; higher is better, comparable within one need only."""
         if len(features) == 0:

@@ -1,5 +1,7 @@
 """Which failing products are worth a fix: by effort, then by the rank that each would have."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,13 @@ def test_the_rank_is_that_of_the_product_once_the_changes_are_made(ranker):
         ranking = served.rank(*applied(fix.changes, WHO, need()), as_of=DAY)
         assert fix.candidates == len(ranking.rows)
         assert [match.rank for match in ranking.matches if match.product_id == fix.product_id] == [fix.rank]
+
+
+@pytest.mark.parametrize(("about", "unit"), [({}, "yuan"), ({"currency": "CNY"}, "yuan"), ({"currency": "USD"}, "USD")])
+def test_advice_is_in_the_currency_that_the_model_learned_in(ranker, about, unit):
+    learned = replace(ranker, manifest={**ranker.manifest, **about})
+    (fix,) = advise(matcher(learned, product(**CAPPED)), WHO, need(), as_of=DAY)
+    assert fix.changes[0].text_en == f"bring the amount needed from 2,000,000 to 1,000,000 {unit}"
 
 
 def test_least_effort_comes_first_and_the_better_rank_among_equals(ranker):

@@ -61,6 +61,15 @@ def test_two_shares_that_differ_are_told_apart_and_written_out(assets, liabiliti
     assert change.text_en.startswith(f"bring the debt ratio {told}")
 
 
+def test_money_is_told_in_the_currency_of_the_market():
+    rules = [own("liabilities", "<=", 10), own("rd_spend", ">=", 9)]
+    found = fixes_of(judge([product(rules=rules)], enterprise(liabilities=11, rd_spend=8), need()), "BRL")
+    assert [(change.text_zh, change.text_en) for change in found[0].changes] == [
+        ("将负债总额从11降至10 BRL", "bring the total liabilities from 11 to 10 BRL"),
+        ("将研发费用从8升至9 BRL/年", "bring the R&D spending from 8 to 9 BRL a year"),
+    ]
+
+
 def test_a_document_that_is_stated_to_lack_is_to_be_added():
     (change,) = fixed(own("purchase_contract", "==", True), asked=need(purchase_contract=False))
     assert (change.field, change.before, change.after) == ("purchase_contract", False, True)

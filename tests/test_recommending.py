@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import func, select
 
 from api.messages import NeedGiven, RecommendationRequest
-from api.recommending import make, recall, recommend_in_turn
+from api.recommending import helpful_fixes, make, own_judged, recall, recommend_in_turn
 from api.refusals import SignInError
 from api.store.models import RecommendationRow
+from matching.codes import Order
 from matching.errors import NotFoundError
 
 REQUEST = RecommendationRequest(enterprise_id="E0", need=NeedGiven(amount=2_000_000), as_of="2025-01-10")
@@ -31,6 +32,16 @@ def in_turn(service, request=REQUEST, asker=anybody):
 def kept(service):
     with service.store.reading() as session:
         return session.scalar(select(func.count()).select_from(RecommendationRow))
+
+
+def test_whatever_says_what_to_fix_says_money_in_the_models_currency(service, monkeypatch):
+    monkeypatch.setitem(service.serving.matcher().ranker.manifest, "currency", "USD")
+    asked = [REQUEST.model_copy(update={"fix": True, "order": order}) for order in Order]
+    made = [make(service, one) for one in asked]
+    found = [one.answer.fixes for one in made] + [helpful_fixes(service, made[0].asked)]
+    found.append(own_judged(service, made[0].asked, "I2").fixes)
+    told = [fix.changes[0].text_zh for fixes in found for fix in fixes]
+    assert told == ["将需求金额从2,000,000降至1 USD"] * 4
 
 
 def test_an_answer_in_turn_is_on_record_and_like_any_other(service):

@@ -142,13 +142,15 @@ class Serving:
 
     def _make(self, bundle: Path, revision: int) -> Served:
         with self._store.reading() as session:
-            catalogue = Catalogue.of(*queries.catalogue(session))
+            catalogue, currency = Catalogue.of(*queries.catalogue(session)), queries.currency(session)
         if not catalogue.products:
             raise BundleError("the catalogue is empty: load tables with `python -m api load DATA`")
         if not anything_compiled():
             _log.info("loading the model: after an installation routines are compiled first, about a minute")
         served = self._served
         ranker = served.matcher.ranker if served is not None and served.bundle == bundle else Ranker.load(bundle)
+        if (learned := ranker.manifest.get("currency", currency)) != currency:  # what amounts mean to it
+            raise BundleError(f"{bundle.name} learned in {learned}, the tables in service are in {currency}")
         matcher = Matcher(catalogue, ranker)
         _rehearse(matcher)
         return Served(bundle, revision, matcher)

@@ -114,6 +114,19 @@ def test_without_a_catalogue_the_service_is_alive_but_not_ready(serve):
     assert client.get("/healthz").status_code == 200
 
 
+def test_a_model_of_another_currency_is_not_served(deploy):
+    settings = deploy(promoted=False)
+    learned = bundles.ranker()
+    foreign = replace(learned, manifest={**learned.manifest, "id": "in-dollars", "currency": "USD"})
+    foreign.save(settings.models)
+    bundles.promote(settings.models, "in-dollars")
+    with TestClient(create_app(settings)) as client:
+        ready = client.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["detail"] == "in-dollars learned in USD, the tables in service are in CNY"
+        assert client.get("/healthz").status_code == 200
+
+
 def test_a_service_whose_catalogue_this_version_cannot_read_is_alive_and_ready_once_it_can(deploy, caplog):
     """As where an earlier version is started again over products of a later one, which has another field."""
     settings = deploy()

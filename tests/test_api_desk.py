@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.desk import clockwork
-from api.desk.cases import sweep
+from api.desk.cases import key_sent, sweep
 from api.desk.clockwork import sweeping
 from api.desk.cursors import Place, pack
 from api.desk.identity import Scope
@@ -413,6 +413,19 @@ def test_an_outcome_of_a_need_that_was_only_recommended_for_is_kept(client, ever
 def test_an_outcome_that_training_could_not_use_is_refused(client, every, change, status, detail):
     body = OUTCOME | {"key": "o", "stage": "shown"} | change
     assert detail in problem(client.post("/v1/outcomes", json=body, headers=every), status)["detail"]
+
+
+@pytest.mark.parametrize("key", ["放款-1", "crédit"])
+def test_an_outcomes_key_is_the_same_in_its_header_and_in_its_body(client, every, key):
+    body = OUTCOME | {"stage": "shown"}
+    first = client.post("/v1/outcomes", json=body, headers=every | {"Idempotency-Key": key.encode()})
+    again = client.post("/v1/outcomes", json=body | {"key": key}, headers=every)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["key"] == again.json()["key"] == key
+
+
+def test_a_header_that_is_no_utf_8_is_read_as_the_web_has_it():
+    assert key_sent("cr\xe9dit", "crédit") == "crédit"
 
 
 def test_a_key_that_named_another_outcome_is_refused(client, every):

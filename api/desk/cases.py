@@ -85,9 +85,18 @@ def decide(
 
 def key_sent(header: str | None, key: str | None) -> str | None:
     """The key of a request, in its header or its body. Raises `InputError` where they are two."""
+    header = header and _meant(header)
     if None not in (header, key) and header != key:
         raise InputError("request", [Fault("key", "is that of the header Idempotency-Key, or absent")])
     return header or key
+
+
+def _meant(header: str) -> str:
+    """A header's text: the web knows it as Latin-1, but clients that write 放款 there send UTF-8, as in a body."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def named(actor: Actor, key: str | None) -> str | None:

@@ -94,16 +94,14 @@ class Memory:
         return self.history.until(moment.day - WINDOW_DAYS), moment.until
 
     def _trail(self, taken: NDArray[np.intp], seen: NDArray[np.intp], today: int) -> tuple[Numbers, Numbers]:
-        """The enterprise's own past, which is short."""
+        """The enterprise's own past: thousands of events where it deals daily, or was shown much."""
         size = len(self.history.products) + 1
+        product, day = self._taken.product[taken], self._taken.day[taken]
         own, last = np.zeros((len(OWN), size)), np.full(size, float(NEVER))
-        for at in taken:
-            product, day = self._taken.product[at], self._taken.day[at]
-            own[0, product] += _FADES[today - day, FADES.index("mid")]
-            own[1, product] += 1
-            last[product] = day
-        for at in seen:
-            own[2, self._seen.product[at]] += 1
+        np.add.at(own[0], product, _FADES[today - day, FADES.index("mid")])
+        own[1] = np.bincount(product, minlength=size)
+        own[2] = np.bincount(self._seen.product[seen], minlength=size)
+        np.maximum.at(last, product, day)
         return own, last
 
     def _masses(self, events: Sample, own: Codes, asked: Asked) -> Numbers:

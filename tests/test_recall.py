@@ -1,6 +1,7 @@
 """Recall: against a slow and obvious one."""
 
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -167,6 +168,34 @@ def test_an_enterprise_s_own_past_is_what_it_took_and_what_it_only_saw(seed):
         expected = {"mid": sum(fade(e, 1.2) for e in took), "all": len(took), "seen": seen}
         assert found.own[:, product].tolist() == pytest.approx([expected[name] for name in OWN])
         assert found.own_last[product] == max([TODAY - e[0] for e in took], default=NEVER)
+
+
+def lines_run(work):
+    """How many lines of Python it takes."""
+    ran, before = [0], sys.gettrace()
+
+    def count(frame, event, argument):
+        ran[0] += event == "line"
+        return count
+
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return ran[0]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_an_own_past_of_thousands_of_outcomes_takes_no_more_steps_than_one_of_a_few(taken):
+    few, many = ([deal(age, taken=taken, enterprise=1) for age in range(1, n)] for n in (3, 2000))
+    steps = []
+    for events in (few, many):
+        past = history(events)
+        memory, asked = Memory(past, (kernel(),)), context(past, facts(enterprise=1), sizes())
+        memory.recall(asked)  # what is worked out once a month is
+        steps.append(lines_run(lambda memory=memory, asked=asked: memory.recall(asked)))
+    assert steps[0] == steps[1]
 
 
 def test_days_are_those_of_the_own_last_the_last_and_the_first_deal():

@@ -5,7 +5,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 
 from matching import tables as gate
 from matching.errors import InputError
@@ -27,6 +26,7 @@ from training.ablation import (
     variants,
     without,
 )
+from training.consoles import WIDTH
 from training.evaluate import METRICS, evaluate
 from training.train import day_after
 
@@ -156,13 +156,25 @@ def test_the_table_starts_with_the_whole_model_and_the_family_that_costs_most(lo
     assert appetite[3] == "+0.000 [+0.000, +0.000]"
 
 
-def test_the_columns_of_families_alone_are_shown_where_there_are_any(found, loyal_found):
+def test_the_column_of_families_alone_is_shown_where_there_are_any(found, loyal_found, capsys):
     for report, head in ((found, False), (loyal_found, True)):
-        console = Console(width=200, record=True, file=None)
-        with console.capture() as shown:
-            show(report, console)
-        assert ("alone, all" in shown.get()) is head
-        assert "memory" in shown.get()
+        show(report)
+        printed = capsys.readouterr().out
+        assert ("┃ alone" in printed) is head
+        assert "memory" in printed
+
+
+def test_its_tables_are_no_wider_than_a_terminal_and_a_row_is_a_line(loyal_found, capsys):
+    show(loyal_found)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= WIDTH
+    shown = [line.split("│") for line in lines if "│" in line]
+    parts = ["all", "cold"] if "cold" in loyal_found["systems"]["model"] else ["all"]
+    assert [f"{part} enterprises" for part in parts] == [line for line in lines if line.endswith("enterprises")]
+    table = rows(loyal_found)
+    for place in range(len(parts)):
+        said = [[cell.strip() for cell in line[1:-1]] for line in shown[place * len(table) :][: len(table)]]
+        assert said == [[*row[:2], *row[2 + 2 * place :][:2], row[6 + place]] for row in table]
 
 
 # the variants

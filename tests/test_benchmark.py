@@ -8,7 +8,6 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 import training.__main__ as command_line
 from matching import tables as gate
@@ -23,7 +22,8 @@ from training.benchmark.ours import Xgboost, Yeti
 from training.benchmark.peer import Past, Peer, Refitted
 from training.benchmark.raw import RawColumns
 from training.benchmark.shares import BackOffShares
-from training.benchmark.table import rows, show
+from training.benchmark.table import PARTS, interval, rows, show
+from training.consoles import WIDTH
 from training.dataset import World, queries
 from training.evaluate import METRICS, evaluate, lead
 from training.metrics import by_enterprise, ndcg
@@ -345,5 +345,22 @@ def test_a_model_s_id_without_its_folder_is_refused(tmp_path):
 
 
 def test_a_reason_with_brackets_is_printed_as_it_is(found, capsys):
-    show(found | {"not_installed": {"absent": "no [extra] here"}}, Console(width=160))
+    show(found | {"not_installed": {"absent": "no [extra] here"}})
     assert "not installed: no [extra] here" in capsys.readouterr().out
+
+
+KEYED = ("systems", "seconds", "lead")  # by name of a system
+
+
+def test_its_tables_are_no_wider_than_a_terminal_however_long_the_names(found, capsys):
+    longest = max((peer.name for peer in PEERS), key=len)
+    named = {
+        part: {longest: found[part]["blind"], "model": found[part].get("model")} for part in ("systems", "seconds")
+    }
+    show(found | named | {"lead": {longest: found["lead"]["blind"]}})
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= WIDTH
+    parts = [part for part in PARTS if part in found["systems"]["model"]]
+    assert [f"{part} enterprises" for part in parts] == [line for line in lines if line.endswith("enterprises")]
+    leads = [interval(found["lead"]["blind"][part], "+") for part in parts]
+    assert [line.split("│")[3].strip() for line in lines if longest in line] == leads

@@ -15,6 +15,7 @@ from training.baselines import BackOff
 from training.dataset import World, queries
 from training.evaluate import METRICS, Scored, fitted_baselines, report, tuning, write_json
 from training.evaluate import evaluate as evaluation
+from training.terminal import print_report
 
 BASELINES = {"random", "popularity", "recent popularity in the region", "own last, then region", "back-off shares"}
 OWN = "own last, then region"
@@ -220,3 +221,14 @@ def test_a_baseline_reads_what_came_after_the_split_and_keeps_what_it_was_tuned_
     last, same = queries(world, bundles.UNTIL)[-1], BackOff()
     same.rungs = system.rungs
     assert system.on(world.history).scores(last).tolist() == same.on(world.history).scores(last).tolist()
+
+
+# what is printed
+
+
+def test_a_slice_that_nobody_is_in_has_no_table(found, capsys):
+    warm = {name: {"all": slices["all"]} for name, slices in found["systems"].items()}
+    for report_of, titles in ((found, ["all", "cold"]), (found | {"systems": warm}, ["all"])):
+        print_report(report_of)
+        lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+        assert [line.split()[0] for line in lines if line.endswith("enterprises, 95% interval")] == titles

@@ -28,7 +28,8 @@ from matching.ranker import Ranker
 from matching.shown import fit_appetites
 from matching.tables import Tables
 from training.appetites import record
-from training.benchmark.table import METRIC, NONE, interval
+from training.benchmark.table import METRIC, NONE, PARTS, interval, titled
+from training.consoles import fitting
 from training.dataset import Query, Where, World, each_found, examined, narrowed
 from training.evaluate import MODEL, Scored, is_cold, lead, report, with_truth
 from training.progress import Progress, on_all_cores, silent
@@ -37,7 +38,6 @@ from training.train import ROUNDS, build_groups, day_after, fit_kernels, learnab
 FAMILIES: Final = tuple(dict.fromkeys(feature.family for feature in SPECIFICATION))
 AGAIN: Final = "another seed"
 POSITIONS: Final = "positions"
-PARTS: Final = ("all", "cold")
 Flags = np.ndarray
 
 
@@ -144,21 +144,24 @@ def only(features: Numbers, kept: Flags) -> Numbers:
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the report of `ablate`, the family that costs most first."""
-    console = console or Console(width=165)
+    console = console or fitting()
     console.print(
         f"{found['queries']} needs of {found['enterprises']} enterprises, {found['cold_enterprises']} of them cold; "
         f"gain: {found['gain']}; {METRIC}, 95% intervals; loss: the whole model less the one without the family",
         highlight=False,
     )
-    heads = ("left out", "features", "all", "loss, all", "cold", "loss, cold", "alone, all", "alone, cold")
-    table = Table(*heads[: None if by_itself(FAMILIES[0]) in found["systems"] else -2])
-    for row in rows(found):
-        table.add_row(*row[: len(table.columns)])
-    console.print(table)
+    alone = by_itself(FAMILIES[0]) in found["systems"]
+    for place, part in enumerate(PARTS):
+        if part in found["systems"][MODEL]:
+            table = Table("left out", "features", METRIC, "loss", *(["alone"] if alone else []), title=titled(part))
+            for row in rows(found):
+                shown = (*row[:2], *row[2 + 2 * place :][:2], row[6 + place])
+                table.add_row(*shown[: len(table.columns)])
+            console.print(table)
 
 
 def rows(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """The table's cells: the whole model, the whole under another seed, then the families."""
+    """The cells of both tables: the whole model, the whole under another seed, then the families."""
     families = sorted(FAMILIES, key=lambda family: -found["loss"][without(family)]["all"][METRIC]["value"])
     total = str(sum(found["families"].values()))
     unplaced = [POSITIONS] if without(POSITIONS) in found["systems"] else []

@@ -70,7 +70,8 @@ def print_report(found: dict[str, Any]) -> None:
         for name, slices in found["systems"].items():
             if part in slices:
                 table.add_row(name, *(bracketed(slices[part][metric]) for metric in METRICS))
-        fitting().print(table)
+        if table.row_count:  # there may be no cold ones
+            fitting().print(table)
     for kind, part in found["calibration"].items():
         print(f"chance of a grant, {kind}: {_chance(part)}")
     if "exposure" in found:

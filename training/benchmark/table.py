@@ -1,30 +1,36 @@
-"""The benchmark's report as a table in the terminal, the best system first."""
+"""The benchmark's report as tables in the terminal, the best system first."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from training.consoles import fitting
 from training.evaluate import MODEL
 from training.metrics import bracketed
 
 METRIC: Final = "ndcg@10"
-COLUMNS: Final = ("system", "all", "cold", "model − peer, all", "model − peer, cold", "fit s", "score s")
+PARTS: Final = ("all", "cold")
+COLUMNS: Final = ("system", METRIC, "model − peer", "fit s", "score s")
 NONE: Final = "–"
 
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Prints the report of `benchmark`."""
-    console = console or Console(width=160)
+    console = console or fitting()
     console.print(
         f"{found['queries']} needs of {found['enterprises']} enterprises, {found['cold_enterprises']} of them cold, "
         f"{found['candidates']:.0f} candidates on average, {found['reachable']:.3f} reachable; {METRIC}, 95% intervals"
         + (f"; {found['years']} years, each ranked by what was learned before it" if found["years"] > 1 else ""),
         highlight=False,
     )
-    console.print(table(found))
+    for part in PARTS:
+        if part in found["systems"][MODEL]:
+            console.print(_table(found, part))
+    for name, reason in found["not_installed"].items():
+        console.print(f"{name}: not installed: {reason}", markup=False, highlight=False)
     console.print(
         f"Fitting on our features leaves out the {found['feature_seconds']:.0f} s that they took to build; our model's "
         "own fit includes them. Systems that know enterprises by what they took are fitted anew each month.",
@@ -32,11 +38,18 @@ def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     )
 
 
-def table(found: Mapping[str, Any]) -> RenderableType:
-    """A row a system, and a row for each that could not be asked."""
-    made = Table(*COLUMNS)
+def titled(part: str) -> str:
+    """What stands above the table of one of `PARTS`: both side by side would be wider than a terminal."""
+    return f"{part} enterprises"
+
+
+def _table(found: Mapping[str, Any], part: str) -> Table:
+    """A row a system that could be asked: its figure and the lead over it on one of `PARTS`."""
+    made, place = Table(*COLUMNS, title=titled(part)), PARTS.index(part)
     for name, row in rows(found):
-        made.add_row(*map(escape, (name, *row)), style="bold" if name == MODEL else None)
+        if name in found["systems"]:
+            cells = (row[place], row[2 + place], *row[4:])
+            made.add_row(*map(escape, (name, *cells)), style="bold" if name == MODEL else None)
     return made
 
 
@@ -51,8 +64,8 @@ def _cells(found: Mapping[str, Any], name: str) -> list[str]:
     values, leads = found["systems"][name], found["lead"].get(name, {})
     seconds = found["seconds"][name]
     return [
-        *(interval(values.get(part)) for part in ("all", "cold")),
-        *(interval(leads.get(part), sign="+") for part in ("all", "cold")),
+        *(interval(values.get(part)) for part in PARTS),
+        *(interval(leads.get(part), sign="+") for part in PARTS),
         *(NONE if seconds[part] is None else f"{seconds[part]:.1f}" for part in ("fit", "score")),
     ]
 

@@ -243,6 +243,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if found.get("features") != list(FEATURES):
         raise BundleError(f"{folder.name}: made for other features than this version builds; train it again")
     lost = [name for name, kind in NEEDED.items() if not isinstance(found.get(name), kind)]
+    lost = lost or [f"the missing rate of {name}" for name in FEATURES if name not in found["missing_rates"]][:1]
     if lost:
         raise BundleError(f"{folder.name}: the manifest cannot be read: it lacks {', '.join(lost)}")
     return found

@@ -190,6 +190,13 @@ def test_a_manifest_without_what_serving_needs_is_refused(copy, name, value):
         Ranker.load(copy)
 
 
+def test_a_manifest_without_the_missing_rate_of_a_feature_is_refused(copy, ranker):
+    rates = ranker.manifest["missing_rates"]
+    rewrite(copy, missing_rates={name: rate for name, rate in rates.items() if name != "rate_bp"})
+    with pytest.raises(BundleError, match="the manifest cannot be read: it lacks the missing rate of rate_bp"):
+        Ranker.load(copy)
+
+
 def test_a_missing_manifest_is_refused(copy):
     (copy / MANIFEST).unlink()
     with pytest.raises(BundleError, match="the manifest cannot be read"):

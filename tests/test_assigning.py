@@ -103,6 +103,13 @@ def test_a_csv_and_a_folder_of_parts_are_assigned_as_a_parquet_file_is(tmp_path)
     pd.testing.assert_frame_equal(first, third, check_dtype=False)
 
 
+def test_ids_that_spell_a_missing_value_are_ids_in_a_csv_as_in_a_parquet_file(tmp_path):
+    data = a_folder(tmp_path, needs=("NA", "null"), P1=2 * MILLION, P2=9 * MILLION)
+    pairs = (("NA", "P1", 1), ("NA", "P2", 2), ("null", "P1", 1))
+    for name in ("ranked.parquet", "ranked.csv"):
+        assert got(assign_list(data, a_list(tmp_path, *pairs, name=name))) == {"NA": "P2", "null": "P1"}
+
+
 # what a product has left
 
 

@@ -134,7 +134,9 @@ def _offers(ranked: Path) -> pd.DataFrame:
 def _read(ranked: Path) -> pd.DataFrame:
     """The columns of every list. Raises `ValueError` where one is missing or of another kind."""
     if ranked.suffix == ".csv":
-        found = pd.read_csv(ranked, usecols=COLUMNS, dtype={name: "str" for name in COLUMNS if name.endswith("_id")})
+        texts = {name: "str" for name in COLUMNS if name.endswith("_id")}
+        # Only an empty cell is a missing value: NA and null are ids like others.
+        found = pd.read_csv(ranked, usecols=COLUMNS, dtype=texts, keep_default_na=False, na_values=[""])
     else:
         found = pd.read_parquet(ranked, columns=COLUMNS).reset_index(drop=True)
     return found[COLUMNS].assign(rank=pd.to_numeric(found["rank"]), as_of=pd.to_datetime(found["as_of"]))

@@ -29,8 +29,7 @@ from api.serving import Serving
 from api.store.database import migrations
 from api.store.desk_models import CaseRow, CoordinationRow, ListingRow
 from api.store.migrations.versions import m0009_searched_needs
-from api.store.models import RecommendationRow
-from api.store.reading import UnreadableError
+from api.store.models import NeedRow, RecommendationRow
 from matching import tables
 from matching.domain import Enterprise
 from matching.errors import InputError, NotFoundError
@@ -179,16 +178,26 @@ def test_a_need_whose_record_this_version_cannot_read_hides_no_other_and_is_not_
     with service.store.writing() as session:
         row = session.get(RecommendationRow, session.get(ListingRow, kept).recommendation_id)
         row.request = row.request | {"later_field": 1}
-        why = f"recommendation '{row.recommendation_id}' was stored by another version of the service"
     found = page(service)
     assert (ids(found), found.total) == ([kept, other], 2)
     unread, read = found.items
     assert (unread.enterprise_id, unread.institutions, unread.reasons) == ("E3", 2, ("tax",))
-    assert {unread.enterprise_name, unread.region, unread.size, unread.amount, unread.term_months} == {None}
-    assert read.amount == 3_000_000
-    with pytest.raises(UnreadableError, match=f"{why}, this one cannot read its later_field"):
-        unplaced.need(service, COMMISSION, kept)
+    assert {unread.enterprise_name, unread.size, unread.amount, unread.term_months} == {None}
+    assert (unread.region, read.amount) == ("CN/500000/500103", 3_000_000)
     assert settle(service, kept).stage is CoordinationStage.SETTLED
+
+
+def test_of_a_need_whose_record_this_version_cannot_read_there_is_all_that_is_known_without_it(service):
+    kept = declined(service)
+    before = unplaced.need(service, COMMISSION, kept)
+    with service.store.writing() as session:
+        session.get(RecommendationRow, session.get(ListingRow, kept).recommendation_id).request = {"other": 1}
+    found = unplaced.need(service, COMMISSION, kept)
+    assert (found.enterprise, found.fixes) == (None, None)
+    assert (found.need, found.tried, found.legal) == (before.need, before.tried, before.legal)
+    with service.store.writing() as session:
+        session.get(NeedRow, kept).document = {"other": 1}
+    assert unplaced.need(service, COMMISSION, kept).need is None
 
 
 def test_a_list_is_read_page_by_page(service, hands):

@@ -137,8 +137,19 @@ def test_a_need_whose_record_cannot_be_read_is_listed_without_its_facts(commissi
     assert commission.get(f"{HOME}?lang=en").status_code == 200
     assert commission.says("Kept by another version of the service")
     assert commission.says("2 institutions had it")
-    assert commission.get(f"{HOME}/{need_id}").status_code == 503
-    assert commission.says("Something failed here")
+
+
+def test_the_page_of_a_need_whose_record_cannot_be_read_has_what_is_known_and_its_forms(commission, need_id, app):
+    with app.state.service.store.writing() as session:
+        session.execute(update(RecommendationRow).where(RecommendationRow.need_id == need_id).values(request={}))
+    assert commission.get(f"{HOME}/{need_id}?lang=en").status_code == 200
+    assert commission.says("Another version of the service recommended for this need")
+    assert not commission.says("What to fix")
+    assert commission.says("Amount needed")
+    assert sent(commission, need_id, "dispatch", office="Fuling").status_code == 303
+    assert commission.get(f"{HOME}/{need_id}?lang=zh-CN&done=dispatch").status_code == 200
+    assert commission.says("Fuling")
+    assert commission.says("当前版本无法读取其中保存的企业信息")
 
 
 def test_the_history_has_each_step_with_who_took_it_the_last_first(commission, need_id):

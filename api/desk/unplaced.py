@@ -23,11 +23,13 @@ from api.messages import Asked
 from api.recommending import helpful_fixes
 from api.refusals import ForbiddenError
 from api.service import Service
+from api.store import queries
 from api.store.desk_models import CaseRow, CoordinationRow, EventRow, ListingRow
 from api.store.models import RecommendationRow
 from api.store.reading import UnreadableError, stored
 from api.store.texts import holding, within
 from matching.codes import Coded
+from matching.domain import Need
 from matching.errors import NotFoundError
 from matching.facts import derived
 
@@ -116,8 +118,8 @@ def offices(session: Session, today: date, show: Unplaced) -> list[str]:
 def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
     """Such a need with all that its page shows. Raises `NotFoundError`, for who does not see all cases too.
 
-    Raises `UnreadableError` where the recommendation is of another version's form. What to fix is worked out once the
-    session is closed: who holds one connection and waits for another may wait for ever.
+    Where the recommendation is of another version's form, it has what is known without it. What to fix is worked out
+    once the session is closed: who holds one connection and waits for another may wait for ever.
     """
     query = select(ListingRow).where(ListingRow.need_id == need_id, ListingRow.exhausted_at.isnot(None))
     with service.store.reading() as session:
@@ -125,12 +127,13 @@ def need(service: Service, actor: Actor, need_id: str) -> UnplacedView:
         if listing is None:
             raise NotFoundError(UNPLACED, need_id)
         asked = _read(_records(session, [listing])[listing.recommendation_id])
+        firm, wanted = (asked.enterprise, asked.need) if asked else (None, _posted(session, need_id))
         item = _items(session, [listing], service.today())[0]
         tried = _tried(session, service.now(), need_id)
         events = tuple(_event(row) for row in _events(session, need_id))
         screen = screen_of(listing)
-    fixes = helpful_fixes(service, asked)
-    return UnplacedView(item, asked.enterprise, asked.need, screen, tried, fixes, events, _may(actor, listing))
+    fixes = helpful_fixes(service, asked) if asked else None
+    return UnplacedView(item, firm, wanted, screen, tried, fixes, events, _may(actor, listing))
 
 
 def _check_sees(actor: Actor) -> None:
@@ -176,7 +179,7 @@ def _item(row: ListingRow, record: _Record, past: _Past, today: date) -> Unplace
     return UnplacedNeed(
         need_id=row.need_id,
         enterprise_id=record.enterprise_id,
-        **_facts(record),
+        **_facts(record, row.region),
         stage=stage_of(row),
         version=row.version,
         since=aware(_known(row.exhausted_at)),
@@ -190,12 +193,11 @@ def _item(row: ListingRow, record: _Record, past: _Past, today: date) -> Unplace
     )
 
 
-def _facts(record: _Record) -> dict[str, Any]:
-    """What a list says of a need; of one whose record cannot be read nothing, so that it hides no other need."""
-    try:
-        asked = _read(record)
-    except UnreadableError:
-        return dict.fromkeys(("enterprise_name", "region", "size", "amount", "term_months", "purpose"))
+def _facts(record: _Record, region: str | None) -> dict[str, Any]:
+    """What a list says of a need; of one whose record cannot be read the region, so that it hides no other need."""
+    asked = _read(record)
+    if asked is None:
+        return {"region": region} | dict.fromkeys(("enterprise_name", "size", "amount", "term_months", "purpose"))
     firm, wanted = asked.enterprise, asked.need
     return {
         "enterprise_name": firm.name,
@@ -219,8 +221,20 @@ def _records(session: Session, rows: Sequence[ListingRow]) -> dict[str, _Record]
     return {row.recommendation_id: _Record(*row) for row in found}
 
 
-def _read(record: _Record) -> Asked:
-    return stored(Asked, record.request, "recommendation", record.recommendation_id)
+def _read(record: _Record) -> Asked | None:
+    """What was asked, None where another version kept it in a form of its own."""
+    try:
+        return stored(Asked, record.request, "recommendation", record.recommendation_id)
+    except UnreadableError:
+        return None
+
+
+def _posted(session: Session, need_id: str) -> Need | None:
+    """A need as its table has it, which is as it was listed; None where that cannot be read either."""
+    try:
+        return queries.need(session, need_id)
+    except (NotFoundError, UnreadableError):
+        return None
 
 
 def _pasts(session: Session, need_ids: Sequence[str]) -> dict[str, _Past]:

@@ -18,7 +18,8 @@ class UnplacedNeed:
 
     `reasons` are the commonest with which they declined, at most three. `office` is whom it was last dispatched to,
     `until` when that one is to be done; `overdue` whether that day has passed and nothing is settled. Where `amount` is
-    None, the need was recommended for by another version of the service, and this one cannot read its facts.
+    None, the need was recommended for by another version of the service, and this one cannot read its facts; the region
+    is known all the same.
     """
 
     need_id: str
@@ -78,12 +79,13 @@ class UnplacedView:
 
     `screen` is what its screen for the white list found, None where it was listed without one.
     `fixes` go by today's catalogue, of all institutions, and are None while no model is in service; `legal` is what the
-    asking actor may do now.
+    asking actor may do now. `enterprise` is None, and so are `fixes`, where another version of the service recommended
+    for the need and this one cannot read what it kept; `need` only where its own table's row cannot be read either.
     """
 
     item: UnplacedNeed
-    enterprise: Enterprise
-    need: Need
+    enterprise: Enterprise | None
+    need: Need | None
     screen: Screen | None
     tried: tuple[TriedCase, ...]
     fixes: tuple[ProductFix, ...] | None

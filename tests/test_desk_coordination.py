@@ -11,7 +11,7 @@ from alembic import command
 from sqlalchemy import event, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from api.desk import unplaced
+from api.desk import belated, unplaced
 from api.desk.cases import sweep
 from api.desk.coordinated import coordinated
 from api.desk.coordinating import coordinate
@@ -322,6 +322,19 @@ def test_needs_listed_before_they_could_be_searched_are_found_after_the_update(t
         after_it = {row.need_id: (row.search, row.region) for row in session.execute(columns)}
     assert before["N-new2"] == ("e-new 重庆“新”厂 n-new2", "CN/500000/500106")
     assert after_it == before | {"N-new1": ("e-new n-new1", None)}
+
+
+def test_what_a_replica_of_an_older_version_lists_during_an_update_is_found_once_the_clocks_are_looked_at(three):
+    """That one writes none of the columns that a search, a region and the coverage of a month go by."""
+    columns = select(ListingRow.need_id, ListingRow.enterprise_id, ListingRow.search, ListingRow.region)
+    with three.store.writing() as session:
+        before = session.execute(columns.order_by(ListingRow.need_id)).all()
+        session.execute(update(ListingRow).values(enterprise_id="", search="", region=None))
+    assert ids(page(three, search="n")) == []
+    sweep(three, three.now())
+    with three.store.reading() as session:
+        assert session.execute(columns.order_by(ListingRow.need_id)).all() == before
+    assert belated.complete(three) == 0
 
 
 def test_more_needs_than_are_read_at_once_are_all_found_after_the_update(three, monkeypatch):

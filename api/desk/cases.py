@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.desk import stages
+from api.desk.belated import complete
 from api.desk.choosing import replace_product
 from api.desk.identity import SYSTEM, Actor, Role, Scope, plain
 from api.desk.reasons import checked, meant
@@ -116,14 +117,19 @@ def naming(row: type[EventRow] | type[OutcomeRow], kept: str) -> tuple[ColumnEle
 
 
 def sweep(service: Service, now: datetime) -> Swept:
-    """Expire what has been overdue for the days of grace, hand it on, and forget what is kept no longer."""
+    """Expire what has been overdue for the days of grace, hand it on, and forget what is kept no longer.
+
+    What replicas of an older version listed meanwhile is made complete.
+    """
     late = plain(now) - timedelta(days=service.settings.grace_days)
     query = select(CaseRow.case_id).where(CaseRow.closed_at.is_(None), CaseRow.due_at <= late)
     with service.store.reading() as session:
         ids = list(session.scalars(query.order_by(CaseRow.due_at).limit(MOST_SWEPT)))
     done = [(case_id, _tried(service, case_id, now)) for case_id in ids]
     expired = tuple(case_id for case_id, found in done if found is not None)
-    return Swept(expired, tuple(found for _, found in done if found), forget(service, plain(now)))
+    swept = Swept(expired, tuple(found for _, found in done if found), forget(service, plain(now)))
+    complete(service)
+    return swept
 
 
 def _tried(service: Service, case_id: str, now: datetime) -> str | None:

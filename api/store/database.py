@@ -107,7 +107,8 @@ class Store:
             with self._writer.begin() as connection:
                 _move(connection, revision)
         except CommandError as error:
-            raise _refused(f"is a store of this version or an earlier one: {error}") from error
+            rule = "is a store of this version or an earlier one, not one that a later version has brought up to date"
+            raise _refused(f"{rule}: {error}") from error
         except DatabaseError as error:
             why = str(error.orig).partition("\n")[0]
             raise _refused(f"is a store that can be reached and brought up to date: {why}") from error

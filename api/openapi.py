@@ -15,6 +15,10 @@ from api.problems import MEDIA_TYPE, Problem
 
 REF = "#/components/schemas/{model}"
 VIEWER = "/docs/static"
+WITHOUT_SCRIPTS = (
+    '<noscript><p>This page needs scripts. What it shows is in <a href="{url}">{url}</a>.</p>'
+    '<p lang="zh-CN">本页面需要脚本，其内容见 <a href="{url}">{url}</a>。</p></noscript>'
+)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -54,13 +58,16 @@ def install_viewer(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def get_docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url=app.openapi_url or "",
+        url = app.openapi_url or ""
+        page = get_swagger_ui_html(
+            openapi_url=url,
             title=app.title,
             swagger_js_url=f"{VIEWER}/swagger-ui-bundle.js",
             swagger_css_url=f"{VIEWER}/swagger-ui.css",
             swagger_favicon_url="/desk/static/mark.svg",
         )
+        text = bytes(page.body).decode()
+        return HTMLResponse(text.replace("<body>", "<body>" + WITHOUT_SCRIPTS.format(url=url), 1))
 
 
 def _schemas(*models: type[BaseModel]) -> dict[str, Any]:

@@ -61,11 +61,18 @@ def test_every_route_of_the_issue_is_there(schema):
 
 def test_the_page_of_the_api_loads_nothing_from_elsewhere(client):
     page = client.get("/docs").text
-    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert len(loaded) == 3
+    loaded = set(re.findall(r'(?:src|href)="([^"]+)"', page))
+    assert len(loaded) == 4
     assert all(address.startswith("/") for address in loaded)
     assert all(client.get(address).status_code == 200 for address in loaded)
     assert "url: '/openapi.json'" in page
+
+
+def test_without_scripts_the_page_of_the_api_leads_to_what_it_shows(client):
+    told = re.search(r"<noscript>(.*)</noscript>", client.get("/docs").text)[1]
+    assert "This page needs scripts." in told
+    assert "本页面需要脚本" in told
+    assert set(re.findall(r'href="([^"]+)"', told)) == {"/openapi.json"}
 
 
 def test_every_reference_leads_somewhere(schema):

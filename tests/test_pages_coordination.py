@@ -139,6 +139,27 @@ def test_a_need_whose_record_cannot_be_read_is_listed_without_its_facts(commissi
     assert commission.says("2 institutions had it")
 
 
+def test_tabs_of_an_enterprise_s_need_its_cases_and_the_lists_are_told_apart_by_their_titles(commission, need_id):
+    addresses = [f"{HOME}?lang=en", f"{HOME}?show=overdue", f"{HOME}?show=settled", f"{HOME}/{need_id}"]
+    commission.get(addresses[-1])
+    addresses += re.findall(r'href="(/desk/cases/[^"]+)"', commission.page)
+    addresses += ["/desk/month", "/desk/month?institution=I1", "/desk/month?institution=I2"]
+    titles = []
+    for address in addresses:
+        commission.get(address)
+        titles.append(re.search("<title>(.*)</title>", commission.page)[1])
+    assert len(addresses) == 9
+    assert len(set(titles)) == len(titles), titles
+
+
+def test_of_a_need_that_was_dispatched_to_nobody_the_dash_has_its_column_s_name_on_a_phone_too(commission, need_id):
+    commission.get(f"{HOME}?lang=en")
+    assert '<td role="cell" class="whole" data-label="Office"><span>–' in commission.page
+    sent(commission, need_id, "dispatch", office="Fuling")
+    commission.get(f"{HOME}?lang=en")
+    assert '<td role="cell" class="bare whole" data-label="Office"><span>Fuling' in commission.page
+
+
 def test_the_page_of_a_need_whose_record_cannot_be_read_has_what_is_known_and_its_forms(commission, need_id, app):
     with app.state.service.store.writing() as session:
         session.execute(update(RecommendationRow).where(RecommendationRow.need_id == need_id).values(request={}))

@@ -30,6 +30,7 @@ from api.store.database import Encoded
 from api.store.models import RecommendationRow
 from api.store.reading import stored, unpacking
 from matching.advice import advise
+from matching.asking import of_kinds
 from matching.catalogue import Catalogue, Rows
 from matching.codes import Order
 from matching.domain import Enterprise, Fix, Match, Need, Product, Verdict
@@ -234,7 +235,7 @@ def _found_fixes(matcher: Matcher, asked: Asked) -> tuple[Fix, ...]:
     """The fixes of least effort; with the rank by score that each would have unless no model is to have a say."""
     if asked.order is Order.MODEL:
         return advise(matcher, asked.enterprise, asked.need, as_of=asked.as_of, limit=FIXES, kinds=asked.kinds)
-    need = asked.need if asked.kinds is None else asked.need.model_copy(update={"kinds": asked.kinds})
+    need = of_kinds(asked.need, asked.kinds)
     return fixes_of(matcher.rulebook.judge(asked.enterprise, need, asked.as_of), matcher.ranker.currency)[:FIXES]
 
 

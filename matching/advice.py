@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from matching.asking import of_kinds
 from matching.catalogue import Rows
 from matching.domain import Change, Enterprise, Fix, Kind, Need
 from matching.fixes import applied, fixes_of
@@ -28,10 +29,9 @@ def advise(
     """At most `limit` fixes, of least effort and then of best rank: the place by score among the then eligible.
 
     Where many cost the same effort, those that score best as things stand are ranked. Raises `InputError` as
-    `fixes_of` does.
+    `fixes_of` does, and where `as_of` is no plain date or one of `kinds` is none.
     """
-    if kinds is not None:
-        need = need.model_copy(update={"kinds": tuple(kinds)})
+    need = of_kinds(need, kinds)
     verdicts = matcher.rulebook.judge(enterprise, need, as_of, among)
     rankings: dict[tuple[Change, ...], Ranking] = {}
     ranked = []

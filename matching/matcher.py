@@ -7,6 +7,7 @@ from math import isnan
 
 import numpy as np
 
+from matching.asking import check_count, of_kinds
 from matching.catalogue import Catalogue, Rows
 from matching.codes import Order
 from matching.domain import Enterprise, Kind, Match, Need
@@ -71,10 +72,11 @@ class Matcher:
         Reads no outcome from the first day of `as_of`'s month on. Equal scores rank by product id. Under `exposure`
         a better product may have to give way, and the matches are fewer where it cannot be met with all. In the neutral
         `order` no model has a say in the matches, nor do they state a score or a chance. Only where it is to `tell`
-        are there verdicts, counts of what failed and surprises; without costs less.
+        are there verdicts, counts of what failed and surprises; without costs less. Raises `InputError` where `as_of`
+        is no plain date, `top_k` is below 0 or one of `kinds` is none.
         """
-        if kinds is not None:
-            need = need.model_copy(update={"kinds": tuple(kinds)})
+        check_count(top_k)
+        need = of_kinds(need, kinds)
         verdicts = self.rulebook.judge(enterprise, need, as_of, among)
         rows = verdicts.rows[verdicts.eligible]
         features = self.builder.build(enterprise, need, as_of, rows)

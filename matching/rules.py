@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from matching.asking import check_day
 from matching.catalogue import EPOCH, KINDS, Catalogue, Floats, Rows, day_of
 from matching.clauses import RATE, Condition
 from matching.conditions import FAIL, PASS, RESULTS, REVIEW, Codes, OwnRules, holding, numbered
@@ -186,8 +187,10 @@ class Rulebook:
     def judge(self, enterprise: Enterprise, need: Need, as_of: date, rows: Rows | None = None) -> Verdicts:
         """Verdicts on the catalogue's `rows` for a need on `as_of`; by default one row for each product begun by then.
 
-        Ended products among them fail `dates`; a product yet to begin is not known and not counted.
+        Ended products among them fail `dates`; a product yet to begin is not known and not counted. Raises `InputError`
+        where `as_of` is no plain date.
         """
+        check_day(as_of)
         known = facts(enterprise, need, as_of)
         case = Case(enterprise, need, as_of, known, self._catalogue.rate_bp(as_of))
         chosen = self._catalogue.known_as_of(as_of) if rows is None else rows

@@ -16,6 +16,7 @@ ORDER = [
     "faults",
     "codes",
     "domain",
+    "asking",
     "reference",
     "catalogue",
     "sizing",

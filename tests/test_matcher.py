@@ -1,14 +1,16 @@
 """The use case: eligible products only, the best first, and everything that was known kept beside them."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from matching.calibration import SILENT
 from matching.codes import Order
 from matching.domain import Kind
+from matching.errors import InputError
 from matching.exposure import Exposure
 from matching.matcher import Matcher
 from matching.ranker import Ranker
@@ -92,6 +94,29 @@ def test_matches_descend_by_score_and_are_numbered_from_one(matcher):
 
 def test_equal_scores_rank_by_product_id(matcher):
     assert ids(rank(scoring(matcher, 0.1, 0.5, 0.1, 0.5, 0.1))) == ["P1", "P3", "P0", "P2", "P4"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            {"as_of": datetime(2025, 1, 10, 9)},
+            r"as_of: is a datetime\.date, not datetime\.datetime\(2025, 1, 10, 9, 0\)",
+        ),
+        ({"as_of": pd.Timestamp("2025-01-10")}, r"as_of: is a datetime\.date, not Timestamp\('2025-01-10 00:00:00'\)"),
+        ({"as_of": "2025-01-10"}, r"as_of: is a datetime\.date, not '2025-01-10'"),
+        ({"top_k": -1}, "top_k: is at least 0, not -1"),
+        ({"kinds": ["credit", "loan"]}, r"kinds: are of credit, bond, leasing, not \['credit', 'loan'\]"),
+        ({"kinds": "credit"}, "kinds: are of credit, bond, leasing, not 'credit'"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told_before_any_work(matcher, asked, told):
+    with pytest.raises(InputError, match=f"^request: {told}$"):
+        rank(matcher, **asked)
+
+
+def test_kinds_may_be_asked_for_by_their_codes(matcher):
+    assert ids(rank(matcher, kinds=["credit"])) == ids(rank(matcher, kinds=(Kind.CREDIT,)))
 
 
 @pytest.mark.parametrize("top_k", [0, 1, 3, 5, 99])

@@ -1,7 +1,6 @@
 """A folder of tables into the store: enterprises, institutions, products and needs; outcomes stay with training."""
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,6 @@ from matching import tables
 from matching.errors import Fault, InputError
 
 LOADED = ("institutions", "products", "enterprises", "needs")
-TRIES = 5  # each time another load comes first, it has ended
 
 
 @dataclass(frozen=True)
@@ -32,26 +30,28 @@ def load(store: Store, folder: Path, at: datetime) -> Loaded:
 
     The same folder again costs reading its bytes. Raises `InputError` naming the table, row and field at fault.
     """
-    for _ in range(TRIES - 1):
-        with suppress(IntegrityError):  # another load, or the listing of a need, brought rows at the same moment
-            return _load(store, folder, at)
-    return _load(store, folder, at)
+    try:
+        return _load(store, folder, at)
+    except IntegrityError:  # the listing of a need brought some of the rows at the same moment
+        return _load(store, folder, at)
 
 
 def _load(store: Store, folder: Path, at: datetime) -> Loaded:
     fingerprint = _fingerprint(folder)
     with store.reading() as session:
-        last = queries.last_load(session)
-    if last is not None and last.fingerprint == fingerprint:
-        return Loaded(False, {})
+        if _is_last(fingerprint, queries.last_load(session)):
+            return Loaded(False, {})
     data = tables.read(folder)
     rows = {name: tables.entities(name, getattr(data, name)) for name in LOADED}
     with store.writing() as session:
+        queries.hold_loads(session)
         last = queries.last_load(session)  # again: another one may have come while this one was read
+        if _is_last(fingerprint, last):
+            return Loaded(False, {})
         _check_currency(last, data)
         for entities in rows.values():
             queries.upsert(session, entities)
-        session.add(_load_row(data, fingerprint, at, 1 + (last.load_id if last else 0)))
+        session.add(_load_row(data, fingerprint, at))
     return Loaded(True, {name: len(entities) for name, entities in rows.items()})
 
 
@@ -69,10 +69,12 @@ def _check_currency(last: LoadRow | None, data: tables.Tables) -> None:
         raise InputError("tables.json", [Fault("currency", rule)])
 
 
-def _load_row(data: tables.Tables, fingerprint: str, at: datetime, load_id: int) -> LoadRow:
-    """The number follows that of the load it was checked against: of two that did not see each other one is refused."""
+def _is_last(fingerprint: str, last: LoadRow | None) -> bool:
+    return last is not None and last.fingerprint == fingerprint
+
+
+def _load_row(data: tables.Tables, fingerprint: str, at: datetime) -> LoadRow:
     return LoadRow(
-        load_id=load_id,
         loaded_at=plain(at),
         fingerprint=fingerprint,
         source=data.source,

@@ -306,25 +306,37 @@ def test_a_load_is_dated_in_utc_wherever_its_moment_was_stated(store, tmp_path):
         assert queries.last_load(session).loaded_at == datetime(2025, 1, 10, 0, 30)
 
 
-def test_a_folder_that_another_load_brings_at_the_same_moment_is_in_the_store_already(
-    postgres, market_folder, monkeypatch
-):
-    url = postgres.create()
-    store, other = Store(url), Store(url)
-    store.migrate()
-    look = queries._known
+def coming_meanwhile(monkeypatch, pool, store, folder):
+    """A load of the folder that comes while the next one writes, on PostgreSQL: that one goes on once it waits."""
+    upsert, coming = queries.upsert, []
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
-    def look_just_before_the_other(*asked):
-        found = look(*asked)
-        monkeypatch.setattr(queries, "_known", look)
-        assert load(other, market_folder, AT).new
-        return found
+    def write_while_another_comes(session, entities):
+        monkeypatch.setattr(queries, "upsert", upsert)
+        upsert(session, entities)
+        coming.append(pool.submit(load, store, folder, AT))
+        while not coming[0].done() and not session.scalar(waits):
+            pass
 
-    monkeypatch.setattr(queries, "_known", look_just_before_the_other)
-    assert not load(store, market_folder, AT).new
-    assert store.glance(queries.REVISION) == 1
-    store.close()
-    other.close()
+    monkeypatch.setattr(queries, "upsert", write_while_another_comes)
+    return coming
+
+
+@pytest.fixture
+def shared(postgres):
+    """A new store on PostgreSQL: on SQLite who writes waits for who is writing anyway."""
+    made = Store(postgres.create())
+    made.migrate()
+    yield made
+    made.close()
+
+
+def test_a_folder_that_is_loaded_twice_at_the_same_moment_is_loaded_once(shared, market_folder, monkeypatch):
+    with ThreadPoolExecutor(1) as pool:
+        coming = coming_meanwhile(monkeypatch, pool, shared, market_folder)
+        assert load(shared, market_folder, AT).new
+        assert not coming[0].result().new
+    assert shared.glance(queries.REVISION) == 1
 
 
 def test_a_changed_folder_is_a_new_revision(store, tmp_path):
@@ -375,18 +387,22 @@ def test_of_two_first_loads_in_different_currencies_one_is_refused(store, tmp_pa
     assert store.glance(queries.REVISION) == 1
 
 
-def test_of_two_first_loads_that_do_not_see_each_other_yet_one_is_refused(postgres, tmp_path, monkeypatch):
-    url = postgres.create()
-    store, other = Store(url), Store(url)
-    store.migrate()
+def test_of_two_first_loads_at_the_same_moment_the_later_one_is_refused(shared, tmp_path, monkeypatch):
     tables.write(make.tables(), tmp_path / "yuan")
     elsewhere(tmp_path / "dollars")
-    loading_meanwhile(monkeypatch, queries, "_known", other, tmp_path / "dollars")
-    with pytest.raises(InputError, match="currency: is USD like what is in the store, not CNY"):
-        load(store, tmp_path / "yuan", AT)
+    with ThreadPoolExecutor(1) as pool:
+        coming = coming_meanwhile(monkeypatch, pool, shared, tmp_path / "dollars")
+        assert load(shared, tmp_path / "yuan", AT).new
+        with pytest.raises(InputError, match="currency: is CNY like what is in the store, not USD"):
+            coming[0].result()
+    assert shared.glance(queries.REVISION) == 1
+
+
+def test_of_two_loads_of_one_folder_the_later_one_changes_nothing(store, tmp_path, monkeypatch):
+    tables.write(make.tables(), tmp_path / "yuan")
+    loading_meanwhile(monkeypatch, tables, "read", store, tmp_path / "yuan")
+    assert not load(store, tmp_path / "yuan", AT).new
     assert store.glance(queries.REVISION) == 1
-    store.close()
-    other.close()
 
 
 def test_a_folder_with_a_fault_changes_nothing(store, tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased, undefer
 
 from api.store import arrays
@@ -149,6 +149,12 @@ def kept_catalogue(session: Session, version: str) -> Catalogue:
 def last_load(session: Session) -> LoadRow | None:
     """The latest load; its number is the catalogue's revision."""
     return session.scalars(select(LoadRow).order_by(LoadRow.load_id.desc()).limit(1)).first()
+
+
+def hold_loads(session: Session) -> None:
+    """Nobody else loads until this transaction ends; on SQLite nobody else writes anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def currency(session: Session) -> str:

@@ -1,6 +1,8 @@
 """The command line: `python -m api` serves; the other commands prepare and keep what it serves from."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +41,8 @@ def serve(host: Host = None, port: Port = None) -> None:
     from api import listening  # here, so that the other commands do without the web
 
     settings = Settings.from_environment()
-    open_store().close()  # once, before processes that would each fail, and be started again, without end
+    with open_store():  # once, before processes that would each fail, and be started again, without end
+        pass
     with counting_together(settings.workers):
         listening.serve(
             "api.app:from_environment",
@@ -53,8 +56,8 @@ def serve(host: Host = None, port: Port = None) -> None:
 @app.command()
 def migrate() -> None:
     """Bring the store's schema up to date; serve does so by itself."""
-    open_store()
-    typer.echo("The store is up to date.")
+    with open_store():
+        typer.echo("The store is up to date.")
 
 
 @app.command()
@@ -63,7 +66,8 @@ def load(data: Annotated[Path, typer.Argument(help="A folder of tables.")]) -> N
     from api.loading import load as load_folder  # here, so that the other commands do without pandas
     from api.service import utc_now
 
-    loaded = load_folder(open_store(), data, utc_now())
+    with open_store() as store:
+        loaded = load_folder(store, data, utc_now())
     rows = ", ".join(f"{n:,} {name}" for name, n in loaded.rows.items())
     typer.echo(f"Loaded {rows}." if loaded.new else "These tables are in the store already.")
 
@@ -73,8 +77,8 @@ def sweep() -> None:
     """Look at the clocks: overdue cases go on, what is kept no longer is forgotten; serve does so by itself."""
     from api.desk.cases import sweep as look  # here, so that the other commands do without the model's libraries
 
-    service = _service()
-    done = look(service, service.now())
+    with _service() as service:
+        done = look(service, service.now())
     typer.echo(
         f"{len(done.expired)} cases expired, {len(done.opened)} handed on, {done.forgotten} recommendations forgotten."
     )
@@ -88,9 +92,9 @@ def try_command() -> None:
 
     from api.trying import try_out
 
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    with _service() as service, Progress(console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("made-up work at the desk", total=None)
-        made = try_out(_service(), lambda done, of: bars.update(task, completed=done, total=of))
+        made = try_out(service, lambda done, of: bars.update(task, completed=done, total=of))
     if made is None:
         typer.echo("The desk is filled already; `python -m api user password NAME` gives an account another password.")
         return
@@ -101,12 +105,14 @@ def try_command() -> None:
     typer.echo(f"An API key for all requests (shown this once, kept hashed):\n  {made.key}")
 
 
-def _service() -> "Service":
+@contextmanager
+def _service() -> Iterator["Service"]:
     from api.service import Service, utc_now
     from api.serving import Serving
 
-    settings, store = Settings.from_environment(), open_store()
-    return Service(settings, store, Serving(store, settings.models), utc_now)
+    settings = Settings.from_environment()
+    with open_store() as store, closing(Service(settings, store, Serving(store, settings.models), utc_now)) as service:
+        yield service
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """`python -m api user …` and `key …`: who may come in. What is secret is printed once and kept hashed."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Annotated, Literal
 
 import typer
@@ -29,7 +31,8 @@ def add_user(
 ) -> None:
     """Make an account and print its password, this once."""
     password = _password(ask)
-    identity.add_account(open_store(), utc_now(), name, Role(role), password, institution)
+    with open_store() as store:
+        identity.add_account(store, utc_now(), name, Role(role), password, institution)
     typer.echo(f"Account {name} is there." if ask else f"Account {name}, password (shown this once): {password}")
 
 
@@ -37,14 +40,16 @@ def add_user(
 def change_password(name: Name, ask: Ask = False) -> None:
     """Give an account another password; its lock and its sessions end."""
     password = _password(ask)
-    identity.change_password(open_store(), name, password)
+    with open_store() as store:
+        identity.change_password(store, name, password)
     typer.echo(f"Changed for {name}." if ask else f"Account {name}, password (shown this once): {password}")
 
 
 @user.command("disable")
 def disable_user(name: Name) -> None:
     """Shut an account for good; its sessions end at once, what it did stays."""
-    identity.disable_account(open_store(), utc_now(), name)
+    with open_store() as store:
+        identity.disable_account(store, utc_now(), name)
     typer.echo(f"Account {name} is disabled.")
 
 
@@ -55,7 +60,8 @@ def add_key(
     institution: Institution = None,
 ) -> None:
     """Make an API key and print it, this once; with --institution it sees that one's cases alone."""
-    text = keys.add_key(open_store(), utc_now(), label, scope, institution)
+    with open_store() as store:
+        text = keys.add_key(store, utc_now(), label, scope, institution)
     typer.echo(f"Key of {label} (shown this once): {text}")
 
 
@@ -63,25 +69,27 @@ def add_key(
 def revoke_key(key_id: Annotated[str, typer.Argument(help="The key's id: its middle part, or the whole key.")]) -> None:
     """Make a key good for nothing from now on."""
     found = key_id.split("_")[1] if key_id.startswith(f"{keys.PREFIX}_") else key_id
-    keys.revoke_key(open_store(), utc_now(), found)
+    with open_store() as store:
+        keys.revoke_key(store, utc_now(), found)
     typer.echo(f"Key {found} is revoked.")
 
 
 @key.command("list")
 def list_keys() -> None:
     """Print all keys' ids, labels, institutions and scopes, and which are revoked."""
-    with open_store().reading() as session:
+    with open_store() as store, store.reading() as session:
         for one in keys.keys(session, identity.OPERATOR):
             state = f"revoked {one.revoked_at:%Y-%m-%d}" if one.revoked_at else "good"
             bound = f" of {one.institution_id}" if one.institution_id else ""
             typer.echo(f"{one.key_id}  {one.label}{bound}  {', '.join(one.scopes)}  {state}")
 
 
-def open_store() -> Store:
-    """The store that the environment names, brought up to date."""
-    store = Store(Settings.from_environment().database_url)
-    store.migrate()
-    return store
+@contextmanager
+def open_store() -> Iterator[Store]:
+    """The store that the environment names, brought up to date; closed at the end."""
+    with closing(Store(Settings.from_environment().database_url)) as store:
+        store.migrate()
+        yield store
 
 
 def _password(ask: bool) -> str:

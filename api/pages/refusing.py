@@ -156,8 +156,9 @@ def _kept(form: Form, language: Language) -> str:
         for one in (choices(step) if isinstance(step, Step) else ())
         if one in form.get("reasons", [])
     ]
+    called = language.say("Amount drawn") if step is Step.DRAW else language.say("Amount")
     said = [
-        f"{language.say('Amount drawn' if step is Step.DRAW else 'Amount')}: {amount}" if amount else "",
+        f"{called}: {amount}" if amount else "",
         language.say("%(rate)s%% a year", rate=rate) if rate else "",
         f"{language.say('Product')}: {product}" if product else "",
         language.pick("、", ", ").join(reasons),

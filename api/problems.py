@@ -79,7 +79,7 @@ def install(app: FastAPI) -> None:
     """All that is raised on the way to an answer leaves as a problem."""
     app.exception_handler(MatchingError)(_of_matching)
     app.exception_handler(RequestValidationError)(_of_validation)
-    app.exception_handler(HTTPException)(_of_http)
+    app.exception_handler(HTTPException)(of_http)
 
 
 def status_of(error: Exception) -> int:
@@ -101,7 +101,7 @@ async def _of_validation(request: Request, error: RequestValidationError) -> JSO
     return await _of_matching(request, InputError("request", faults_of(parameters, "request")))
 
 
-async def _of_http(request: Request, error: HTTPException) -> JSONResponse:
+async def of_http(request: Request, error: HTTPException) -> JSONResponse:
     """The router's own (no such path, no such method), and whatever a route raises by status."""
     default = HTTPStatus(error.status_code).phrase
     what = f"{request.method} {short(request.url.path)}"

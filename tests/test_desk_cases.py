@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.desk import cases, listing, reading, retention
 from api.desk.cases import decide, sweep
-from api.desk.identity import SYSTEM, Actor, Role, Scope
+from api.desk.identity import SYSTEM, Actor, Role, Scope, plain
 from api.desk.listing import list_need
 from api.desk.outcomes import report
 from api.desk.retention import forget
@@ -24,7 +24,7 @@ from api.store.outages import StoreError
 from matching.codes import Stage
 from matching.domain import MAX_MONEY
 from matching.errors import BundleError, InputError, NotFoundError
-from tests.desks import ADMINISTRATOR, COMMISSION, NOON, answered, listed, officer, walk
+from tests.desks import ADMINISTRATOR, COMMISSION, NOON, answered, listed, officer, plan, walk
 
 FIRM = {
     "enterprise_id": "E-new",
@@ -750,6 +750,13 @@ def test_a_look_at_the_clocks_forgets_what_is_kept_no_longer(service, hands):
     keeping = replace(service, settings=service.settings.model_copy(update={"retain_days": 30}))
     assert sweep(keeping, hands.at + timedelta(days=31)).forgotten == 1
     assert count(service, RecommendationRow) == 0
+
+
+def test_what_is_kept_no_longer_is_looked_for_among_old_recommendations_alone(service):
+    with service.store.reading() as session:
+        found = plan(session, retention.query_of(plain(NOON)))
+    assert "ix_recommendations_created_at" in found
+    assert "SCAN recommendations" not in found
 
 
 def test_who_writes_while_much_is_forgotten_waits_for_a_part_of_it_alone(service, hands, monkeypatch):

@@ -9,8 +9,7 @@ from itertools import pairwise, product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import insert
 
 from api.desk import queue, reading
 from api.desk.cursors import Place, pack, unpack
@@ -22,7 +21,7 @@ from api.desk.stages import CaseStage, Step
 from api.store.desk_models import CaseRow
 from matching.codes import Kind, Size
 from matching.errors import InputError
-from tests.desks import ADMINISTRATOR, COMMISSION, NOON, listed, officer, walk
+from tests.desks import ADMINISTRATOR, COMMISSION, NOON, listed, officer, plan, walk
 
 CASES = 60
 TIED = 7  # cases of one moment, amount and chance
@@ -264,18 +263,6 @@ def test_a_cursor_nested_without_end_is_refused():
 @pytest.mark.parametrize("value", [2**63 - 1, 0, -1])
 def test_a_cursor_reaches_as_far_as_a_column_does(full, value):
     assert ask(full, sort=Sort.AMOUNT, cursor=forged(Sort.AMOUNT, value)).total == CASES + 1
-
-
-def plan(session, statement):
-    """How the database would answer: its own words, told to prefer indices where a small table would do without."""
-    dialect = sqlite.dialect() if session.bind.dialect.name == "sqlite" else postgresql.dialect()
-    written = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    if dialect.name == "postgresql":
-        session.execute(text("SET LOCAL enable_seqscan = off"))
-        session.execute(text("SET LOCAL enable_sort = off"))
-        session.execute(text("SET LOCAL enable_bitmapscan = off"))
-    explain = "EXPLAIN QUERY PLAN " if dialect.name == "sqlite" else "EXPLAIN "
-    return "\n".join(str(row) for row in session.execute(text(explain + written.replace(":", r"\:"))))
 
 
 @pytest.mark.parametrize("sort", [Sort.DUE, Sort.AMOUNT, Sort.CHANCE, Sort.OPENED, Sort.CHANGED])

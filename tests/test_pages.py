@@ -910,6 +910,25 @@ def test_the_first_month_of_all_leads_to_no_earlier_one(officer):
     assert 'rel="next"' in officer.page
 
 
-def test_the_api_keeps_its_own_errors(app):
-    answer = Visitor(app).get("/v1/nothing")
+@pytest.mark.parametrize("path", ["/v1/nothing", "/nothing", "/desk/static/nothing.css"])
+def test_who_asks_for_no_page_is_answered_with_a_problem(app, path):
+    answer = Visitor(app).get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["/login", "/%00", "/Desk?lang=en", "/desk/static/nothing.css"])
+def test_a_mistyped_address_is_answered_with_a_page_in_a_browser(app, officer, path):
+    for visitor, back in ((Visitor(app), "/signin?next="), (officer, "/desk")):
+        answer = visitor.client.get(path, headers=BROWSER)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert f'href="{back}' in answer.text
+        assert ("There is no such page" if "lang=en" in path else "页面不存在") in answer.text
+
+
+def test_the_api_keeps_its_own_errors_in_a_browser(app):
+    answer = Visitor(app).client.get("/v1/nothing", headers=BROWSER)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
+from sqlalchemy import ColumnElement, CursorResult, Select, delete, exists, select
 
 from api.service import Service
 from api.store.desk_models import CaseRow, ListingRow, OutcomeRow, SessionRow
@@ -22,10 +22,16 @@ def forget(service: Service, now: datetime) -> int:
         session.execute(delete(SessionRow).where(SessionRow.expires_at <= now))
     if not service.settings.retain_days:
         return 0
-    wanted = _old(now - timedelta(days=service.settings.retain_days))
+    since = now - timedelta(days=service.settings.retain_days)
     with service.store.reading() as session:
-        ids = list(session.scalars(select(RecommendationRow.recommendation_id).where(*wanted)))
+        ids = list(session.scalars(query_of(since)))
+    wanted = _old(since)
     return sum(_forgotten(service, ids[start : start + AT_ONCE], wanted) for start in range(0, len(ids), AT_ONCE))
+
+
+def query_of(since: datetime) -> Select[tuple[str]]:
+    """The ids of what is kept no longer: of all that is kept, read are those alone that are as old."""
+    return select(RecommendationRow.recommendation_id).where(*_old(since))
 
 
 def _old(since: datetime) -> tuple[ColumnElement[bool], ...]:

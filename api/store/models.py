@@ -78,7 +78,7 @@ class RecommendationRow(Base):
     __table_args__ = (Index(None, "enterprise_id", "created_at"),)
 
     recommendation_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
     enterprise_id: Mapped[str] = mapped_column(ID)
     need_id: Mapped[str] = mapped_column(ID, index=True)
     as_of: Mapped[date]

@@ -29,7 +29,7 @@ def forget(service: Service, now: datetime) -> int:
     return sum(_forgotten(service, ids[start : start + AT_ONCE], wanted) for start in range(0, len(ids), AT_ONCE))
 
 
-def query_of(since: datetime) -> Select[tuple[str]]:
+def query_of(since: datetime) -> Select[str]:
     """The ids of what is kept no longer: of all that is kept, read are those alone that are as old."""
     return select(RecommendationRow.recommendation_id).where(*_old(since))
 

@@ -196,24 +196,28 @@ def _with_columns(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _coerced(name: str, given: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]:
     """Each column in its type; what does not convert becomes NA and a fault of its row."""
-    columns, faults = {}, []
-    for field, info in ENTITIES[name].model_fields.items():
-        dtype, column = _dtype(info), given[field]
-        if column.isna().all():  # most columns of most tables: nothing to convert, and nothing to lose
-            columns[field] = pd.Series(index=given.index, dtype=dtype)
-            continue
-        columns[field] = column if column.dtype == dtype and dtype != "str" else _CONVERT[dtype](column)
+    fields, faults = ENTITIES[name].model_fields, []
+    checked = _empty(name).reindex(given.index)
+    for field in given.columns[given.notna().any()]:  # few of most tables: elsewhere nothing is to convert or to lose
+        info, dtype, column = fields[field], _dtype(fields[field]), given[field]
+        checked[field] = column if column.dtype == dtype and dtype != "str" else _CONVERT[dtype](column)
         rule = _list_rule(info) if is_list(info) else _KINDS[dtype]
-        lost = _lost(column, columns[field])[:FAULTS_SHOWN]
+        lost = _lost(column, checked[field])[:FAULTS_SHOWN]
         rows = zip(lost.index.tolist(), lost, strict=True)
         faults += [Fault(field, f"{rule}, not {_short(value)}", row + 1) for row, value in rows]
-    return pd.DataFrame(columns), faults
+    return checked, faults
+
+
+@cache
+def _empty(name: str) -> pd.DataFrame:
+    """Table `name` without a row, each column in its type."""
+    return pd.DataFrame({field: pd.Series(dtype=_dtype(info)) for field, info in ENTITIES[name].model_fields.items()})
 
 
 def _lost(column: pd.Series, converted: pd.Series) -> pd.Series:
     """The values that did not convert; an empty text is a missing one, and lists are not compared with a text."""
-    gone = column[column.notna() & converted.isna()].astype(object)
-    return gone[gone.map(lambda value: not isinstance(value, str) or value != "").astype(bool)]
+    gone = column[column.notna() & converted.isna()]
+    return gone[[not isinstance(value, str) or value != "" for value in gone]].astype(object)
 
 
 def _texts(column: pd.Series) -> pd.Series:
@@ -284,10 +288,10 @@ _CONVERT: Final = {"datetime64[ns]": days, "boolean": _flags, "Int64": _wholes, 
 
 def _broken(name: str, frame: pd.DataFrame, given: pd.DataFrame) -> list[Fault]:
     """The rules that a coerced frame breaks; a column that may be empty and is has none to break."""
-    columns = schema(name).columns.items()
-    asked = [field for field, column in columns if not column.nullable or frame[field].notna().any()]
+    filled = frame.columns[frame.notna().any()]
+    asked = [field for field, column in schema(name).columns.items() if not column.nullable or field in filled]
     try:
-        _part(name, tuple(asked)).validate(frame[asked], lazy=True)
+        _part(name, tuple(asked)).validate(frame[asked], lazy=True, inplace=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases.drop_duplicates(["column", "index"])
         return [_fault(ENTITIES[name].model_fields[case.column], case, given) for case in cases.itertuples()]
@@ -296,8 +300,16 @@ def _broken(name: str, frame: pd.DataFrame, given: pd.DataFrame) -> list[Fault]:
 
 @lru_cache(maxsize=64)
 def _part(name: str, fields: tuple[str, ...]) -> pa.DataFrameSchema:
-    """The schema of these columns alone, which takes longer to make than to hold a small table against."""
-    return schema(name).select_columns(list(fields))
+    """The rules of these columns alone: to make them takes longer than to hold a small table against them.
+
+    They have their types by now: to look at these, too, takes as long as all rules do.
+    """
+    columns = schema(name).columns
+    return pa.DataFrameSchema({field: _untyped(columns[field]) for field in fields})
+
+
+def _untyped(column: pa.Column) -> pa.Column:
+    return pa.Column(None, column.checks, nullable=column.nullable)
 
 
 def _fault(info: FieldInfo, case: Any, given: pd.DataFrame) -> Fault:

@@ -1,5 +1,6 @@
 """What every test shares: property tests draw the same examples and have no clock to beat; passwords are cheap."""
 
+import gc
 import os
 import shutil
 import time
@@ -35,6 +36,12 @@ NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
 SPLIT = date(2026, 1, 1)
 ROUNDS = 5
 FEW = 50  # grants that teach appetites, so that a market of a few hundred needs has them
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays until the last: looked through at each full collection, it is seconds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,6 +18,9 @@ from sqlalchemy import event, make_url
 from api.loading import load
 from api.store.database import Store
 
+MEMORY = Path("/dev/shm")
+ROOM = 2**31  # bytes; a server with the databases of a test or two takes a tenth
+
 
 class UnavailableError(Exception):
     """PostgreSQL cannot be started here; the text says why."""
@@ -37,7 +40,7 @@ class Postgres:
         """A new database's URL."""
         name = name or f"test{next(self._numbers)}"
         with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self._url.replace("/postgres?", f"/{name}?")
 
     @contextmanager
@@ -58,7 +61,7 @@ def postgres() -> Iterator[Postgres]:
 
     Raises `UnavailableError`.
     """
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir=_roomy()))
     try:
         server = _start(folder / "data")
         try:
@@ -67,6 +70,11 @@ def postgres() -> Iterator[Postgres]:
             os.kill(server.get_pid(), signal.SIGQUIT)  # at once: what it holds is thrown away
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _roomy() -> str | None:
+    """Memory that is used as a disk, where there is much: a database is copied there in a tenth of the time."""
+    return str(MEMORY) if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
 
 
 def _start(folder: Path):

@@ -19,7 +19,7 @@ from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from api.loading import load
-from api.store import arrays, queries
+from api.store import arrays, database, queries
 from api.store.database import Store, migrations
 from api.store.desk_models import Base, SessionRow
 from api.store.models import EnterpriseRow, ProductRow, RecommendationRow
@@ -72,6 +72,18 @@ def test_the_migrations_go_down_to_nothing_and_up_again(store):
     assert inspect(store.engine).get_table_names() == ["alembic_version"]
     store.migrate()
     assert set(inspect(store.engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_a_store_that_is_up_to_date_reads_no_migration(store, monkeypatch):
+    def moved(connection, revision):
+        raise AssertionError(revision)
+
+    monkeypatch.setattr(database, "_move", moved)
+    store.migrate()
+    with store.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(AssertionError, match="head"):
+        store.migrate()
 
 
 def test_there_is_one_head_to_migrate_to(store):

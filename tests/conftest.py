@@ -39,7 +39,7 @@ FEW = 50  # grants that teach appetites, so that a market of a few hundred needs
 
 
 def pytest_collection_finish() -> None:
-    """What is there before the first test stays until the last: looked through at each full collection, it is seconds."""
+    """What is there before the first test stays until the last: no full collection needs to look through it again."""
     gc.collect()
     gc.freeze()
 

@@ -73,7 +73,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 def _roomy() -> str | None:
-    """Memory that is used as a disk, where there is much: a database is copied there in a tenth of the time."""
+    """Memory that is used as a disk, where there is much: a database is copied there in a fraction of the time."""
     return str(MEMORY) if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
 
 

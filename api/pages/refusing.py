@@ -199,5 +199,6 @@ def _way_back(visit: Visit, status: int, outage: bool) -> tuple[str, str]:
     if outage:
         return asked_for(visit.request), visit.language.say("Try again")
     if visit.session is None:
-        return signin_address(visit.request, expired=False), visit.language.say("Sign in")
+        nowhere = status == HTTPStatus.NOT_FOUND  # to come back to
+        return "/signin" if nowhere else signin_address(visit.request, expired=False), visit.language.say("Sign in")
     return home(visit.session.actor), visit.language.say("To the first page")

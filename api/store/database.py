@@ -124,7 +124,7 @@ class Store:
 
 
 def _up_to_date(connection: Connection) -> bool:
-    """Whether nothing is to be done: to look takes a tenth of what Alembic does to find that out."""
+    """Whether nothing is to be done: Alembic would read all migrations to find that out."""
     return MigrationContext.configure(connection).get_current_heads() == (_latest(),)
 
 

@@ -203,9 +203,9 @@ def _share(part: float | None, whole: float | None) -> float | None:
     return None if part is None or not whole else part / whole
 
 
-def _multiple(part: float | None, whole: float | None) -> float | None:
+def _multiple(part: float, whole: float | None) -> float | None:
     """`part` in units of `whole`; infinite where there is nothing of `whole`."""
-    return inf if part is not None and whole == 0 else _share(part, whole)
+    return inf if whole == 0 else _share(part, whole)
 
 
 def _excess(enterprise: Enterprise, need: Need) -> int | None:

@@ -126,6 +126,19 @@ def test_a_lease_of_new_equipment_gets_its_own_subsidy_and_no_cover():
     assert found.best.percent == Decimal("3.6") / 2
 
 
+@pytest.mark.parametrize(
+    ("offered", "asked"),
+    [
+        ({"type": "working_capital"}, UPGRADE),
+        ({"kind": "leasing", "type": "sale_leaseback"}, {"purpose": "equipment", "new_equipment": True}),
+    ],
+)
+def test_a_subsidy_is_for_the_types_of_product_that_it_names(offered, asked):
+    found = every(stacks(offered=product(**offered), asked=asked, reserve_list=True))
+    assert () in found
+    assert not any("interest_subsidy" in part for stack in found for part in stack)
+
+
 def test_the_best_stack_gains_most_chance_for_its_cost():
     found = stacks(chance=0.4)
     assert found.order is StackOrder.LIFT

@@ -61,6 +61,13 @@ def test_two_shares_that_differ_are_told_apart_and_written_out(assets, liabiliti
     assert change.text_en.startswith(f"bring the debt ratio {told}")
 
 
+def test_an_amount_stands_before_what_it_is_held_against():
+    (change,) = fixed(own("amount_to_orders", "<=", 0.9), asked=need(order_value=1_000_000))
+    assert change.text_en == (
+        "bring the amount needed from 2,000,000 to 900,000 yuan (amount to signed orders from 200% to 90%)"
+    )
+
+
 def test_money_is_told_in_the_currency_of_the_market():
     rules = [own("liabilities", "<=", 10), own("rd_spend", ">=", 9)]
     found = fixes_of(judge([product(rules=rules)], enterprise(liabilities=11, rd_spend=8), need()), "BRL")
@@ -87,6 +94,9 @@ def test_a_missing_fact_is_to_be_reviewed_and_asks_no_fix():
         ([], {"min_term": 24}, {}, ("term_months", 12, 24)),
         ([], {"max_term": 6}, {}, ("term_months", 12, 6)),
         ([own("term_months", "==", 10)], {}, {}, ("term_months", 12, 10)),
+        ([own("term_months", "==", 18)], {}, {}, ("term_months", 12, 18)),
+        ([own("term_months", ">=", 36)], {"min_term": 24}, {}, ("term_months", 12, 36)),
+        ([own("amount", "<=", 1_200_000)], {"max_amount": 1_500_000}, {}, ("amount", 2_000_000, 1_200_000)),
         ([own("term_months", "<", 10)], {}, {}, ("term_months", 12, 9)),
         ([own("amount_to_orders", "<=", 0.9)], {}, {"order_value": 1_000_000}, ("amount", 2_000_000, 900_000)),
         ([own("amount_to_orders", "<", 0.9)], {}, {"order_value": 1_000_000}, ("amount", 2_000_000, 899_999)),

@@ -226,6 +226,14 @@ def test_an_enterprise_of_many_queries_widens_a_pooled_interval():
     assert pooled([0, 0, 0, 1], ["a", "b", "c", "d"]).high < 1
 
 
+def test_a_pooled_interval_is_that_of_the_values_of_each_resample_together():
+    values = {"a": [0.0], "b": [0.2, 0.6], "c": [0.9, 0.5, 0.1], "d": [1.0] * 6}
+    drawn = np.random.default_rng(3).integers(0, 4, (200, 4), dtype=np.int32)
+    means = [np.mean([value for i in one for value in list(values.values())[i]]) for one in drawn]
+    found = pooled([one for all_ in values.values() for one in all_], list("abbcccdddddd"), seed=3, n=200)
+    assert found == pytest.approx(((0 + 0.8 + 1.5 + 6) / 12, *np.quantile(means, [0.025, 0.975])))
+
+
 def test_another_seed_draws_other_resamples():
     values = np.linspace(0, 1, 40) ** 2
     assert bootstrap(values, np.arange(40), seed=1) != bootstrap(values, np.arange(40), seed=2)

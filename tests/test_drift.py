@@ -155,8 +155,15 @@ def test_a_category_that_is_new_is_seen():
     assert found["moved"] == {"bin": "b", "reference": 0.0, "window": 0.5}
 
 
-def test_numbers_that_were_never_known_before_are_seen():
-    assert one([None] * 100, [*range(100)])["verdict"] == "drifted"
+@pytest.mark.parametrize(("before", "now"), [([None] * 100, [*range(100)]), ([*range(100)], [None] * 100)])
+def test_numbers_that_were_never_known_before_are_seen_and_so_are_those_that_no_longer_are(before, now):
+    assert one(before, now)["verdict"] == "drifted"
+
+
+def test_bounds_are_written_out_with_their_thousands_and_small_ones_to_three_digits():
+    sums, shares = (pd.Series(np.arange(1, 201) * unit) for unit in (1_000, 0.001234))
+    assert binned(sums, sums).labels[:2] == ["to 21,000", "21,000 to 41,000"]
+    assert binned(shares, shares).labels[:2] == ["to 0.0259", "0.0259 to 0.0506"]
 
 
 # chance and verdicts

@@ -170,6 +170,19 @@ def test_with_a_truth_both_are_measured_by_the_true_chances(loyal, loyal_ranker,
     assert report["slices"]["all"]["champion"]["value"] == pytest.approx(1)  # any order of equal chances is the best
 
 
+def test_with_a_truth_candidates_that_nobody_took_are_compared_all_the_same(loyal, loyal_ranker, stranger):
+    until = date(2025, 2, 1)
+    before, late = loyal.before(bundles.UNTIL), loyal.before(until)
+    newest = late.outcomes[~late.outcomes["need_id"].isin(before.needs["need_id"])].assign(product_id="NEW")
+    products = pd.concat([loyal.products, loyal.products.head(1).assign(product_id="NEW")])
+    world = replace(late, products=products, outcomes=pd.concat([before.outcomes, newest]))
+    pairs = pd.MultiIndex.from_product([late.needs["need_id"], products["product_id"]])
+    truth = pairs.to_frame(index=False, name=["need_id", "product_id"]).assign(chance=0.5)
+    with pytest.raises(InputError, match=r"^challenge: --from: leaves a need of which a candidate was taken"):
+        challenge(world, loyal_ranker, stranger)
+    assert challenge(world, loyal_ranker, stranger, truth=truth)["slices"]["all"]["needs"] > 0
+
+
 def test_models_that_were_taught_unlike_things_are_said_to_be_and_rank_the_same_candidates(
     loyal, loyal_ranker, stranger
 ):

@@ -5,9 +5,10 @@ SHELL := bash
 .PHONY: serve test check format lock notebooks clean help
 
 PORT ?= 8000
-# The first interpreter found that is new enough; `make PYTHON=/path/to/python3.12 serve` takes another.
+# The first interpreter found for which the locked packages are built; `make PYTHON=/path/to/python3.12 serve` takes another.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
-	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+	"$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && break; done)
 PY := .venv/bin/python
 
 define TRY
@@ -58,10 +59,12 @@ help:  ## this list
 
 # pip's script is the last thing that `venv` writes: without it an interrupted installation starts over.
 .venv/installed: pyproject.toml requirements.lock
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(or $(PYTHON),none)" -c '$(FITS)' 2>/dev/null \
+	|| { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed; name it with PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
 	$(PY) -m pip install --disable-pip-version-check -r requirements.lock
 	$(PY) -m pip install --disable-pip-version-check -q --no-deps -e .
+	@$(PY) -c 'import lightgbm' || { echo "LightGBM needs its runtime: libgomp1 on Debian and Ubuntu, libgomp elsewhere"; exit 1; }
 	@touch $@
 
 # What only tests, checks and notebooks need: serving does without.

@@ -1,8 +1,9 @@
-"""`make serve` after an update: a champion that this version cannot read is trained anew, one that it can stays."""
+"""`make serve`: for which Python, and after an update: a champion that this version cannot read is trained anew."""
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,43 @@ def test_where_training_fails_the_champion_stays_and_the_next_run_tries_again(ho
 def test_where_there_is_no_champion_one_is_trained_then_looked_at(house):
     Path("var/models/champion").unlink()
     assert make() == (True, [TRAIN, PROMOTE, CHECK])
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [((3, 10, 99), False), ((3, 11, 0), True), ((3, 14, 99), True), ((3, 15, 0), False)]
+)
+def test_a_python_that_the_locked_packages_are_not_built_for_is_refused_before_anything_is_installed(
+    house, version, fits
+):
+    """Its version alone is made up: the interpreter that answers is this one."""
+    Path(".venv/installed").unlink()
+    Path("python").write_text(
+        f"""#!/bin/sh
+[ "$1" = -c ] || {{ echo "asked for $*"; exit 1; }}
+exec {sys.executable} -c "import sys; sys.version_info = {version}; $2"
+"""
+    )
+    done = subprocess.run(["make", "PYTHON=./python", ".venv/installed"], capture_output=True, text=True)
+    refused = "Python 3.11, 3.12, 3.13 or 3.14 is needed; name it with PYTHON=/path/to/python3.11"
+    assert done.stdout.splitlines()[-1] == ("asked for -m venv --clear .venv" if fits else refused)
+    assert done.returncode != 0
+
+
+def test_where_there_is_no_python_at_all_it_is_asked_for(house):
+    Path(".venv/installed").unlink()
+    done = subprocess.run(["make", "PYTHON=", ".venv/installed"], capture_output=True, text=True)
+    assert done.stdout.startswith("Python 3.11, 3.12, 3.13 or 3.14 is needed; ")
+    assert done.returncode != 0
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_where_lightgbm_lacks_its_runtime_the_installation_says_what_to_install(house, there):
+    touch(".venv/bin/pip", 1)
+    Path(".venv/bin/pip").chmod(0o755)
+    Path(".venv/installed").unlink()
+    loaded = "true" if there else "echo libgomp.so.1: cannot open >&2; exit 1"
+    Path("python").write_text(f"""#!/bin/sh\ncase "$2" in *lightgbm) {loaded} ;; esac\n""")
+    done = subprocess.run(["make", "PY=./python", "PYTHON=./python", ".venv/installed"], capture_output=True, text=True)
+    said = "LightGBM needs its runtime: libgomp1 on Debian and Ubuntu, libgomp elsewhere"
+    assert (said in done.stdout.splitlines()) is not there
+    assert (done.returncode == 0, Path(".venv/installed").exists()) == (there, there)

@@ -132,6 +132,14 @@ def test_to_restore_the_replicas_stop_the_database_is_emptied_and_read_and_only_
     assert lines[-1].endswith("up --detach")
 
 
+def test_no_replica_is_started_in_a_way_that_the_next_start_of_all_takes_for_a_change():
+    """Compose 2.26 takes `--no-deps` for another setting of the container, and the next `up` makes all anew at once."""
+    lines = (DEPLOY / "README.md").read_text(encoding="utf-8").splitlines()
+    starts = [line for line in lines if re.search(r"compose\.yml up .*--wait (first|second)", line)]
+    assert len(starts) == 3
+    assert [line for line in starts if "--no-deps" in line] == []
+
+
 def test_whoever_adds_a_replica_is_told_to_let_the_balancer_read_its_file_again():
     """A file that is mounted is read when the container starts, and `up` sees no change in it."""
     text = (DEPLOY / "README.md").read_text(encoding="utf-8").split("## Add a replica")[1].split("\n## ")[0]

@@ -81,6 +81,13 @@ def test_the_balancer_leaves_out_who_failed_and_is_new_enough_to_send_a_body_twi
     assert SERVICES["balancer"]["image"] == "caddy:2.11"
 
 
+def test_a_replica_that_is_ready_again_is_asked_before_the_requests_that_wait_for_it_are_given_up():
+    """When both are replaced, the second one stops as soon as the first one is ready: until then all requests wait."""
+    text = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
+    interval, patience = (int(re.search(rf"{name} (\d+)s", text)[1]) for name in ("health_interval", "lb_try_duration"))
+    assert interval <= patience / 2
+
+
 def test_the_balancer_passes_on_no_scrape_which_would_reach_now_one_replica_and_now_the_other():
     lines = (DEPLOY / "Caddyfile").read_text(encoding="utf-8").splitlines()
     assert [line.split("#")[0].split() for line in lines if "/metrics" in line] == [["respond", "/metrics", "404"]]

@@ -6,12 +6,15 @@ import socket
 import sys
 from multiprocessing import parent_process
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 DEALT = sys.platform == "linux"  # the system deals connections among the sockets of one port
+# Seconds that a silent connection is kept. What is sent over it just as this side hangs up is lost, so the other side
+# should be first: balancers and clients keep theirs for a minute at most, as a rule.
+KEPT: Final = 75
 
 
 class Port(socket.socket):
@@ -66,6 +69,7 @@ def _end_with_parent() -> None:
 
 def serve(app: str, workers: int, **options: Any) -> None:
     """Serves the application that the factory `app` makes, until interrupted."""
+    options = {"timeout_keep_alive": KEPT, **options}
     if workers > 1:
         config = Listening(app, factory=True, workers=workers, **options)
         Multiprocess(config, sockets=[config.bind_socket()]).run()

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-import uvicorn
 import yaml
 
+from api import listening
 from api.settings import variables
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -91,7 +91,7 @@ def test_a_replica_that_is_ready_again_is_asked_before_the_requests_that_wait_fo
 
 def test_the_balancer_hangs_up_before_a_replica_does_which_may_be_as_a_request_is_on_its_way_to_it():
     kept = re.search(r"transport http \{\s+keepalive (\d+)s", (DEPLOY / "Caddyfile").read_text(encoding="utf-8"))[1]
-    assert int(kept) < uvicorn.Config("api.app:from_environment").timeout_keep_alive
+    assert int(kept) < listening.KEPT
 
 
 def test_the_balancer_passes_on_no_scrape_which_would_reach_now_one_replica_and_now_the_other():

@@ -5,8 +5,10 @@ import socket
 from multiprocessing.reduction import ForkingPickler
 
 import pytest
+import uvicorn
 
-from api.listening import DEALT, Listening, Port
+from api import listening
+from api.listening import DEALT, KEPT, Listening, Port
 
 dealt = pytest.mark.skipif(not DEALT, reason="this system does not deal connections among sockets")
 
@@ -58,6 +60,18 @@ def test_each_worker_gets_a_socket_of_its_own_and_some_of_the_connections():
 def test_a_port_that_another_service_listens_on_is_refused(capfd):
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(SystemExit):
         Listening("api.app:from_environment", host="127.0.0.1", port=other.getsockname()[1]).bind_socket()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_silent_connection_is_kept_for_longer_than_callers_keep_theirs(monkeypatch, workers):
+    """A minute is the usual patience of balancers and of clients' pools; whoever has less hangs up first as well."""
+    found = []
+    monkeypatch.setattr(listening.uvicorn, "run", lambda app, **options: found.append(uvicorn.Config(app, **options)))
+    monkeypatch.setattr(listening, "Multiprocess", lambda config, sockets: found.append(config) or sockets[0])
+    monkeypatch.setattr(Port, "run", Port.close, raising=False)
+    listening.serve("api.app:from_environment", workers, host="127.0.0.1", port=0)
+    assert [config.timeout_keep_alive for config in found] == [KEPT]
+    assert KEPT > 60
 
 
 @dealt

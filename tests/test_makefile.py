@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 def house(tmp_path, monkeypatch):
     """A folder with everything that `make serve` makes but the stamp that says that the champion can be read."""
     monkeypatch.chdir(tmp_path)
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # of the `make test` that may be running this
+        monkeypatch.delenv(name, raising=False)
     shutil.copy(MAKEFILE, tmp_path)
     for name in ("pyproject.toml", "requirements.lock", "matching/features.py", ".venv/installed"):
         touch(name, 1)

@@ -94,7 +94,7 @@ def test_a_python_that_the_locked_packages_are_not_built_for_is_refused_before_a
     Path("python").write_text(
         f"""#!/bin/sh
 [ "$1" = -c ] || {{ echo "asked for $*"; exit 1; }}
-exec {sys.executable} -c "import sys; sys.version_info = {version}; $2"
+exec "{sys.executable}" -c "import sys; sys.version_info = {version}; $2"
 """
     )
     done = subprocess.run(["make", "PYTHON=./python", ".venv/installed"], capture_output=True, text=True)

@@ -1,20 +1,35 @@
 """Uvicorn as this service runs it: one process, or several that share a port evenly; no answer is held back."""
 
+import logging
 import os
 import signal
 import socket
 import sys
+from copy import deepcopy
 from multiprocessing import parent_process
 from threading import Thread
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
 DEALT = sys.platform == "linux"  # the system deals connections among the sockets of one port
 # Seconds that a silent connection is kept. What is sent over it just as this side hangs up is lost, so the other side
 # should be first: balancers and clients keep theirs for a minute at most, as a rule.
 KEPT: Final = 75
+PROBED: Final = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by whatever watches the service
+
+
+class Unprobed(logging.Filter):
+    """Leaves out of the access log what is asked every few seconds, unless it was answered by an error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Uvicorn's arguments are the client, the method, the path, the version of HTTP and the status."""
+        if not isinstance(record.args, tuple):
+            return True
+        _, _, path, _, status = record.args
+        return str(path).partition("?")[0] not in PROBED or int(str(status)) >= 400
 
 
 class Port(socket.socket):
@@ -69,9 +84,17 @@ def _end_with_parent() -> None:
 
 def serve(app: str, workers: int, **options: Any) -> None:
     """Serves the application that the factory `app` makes, until interrupted."""
-    options = {"timeout_keep_alive": KEPT, **options}
+    options = {"timeout_keep_alive": KEPT, "log_config": _logging(), **options}
     if workers > 1:
         config = Listening(app, factory=True, workers=workers, **options)
         Multiprocess(config, sockets=[config.bind_socket()]).run()
     else:
         uvicorn.run(app, factory=True, **options)
+
+
+def _logging() -> dict[str, Any]:
+    """Uvicorn's own, but for the probes."""
+    found = deepcopy(LOGGING_CONFIG)
+    found["filters"] = {"unprobed": {"()": Unprobed}}
+    found["loggers"]["uvicorn.access"]["filters"] = ["unprobed"]
+    return found

@@ -75,11 +75,14 @@ def test_a_service_told_to_stop_answers_what_it_has_begun(deploy):
     assert recorded(settings, [answer["id"] for answer in answers]) == answers
 
 
-def test_two_workers_write_into_one_sqlite_file(deploy):
+def test_two_workers_write_into_one_sqlite_file_and_their_log_tells_of_no_probe(deploy, capfd):
     settings = deploy(workers=2)
-    with running(settings) as service, ThreadPoolExecutor(AT_ONCE) as pool:
+    with running(settings) as service, ThreadPoolExecutor(AT_ONCE) as pool:  # it is probed until it is ready
         answers = list(pool.map(lambda i: service.recommend(f"E{i % AT_ONCE}"), range(5 * AT_ONCE)))
     assert recorded(settings, [answer["id"] for answer in answers]) == answers
+    log = capfd.readouterr().out
+    assert log.count('"POST /v1/recommendations HTTP/1.1" 201') == 5 * AT_ONCE
+    assert '"GET /readyz HTTP/1.1" 200' not in log
 
 
 def counted(service):

@@ -1,15 +1,18 @@
 """The service's port: what it writes leaves at once, and several processes get their shares of the connections."""
 
+import logging
 import select
 import socket
+from copy import deepcopy
 from multiprocessing.reduction import ForkingPickler
 from types import SimpleNamespace
 
 import pytest
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 
 from api import listening
-from api.listening import DEALT, KEPT, Listening, Port
+from api.listening import DEALT, KEPT, Listening, Port, Unprobed
 
 dealt = pytest.mark.skipif(not DEALT, reason="this system does not deal connections among sockets")
 
@@ -78,6 +81,30 @@ def test_a_silent_connection_is_kept_for_longer_than_callers_keep_theirs(monkeyp
     listening.serve("api.app:from_environment", workers, host="127.0.0.1", port=0)
     assert [config.timeout_keep_alive for config in found] == [KEPT]
     assert KEPT > 60
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("/readyz", 200, False),
+        ("/healthz?from=balancer", 200, False),
+        ("/metrics", 200, False),
+        ("/readyz", 503, True),
+        ("/metrics", 401, True),
+        ("/v1/recommendations", 201, True),
+        ("/v1/products?q=/readyz", 200, True),
+    ],
+)
+def test_the_access_log_leaves_out_probes_that_were_answered_well(path, status, told):
+    said = ('%s - "%s %s HTTP/%s" %d', ("127.0.0.1:1", "GET", path, "1.1", status))
+    record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, *said, None)
+    assert Unprobed().filter(record) is told
+
+
+def test_the_access_log_of_uvicorn_itself_stays_as_it_is():
+    before = deepcopy(LOGGING_CONFIG)
+    assert listening._logging()["loggers"]["uvicorn.access"]["filters"] == ["unprobed"]
+    assert before == LOGGING_CONFIG
 
 
 @dealt

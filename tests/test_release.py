@@ -91,6 +91,23 @@ def test_a_file_that_is_no_csv_is_refused(tmp_path, content, rule):
         read("ssbci", text_file(tmp_path, content))
 
 
+def test_a_file_of_utf_8_with_a_broken_byte_is_refused_rather_than_garbled(tmp_path):
+    """As windows-1252 it would read throughout, and every accent of the others would be two signs."""
+    file = release(tmp_path, [row("bndes")] * 3)
+    lines = file.read_bytes().split(b"\n")
+    lines[2] = lines[2].replace("É".encode(), "É".encode("cp1252"))
+    file.write_bytes(b"\n".join(lines))
+    told = r"release.csv: file: is UTF-8 throughout: line 3 holds a byte that is none, where most of the file is$"
+    with pytest.raises(InputError, match=told):
+        read("bndes", file)
+
+
+def test_a_file_of_windows_1252_in_which_two_signs_look_like_one_of_utf_8_is_read(tmp_path):
+    cells = row("bndes") | {"instrumento_financeiro": "Ã© é à"}
+    file = release(tmp_path, [cells], encoding="cp1252")
+    assert cells_of(file, "bndes")["instrumento_financeiro"] == "Ã© é à"
+
+
 def test_a_missing_file_and_an_unknown_source_are_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere.csv: file: is readable: No such file"):
         read("ssbci", tmp_path / "nowhere.csv")

@@ -17,6 +17,7 @@ from training.sources._values import mapped
 
 TOLERATED: Final = 0.05
 _GZIP: Final = b"\x1f\x8b"
+_ENCODED: Final = "is a csv in UTF-8 or windows-1252"
 _NAMED: Final = 100
 
 
@@ -148,14 +149,30 @@ def _text(file: Path) -> str:
 
 
 def _decoded(where: str, data: bytes) -> str:
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise InputError(where, [Fault("file", "is a csv in UTF-8 or windows-1252")])
+    text = _western(where, data)
+    if "\0" in text:
+        raise InputError(where, [Fault("file", _ENCODED)])
+    return text
+
+
+def _western(where: str, data: bytes) -> str:
+    """The text in UTF-8, or else in windows-1252.
+
+    Where most of what is not ASCII is UTF-8, the rest is broken: as windows-1252 every name would come out garbled.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        first = data.count(b"\n", 0, error.start) + 1
+    text = data.decode("utf-8", "replace")
+    broken, beyond_ascii = text.count("\ufffd"), len(text) - len(text.encode("ascii", "ignore"))
+    if broken < beyond_ascii - broken:
+        rule = f"is UTF-8 throughout: line {first} holds a byte that is none, where most of the file is"
+        raise InputError(where, [Fault("file", rule)])
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        raise InputError(where, [Fault("file", _ENCODED)]) from None
 
 
 def _split(where: str, text: str) -> tuple[list[str], list[list[str]]]:

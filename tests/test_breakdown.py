@@ -78,6 +78,12 @@ def test_a_need_whose_product_is_no_candidate_has_no_rank(needs):
     assert np.isnan(last["rank"])
 
 
+def test_of_several_products_that_were_taken_the_rank_is_that_of_the_best(found):
+    item = found.scored[0]
+    several = replace(item, query=replace(item.query, gains=np.array([0.0, 1.0, 1.0])))
+    assert breakdown.rank_taken(several) == 2
+
+
 def test_each_need_has_its_slices(needs):
     assert rows(needs, "known", "size", "zone", "kind", "institution")[:2] == [
         ("seen before (warm)", "Small", "Central city", "Credit", BANK),

@@ -15,7 +15,7 @@ from matching.memory import PARAMETERS, Kernel
 from matching.tables import frame_of
 from tests import factories as make
 from training import dataset
-from training.dataset import World, apart, each_found, examined, group, narrowed, queries
+from training.dataset import World, apart, each_found, examined, group, narrowed, queries, with_enterprises
 
 POSTED = date(2025, 1, 10)
 LONG_AGO = date(2018, 1, 1)
@@ -113,13 +113,14 @@ def test_candidates_are_eligible(base):
 
 def test_gains_and_grades_follow_what_came_of_each_candidate(base):
     stages = {"P1": "declined", "P2": "granted", "P3": "shown", "P4": "drawn"}
-    outcomes = [make.outcome(product_id=name, stage=stage) for name, stage in stages.items()]
+    outcomes = [make.outcome(product_id="P2", stage="shown")]
+    outcomes += [make.outcome(product_id=name, stage=stage) for name, stage in stages.items()]
     outcomes.append(make.outcome(product_id="P2", stage="applied"))
     made = world(base, *outcomes, *past(**LATELY))
     query = ask(made)
     assert query.gains.tolist() == [0, 1, 0, 1]
     assert query.grades.tolist() == [1, 3, 0, 3]
-    assert query.shown.tolist() == [False, False, True, False]
+    assert query.shown.tolist() == [False, True, True, False]
 
 
 def test_a_product_taken_that_is_no_candidate_leaves_no_gain(base):
@@ -177,7 +178,7 @@ def mixed(base):
         ({"most": 2, "fill": True}, ["M2", "M4"]),
         ({"most": 5}, ["M0", "M2", "M4"]),
         ({"fill": True}, ["M0", "M2", "M4"]),
-        ({"most": 3, "fill": True, "all_industries": True}, ["T3", "M4", "T5"]),
+        ({"most": 2, "fill": True, "all_industries": True}, ["M4", "T5"]),
     ],
 )
 def test_other_industries_latest_needs_fill_up_what_manufacturing_lacks(mixed, options, expected):
@@ -203,6 +204,18 @@ def test_an_enterprises_facts_are_those_of_the_day_of_posting(base):
     facts = [make.enterprise(as_of=day, revenue=day.day) for day in (LONG_AGO, date(2025, 1, 10), date(2025, 1, 11))]
     made = world(base, make.outcome(), *past(**LATELY), enterprises=[*facts, make.enterprise(enterprise_id="E2")])
     assert ask(made).enterprise.revenue == 10
+    later = with_enterprises(made.tables, made.tables.needs, as_of=date(2025, 1, 11))
+    assert [firm.revenue for _, firm in later if firm.enterprise_id == "E1"] == [11]
+
+
+def test_an_enterprise_without_facts_on_the_day_of_posting_has_only_its_id_and_takes_nobody_elses(base):
+    later = make.enterprise(enterprise_id="E3", as_of=date(2025, 1, 10), revenue=3)
+    enterprises = [make.enterprise(revenue=1, as_of=LONG_AGO), make.enterprise(enterprise_id="E2"), later]
+    needs = [make.need(need_id="N3", enterprise_id="E3", posted_at=date(2025, 1, 9)), make.need()]
+    deals = [make.outcome(need_id=need.need_id) for need in needs]
+    made = world(base, *deals, enterprises=enterprises, needs=needs)
+    asked = [query.enterprise for query in queries(made, all_industries=True)]
+    assert [(one.enterprise_id, one.revenue) for one in asked] == [("E3", None), ("E1", 1)]
 
 
 # groups

@@ -1,11 +1,13 @@
 """The needs to read: which they are, and how their facts are put into words."""
 
+from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pytest
 
 from tests import factories as make
-from tests.evaluations import BANK, LESSOR, evaluation
+from tests.evaluations import BANK, LESSOR, TAKEN, evaluation
 from training.worst import as_table, facts, unreachable, worst
 
 
@@ -36,6 +38,19 @@ def test_what_was_taken_stands_beside_the_first_three(found):
     assert lowest.first == (f"{BANK}: Loan", f"{BANK}: Bond", f"{LESSOR}: Lease & <i>hire</i>")
 
 
+def test_of_several_products_that_were_taken_the_best_is_told(found):
+    item = found.scored[0]
+    several = replace(item, query=replace(item.query, gains=np.array([0.0, 1.0, 1.0])))
+    (one,) = worst(replace(found, scored=[several]))
+    assert (one.rank, one.taken) == (2, f"{BANK}: Bond")
+
+
+def test_a_product_named_as_its_institution_is_named_once():
+    offered = [make.product(product_id="P1", name_en=BANK)]
+    found = evaluation(offered, TAKEN[:1], {"N1": {"model": [1], "random": [1]}}, new=())
+    assert worst(found)[0].taken == BANK
+
+
 def test_an_enterprise_goes_by_its_name_else_by_its_id(found):
     assert [(one.enterprise, one.cold) for one in worst(found)] == [
         ("<script>alert(1)</script>", True),
@@ -55,6 +70,7 @@ def test_side_by_side_each_need_is_a_row_in_words(found):
         f"{LESSOR}: Lease & <i>hire</i>",
         f"{BANK}: Loan; {BANK}: Bond; {LESSOR}: Lease & <i>hire</i>",
     ]
+    assert as_table(worst(found))["who"].tolist()[1:] == ["<script>alert(1)</script> (warm)", "E1 (warm)"]
     assert as_table([]).empty
 
 

@@ -43,6 +43,13 @@ def test_the_premium_is_stated_as_what_it_is():
     ]
 
 
+def test_interest_goes_by_its_own_name_and_every_other_part_by_its_programmes():
+    found = costs(MILLION, 360.0, [INSURANCE, PREMIUM_SUBSIDY])
+    named = [(CostPart.INTEREST.zh, CostPart.INTEREST.en)]
+    named += [(one.name_zh, one.name_en) for one in (INSURANCE, PREMIUM_SUBSIDY)]
+    assert [(one.name_zh, one.name_en) for one in found] == named
+
+
 def test_without_a_rate_there_is_no_interest_and_none_to_subsidise():
     assert costs(MILLION, None, [INTEREST_SUBSIDY]) == ()
 

@@ -108,6 +108,18 @@ def test_a_chance_is_off_by_what_was_granted_less_what_was_stated(found):
         assert off["low"] is None or off["low"] <= off["value"] <= off["high"]
 
 
+@pytest.mark.parametrize(("enterprises", "end"), [(4, None), (5, 1.0 - 0.75)])
+def test_chances_of_fewer_than_five_enterprises_are_off_without_an_interval(enterprises, end):
+    firms = [make.enterprise(enterprise_id=f"E{i}") for i in range(enterprises)]
+    needs = [make.need(need_id=f"N{i}", enterprise_id=f"E{i % enterprises}") for i in range(2 * enterprises)]
+    made = World.of(make.tables(firms, needs=needs))
+    chances = pd.DataFrame(
+        {"need_id": [need.need_id for need in needs], "kind": "credit", "chance": 0.75, "granted": 1.0}
+    )
+    found = monitoring.by_kind(made, {"credit": {}, "bond": {"why": "none"}}, chances, seed=0)
+    assert found == {"credit": {"off": {"value": 0.25, "low": end, "high": end}}, "bond": {"why": "none"}}
+
+
 def test_the_applications_of_all_periods_are_those_of_the_window(found):
     rows = pd.DataFrame(found["chance_by_period"])
     assert rows.groupby("kind")["applications"].sum().to_dict() == {

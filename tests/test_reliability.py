@@ -181,3 +181,9 @@ def test_where_it_is_not_on_record_what_was_shown_every_candidate_was_looked_at(
     outcomes = world.tables.outcomes
     unseen = replace(world, tables=replace(world.tables, outcomes=outcomes[outcomes["stage"] != "shown"]))
     assert set(stated(unseen, matcher, SPLIT)["looked"]) == {1.0}
+
+
+def test_where_it_is_not_on_record_how_far_down_it_was_shown_it_was_looked_at_like_the_first(world, matcher):
+    outcomes = world.tables.outcomes.assign(position=np.nan)
+    anywhere = replace(world, tables=replace(world.tables, outcomes=outcomes))
+    assert set(stated(anywhere, matcher, SPLIT)["looked"]) == {0.0, 1.0}

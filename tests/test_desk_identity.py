@@ -217,6 +217,11 @@ def test_an_officer_of_an_unknown_institution_is_refused(service, hands):
         add_account(service.store, hands.at, "a", Role.OFFICER, PASSWORD, "I-none")
 
 
+def test_a_key_of_an_unknown_institution_is_refused(service, hands):
+    with pytest.raises(NotFoundError, match="institution 'I-none' does not exist"):
+        keys.add_key(service.store, hands.at, "a", [Scope.READ], "I-none")
+
+
 def test_administrators_see_accounts_and_keys_and_nobody_else_does(account, hands):
     keys.add_key(account.store, hands.at, "platform", [Scope.READ], "I1")
     with account.store.reading() as session:
@@ -266,6 +271,12 @@ def test_institutions_do_not_share_a_label_and_an_own_one_may_be_used_again(serv
     for other in ("I2", None):
         with pytest.raises(InputError, match="label: is not that of another institution's key, as 'bank' is"):
             keys.add_key(service.store, hands.at, "bank", [Scope.READ], other)
+
+
+def test_an_institution_does_not_take_the_label_of_a_key_that_is_bound_to_none(service, hands):
+    keys.add_key(service.store, hands.at, "platform", [Scope.OUTCOMES])
+    with pytest.raises(InputError, match="label: is not that of another institution's key, as 'platform' is"):
+        keys.add_key(service.store, hands.at, "platform", [Scope.OUTCOMES], "I1")
 
 
 def test_keys_are_never_alike(service, hands):
@@ -326,6 +337,18 @@ def test_failures_that_lie_further_apart_never_make_an_address_wait(watchful, ha
     for _ in range(5):
         spray(watchful, "192.0.2.1")
         hands.move(minutes=7.5)
+
+
+def test_an_address_that_still_fails_is_not_forgotten_while_others_do(watchful, hands):
+    spray(watchful, "192.0.2.1")
+    hands.move(minutes=10)
+    spray(watchful, "192.0.2.1", 2)
+    hands.move(minutes=6)
+    spray(watchful, "192.0.2.2")
+    spray(watchful, "192.0.2.1")
+    with pytest.raises(TooManyError, match="too many tries from this address") as refused:
+        sign_in(watchful, "wang.fang", PASSWORD, "192.0.2.1")
+    assert refused.value.wait == timedelta(minutes=15 - 6)
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,13 @@ def test_an_outcome_of_a_need_that_was_never_its_own_is_refused_as_unknown(scene
             assert (answer.status_code, answer.json()["detail"]) == (404, f"need '{need_id}' does not exist")
 
 
+def test_an_outcome_of_an_own_need_with_another_institutions_product_is_refused_as_unknown(scene):
+    outcome = {"need_id": scene.own.need_id, "product_id": scene.item.product_id, "stage": "shown", "at": "2025-01-10"}
+    headers = {"Authorization": f"Bearer {scene.bound}", "Idempotency-Key": "c-1"}
+    answer = scene.client.post("/v1/outcomes", json=outcome, headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (404, f"product '{scene.item.product_id}' does not exist")
+
+
 def test_an_institution_tells_what_came_of_its_own_needs(scene):
     own = add_key(scene.client.app.state.service.store, Hands().at, "bank one", OWN, "I1")
     outcome = {"need_id": "N3", "product_id": scene.item.product_id, "stage": "shown", "at": "2025-01-10"}

@@ -81,6 +81,12 @@ def test_listing_a_need_again_changes_nothing(service):
     assert count(service, CaseRow) == count(service, ListingRow) == 1
 
 
+def test_a_need_that_was_handed_on_is_listed_again_with_the_case_that_is_open(service, case, own):
+    walk(service, own, case.item.case_id, Step.DECLINE, reasons=["debt"])
+    again = listed(service)
+    assert (again.case_id, again.new) == (open_case(service).case_id, False)
+
+
 def test_a_need_by_value_brings_its_enterprise_along(service):
     request = ListingRequest.model_validate({"enterprise": FIRM, "need": NEED})
     made = list_need(service, SYSTEM, request)
@@ -399,6 +405,13 @@ def test_an_overdue_case_is_shown_as_such_and_handed_on_after_the_days_of_grace(
     assert sweep(service, hands.at).expired == ()
 
 
+def test_a_case_whose_officer_acts_after_it_was_found_overdue_does_not_expire(service, hands, case, own):
+    hands.move(days=3)
+    walk(service, own, case.item.case_id, Step.ACCEPT)
+    assert cases.expire(service, case.item.case_id, hands.at) is None
+    assert reading.case(service, SYSTEM, case.item.case_id).item.stage == CaseStage.ACCEPTED
+
+
 def test_a_step_at_the_very_moment_it_is_due_is_in_time_and_one_before_its_case_was_opened_took_no_time(
     service, hands, case, own
 ):
@@ -419,6 +432,63 @@ def test_a_grant_states_the_least_and_the_most_that_there_is_and_all_of_it_is_dr
     walk(service, own, case.item.case_id, Step.DRAW, version=done.version, amount=amount)
     told = reading.case(service, own, case.item.case_id).events[-2:]
     assert [event.detail for event in told] == [{"amount": amount, "rate_bp": rate_bp}, {"amount": amount}]
+
+
+def test_what_was_reported_before_a_need_was_listed_bounds_no_drawdown_of_what_its_case_was_granted(service, hands):
+    told = {"need_id": "N3", "product_id": "P0", "stage": "granted", "at": NOON.date(), "amount": 1_000_000}
+    report(service, SYSTEM, OutcomeRequest(**told), "grant-1")
+    hands.move(hours=1)
+    item = reading.case(service, SYSTEM, listed(service).case_id).item
+    assert item.product_id == "P0"
+    steps = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT)
+    done = walk(service, SYSTEM, item.case_id, *steps, amount=2_000_000)
+    drawn = walk(service, SYSTEM, item.case_id, Step.DRAW, version=done.version, amount=2_000_000)
+    assert drawn.stage == CaseStage.DRAWN
+
+
+@pytest.mark.parametrize(("need_id", "product_id"), [("N3", "P1"), ("N4", "P0")])
+def test_what_is_reported_of_another_match_bounds_no_drawdown(service, case, own, need_id, product_id):
+    assert (case.item.need_id, case.item.product_id) == ("N3", "P0")
+    steps = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT)
+    done = walk(service, own, case.item.case_id, *steps, amount=2_000_000)
+    told = {"need_id": need_id, "product_id": product_id, "stage": "granted", "at": NOON.date(), "amount": 1_000_000}
+    report(service, SYSTEM, OutcomeRequest(**told), "grant-1")
+    drawn = walk(service, own, case.item.case_id, Step.DRAW, version=done.version, amount=2_000_000)
+    assert drawn.stage == CaseStage.DRAWN
+
+
+def test_an_outcome_of_a_product_that_has_a_newer_version_since_is_kept(service):
+    with service.store.writing() as session:
+        (first,) = queries.versions(session, "P1")
+        queries.upsert(session, [first.model_copy(update={"valid_from": NOON.date()})])
+    told = {"need_id": "N3", "product_id": "P1", "stage": "shown", "at": NOON.date() - timedelta(days=1)}
+    assert not report(service, SYSTEM, OutcomeRequest(**told), "shown-1").repeated
+
+
+def test_of_two_reports_of_a_grant_the_later_one_bounds_what_is_drawn(service, hands, case, own):
+    done = walk(service, own, case.item.case_id, Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, amount=2_000_000)
+    told = {"need_id": "N3", "product_id": "P0", "stage": "granted", "at": NOON.date()}
+    for amount in (1_000_000, 3_000_000):
+        hands.move(hours=1)
+        report(service, SYSTEM, OutcomeRequest(**told, amount=amount), f"grant-{amount}")
+    drawn = walk(service, own, case.item.case_id, Step.DRAW, version=done.version, amount=3_000_000)
+    assert drawn.stage == CaseStage.DRAWN
+
+
+def test_what_another_case_was_granted_bounds_no_drawdown(service, case, own):
+    steps = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT)
+    walk(service, SYSTEM, listed(service, "N4").case_id, *steps, amount=1_000_000)
+    done = walk(service, own, case.item.case_id, *steps, amount=2_000_000)
+    drawn = walk(service, own, case.item.case_id, Step.DRAW, version=done.version, amount=2_000_000)
+    assert drawn.stage == CaseStage.DRAWN
+
+
+def test_what_another_case_has_drawn_bounds_no_grant_that_is_reported(service, case):
+    steps = (Step.ACCEPT, Step.CONTACT, Step.APPLY, Step.GRANT, Step.DRAW)
+    for case_id, amount in ((listed(service, "N4").case_id, 3_000_000), (case.item.case_id, 1_000_000)):
+        walk(service, SYSTEM, case_id, *steps, amount=amount)
+    told = {"need_id": "N3", "product_id": "P0", "stage": "granted", "at": NOON.date(), "amount": 2_000_000}
+    assert report(service, SYSTEM, OutcomeRequest(**told), "grant-1").case_id == case.item.case_id
 
 
 def test_another_product_does_not_stop_the_clock(service, hands, case, own):

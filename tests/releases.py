@@ -76,6 +76,8 @@ ROWS = {
         "year_incorporated": "2009",
         "jobs_created": "2.0",
         "subsequent_private_financing": "0.0",
+        "metro_type": "Metro",
+        "LMI_type": "LMI",
         "year_reported": "2012",
         "program_name": "19",
         "zip_code": "5151",

@@ -419,9 +419,32 @@ def test_ssbci_states_the_facts_of_the_firm_as_of_the_first_day_of_the_year(tmp_
         "longitude": -72.5038,
         "industry": "C/333/333512",
         "founded": pd.Timestamp(2009, 1, 1),
+        "cluster": "metro_low_income",
         "employees": 4,
         "revenue": 120_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("metro", "lmi", "cluster"),
+    [
+        ("Metro", "Non-LMI", "metro_other"),
+        ("Non-Metro", "LMI", "rural_low_income"),
+        ("NON METRO", "non lmi", "rural_other"),
+        ("Metro", "", None),
+        ("", "LMI", None),
+        ("Metro", "0", None),
+    ],
+)
+def test_ssbci_tells_areas_apart_by_metropolis_and_income_where_both_are_known(tmp_path, metro, lmi, cluster):
+    tables, _ = imported(tmp_path, "ssbci", row("ssbci", metro_type=metro, LMI_type=lmi))
+    assert values(tables.enterprises, "cluster") == [{"cluster": cluster}]
+
+
+def test_ssbci_is_read_where_it_says_nothing_of_areas(tmp_path):
+    cells = {name: cell for name, cell in row("ssbci").items() if name not in ("metro_type", "LMI_type")}
+    tables, _ = imported(tmp_path, "ssbci", cells)
+    assert tables.enterprises["cluster"].isna().all()
 
 
 @pytest.mark.parametrize(("place", "state"), [("nd-m", "US/ND"), ("Maine", None)])

@@ -2,6 +2,8 @@
 
 There is no lender and no borrower id: the five programme types are institutions and products, each row is an
 enterprise of its own. The year is the only date, so a deal stands at its first day: a year sees earlier years alone.
+For a cluster stands the kind of area that the enterprise lies in: within a metropolitan area or not, and whether its
+tract is one of low and moderate income, which states' programmes are aimed at.
 Premiums, guaranteed amounts, support, the programme's name, concurrent or later financing and jobs follow from the
 programme chosen, or are known only afterwards, and are not read.
 """
@@ -24,6 +26,7 @@ NEEDED: Final = (
     "state_id", "program_type", "loan_investment_amount", "revenue", "full_time_employees", "naics_code",
     "year_incorporated", "year_reported", "zip_code",
 )  # fmt: skip
+OPTIONAL: Final = ("metro_type", "LMI_type")
 LABELS: Final = {
     "capital_access": "Capital access",
     "guarantee": "Loan guarantee",
@@ -42,12 +45,14 @@ TYPES: Final = {
     "collateral_support": "collateral_support",
     "venture_capital": "venture_capital",
 }
+PLACES: Final = {"metro": "metro", "non_metro": "rural"}
+TRACTS: Final = {"lmi": "low_income", "non_lmi": "other"}
 FOUNDED_FROM: Final = 1850
 
 
 def read(file: Path) -> tuple[Tables, Summary]:
     """The release as tables, and what became of its rows. Raises `InputError`."""
-    sieve = open_release(file, NEEDED)
+    sieve = open_release(file, NEEDED, OPTIONAL)
     _sift(sieve)
     summary = sieve.summary(NAME)
     return tables(_deals(sieve.rows), _legs(sieve.rows), NAME, "USD", ATTRIBUTION), summary
@@ -72,6 +77,7 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
             "region": mapped_rows(_region, rows["state_id"], rows["zip_code"]),
             "industry": rows["naics_code"],
             "founded": _founded(rows["year_incorporated"], at),
+            "cluster": mapped_rows(_area, rows["metro_type"], rows["LMI_type"]),
             "employees": whole(rows["full_time_employees"], 0, 10**7),
             "revenue": whole(rows["revenue"], 1, MAX_MONEY),
             "amount": rows["loan_investment_amount"],
@@ -82,6 +88,12 @@ def _deals(rows: pd.DataFrame) -> pd.DataFrame:
 def _region(participant: str, zip_code: str) -> str | None:
     """A participant may be a part of a state: `ND-M` lies in `ND`. The first letters of a name are no state."""
     return us_zip_region("" if participant[2:3].islower() else participant[:2], zip_code)
+
+
+def _area(metro: str, lmi: str) -> str | None:
+    """Both in one code; None where either is not known."""
+    place, tract = PLACES.get(slug(metro)), TRACTS.get(slug(lmi))
+    return f"{place}_{tract}" if place and tract else None
 
 
 def _founded(years: pd.Series, reported: pd.Series) -> pd.Series:

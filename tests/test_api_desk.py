@@ -397,6 +397,18 @@ def test_an_outcome_of_a_need_that_was_only_recommended_for_is_kept(client, ever
     assert client.post("/v1/outcomes", json=outcome, headers=every).status_code == 201
 
 
+def test_a_need_that_was_recommended_for_twice_was_posted_when_it_was_first(client, every):
+    for posted in ("2025-01-08", "2025-01-09"):
+        need = {"need_id": "N-asked", "amount": 2_000_000, "posted_at": posted}
+        assert client.post("/v1/recommendations", json=ASKED | {"need": need}).status_code == 201
+        client.app.state.service.now.move(hours=1)
+    outcome = OUTCOME | {"need_id": "N-asked", "stage": "shown"}
+    made = client.post("/v1/outcomes", json=outcome | {"key": "o-1", "at": "2025-01-08"}, headers=every)
+    assert made.status_code == 201
+    early = client.post("/v1/outcomes", json=outcome | {"key": "o-2", "at": "2025-01-07"}, headers=every)
+    assert "at: is not before its need was posted" in problem(early, 422)["detail"]
+
+
 @pytest.mark.parametrize(
     ("change", "status", "detail"),
     [

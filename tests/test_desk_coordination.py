@@ -11,7 +11,7 @@ from alembic import command
 from sqlalchemy import event, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from api.desk import belated, unplaced
+from api.desk import belated, reading, unplaced
 from api.desk.cases import sweep
 from api.desk.coordinated import coordinated
 from api.desk.coordinating import coordinate
@@ -154,6 +154,29 @@ def test_what_more_institutions_said_is_named_first(service):
         row = open_case(service, "N3")
         walk(service, officer(row.institution_id), row.case_id, Step.DECLINE, reasons=reasons)
     assert page(service).items[0].reasons == ("tax", "collateral")
+
+
+def test_why_an_officer_offered_another_product_is_no_reason_why_nobody_is_left(service):
+    row = reading.case(service, SYSTEM, listed(service).case_id)
+    other = next(one.product.product_id for one in row.products if not one.current)
+    own = officer(row.item.institution_id)
+    walk(service, own, row.item.case_id, Step.SUGGEST, product_id=other, reasons=["faster"], text="sooner")
+    for _ in range(2):
+        case = open_case(service, "N3")
+        walk(service, officer(case.institution_id), case.case_id, Step.DECLINE, version=case.version, reasons=["tax"])
+    assert page(service).items[0].reasons == ("tax",)
+
+
+def test_institutions_that_had_a_need_stand_in_the_order_in_which_they_had_it(service, hands):
+    listed(service)
+    had = []
+    for _ in range(2):
+        had.append(open_case(service, "N3").institution_id)
+        hands.move(days=10)
+        sweep(service, hands.at)
+    tried = unplaced.need(service, COMMISSION, "N3").tried
+    assert [one.item.institution_id for one in tried] == had
+    assert tried[0].item.opened_at < tried[1].item.opened_at
 
 
 def test_a_need_that_everybody_let_pass_says_so_of_each(service, hands):

@@ -139,6 +139,7 @@ def test_the_latest_facts_known_by_a_day_are_found(store):
     put(store, new, old)
     with store.reading() as session:
         assert queries.enterprise(session, "E1", date(2025, 1, 1)) == new
+        assert queries.enterprise(session, "E1", date(2024, 12, 31)) == new
         assert queries.enterprise(session, "E1", date(2024, 12, 30)) == old
         with pytest.raises(NotFoundError, match="enterprise known by 2022-12-30 'E1' does not exist"):
             queries.enterprise(session, "E1", date(2022, 12, 30))
@@ -152,6 +153,14 @@ def test_an_upsert_changes_what_is_known_and_adds_what_is_new(store):
     assert (total, [(p.product_id, p.max_amount) for p in found]) == (2, [("P1", 2), ("P2", None)])
 
 
+def test_an_upsert_finds_all_that_is_known_however_many_it_asks_for_at_a_time(store, monkeypatch):
+    monkeypatch.setattr(queries, "KEYS_ASKED", 2)
+    for employees in (1, 2):
+        put(store, *(make.enterprise(enterprise_id=f"E{i}", employees=employees) for i in range(5)))
+    with store.reading() as session:
+        assert [queries.enterprise(session, f"E{i}", make.DAY).employees for i in range(5)] == [2] * 5
+
+
 def test_a_product_is_listed_in_the_version_of_the_day(store):
     first = make.product(valid_from=date(2020, 1, 1), valid_to=date(2030, 1, 1), name_en="first")
     second = make.product(valid_from=date(2022, 1, 1), valid_to=date(2023, 1, 1), name_en="second")
@@ -159,7 +168,9 @@ def test_a_product_is_listed_in_the_version_of_the_day(store):
     with store.reading() as session:
         days = [date(2019, 12, 31), date(2021, 1, 1), date(2022, 1, 1), date(2023, 1, 1)]
         listed = [[p.name_en for p in queries.products(session, day, None, None, 10, 0)[1]] for day in days]
+        shown = [queries.product(session, "P1", day).name_en for day in days[1:]]
     assert listed == [[], ["first"], ["second"], []]
+    assert shown == ["first", "second", "second"]
 
 
 def test_products_are_filtered_and_paged_by_id(store):

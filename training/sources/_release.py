@@ -149,13 +149,13 @@ def _text(file: Path) -> str:
 
 
 def _decoded(where: str, data: bytes) -> str:
-    text = _western(where, data)
+    text = _in_either(where, data)
     if "\0" in text:
         raise InputError(where, [Fault("file", _ENCODED)])
     return text
 
 
-def _western(where: str, data: bytes) -> str:
+def _in_either(where: str, data: bytes) -> str:
     """The text in UTF-8, or else in windows-1252.
 
     Where most of what is not ASCII is UTF-8, the rest is broken: as windows-1252 every name would come out garbled.

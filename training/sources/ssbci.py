@@ -2,8 +2,8 @@
 
 There is no lender and no borrower id: the five programme types are institutions and products, each row is an
 enterprise of its own. The year is the only date, so a deal stands at its first day: a year sees earlier years alone.
-For a cluster stands the kind of area that the enterprise lies in: within a metropolitan area or not, and whether its
-tract is one of low and moderate income, which states' programmes are aimed at.
+For a cluster, which the release does not know, stands the kind of area that the enterprise lies in: within a
+metropolitan area or not, and whether its tract is one of low and moderate income.
 Premiums, guaranteed amounts, support, the programme's name, concurrent or later financing and jobs follow from the
 programme chosen, or are known only afterwards, and are not read.
 """

@@ -216,7 +216,9 @@ def _empty(name: str) -> pd.DataFrame:
 
 def _lost(column: pd.Series, converted: pd.Series) -> pd.Series:
     """The values that did not convert; an empty text is a missing one, and lists are not compared with a text."""
-    gone = column[column.notna() & converted.isna()]
+    gone = column[column.notna().to_numpy() & converted.isna().to_numpy()]
+    if gone.empty:
+        return gone
     return gone[[not isinstance(value, str) or value != "" for value in gone]].astype(object)
 
 
@@ -225,7 +227,8 @@ def _texts(column: pd.Series) -> pd.Series:
     if column.dtype != "str":
         values = column.astype(object)
         column = values.where(values.map(_is_text).astype(bool), None).astype("str")
-    return column.mask(column == "")
+    empty = column == ""
+    return column.mask(empty) if empty.any() else column
 
 
 def _is_text(value: Any) -> bool:

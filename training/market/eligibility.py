@@ -110,28 +110,24 @@ def broken(products: Catalogue, facts: pd.DataFrame, missing_breaks: bool) -> Wh
     A missing fact breaks one only if so told; a rule whose severity is review never counts.
     """
     found = np.zeros((len(facts), len(products.type)), int)
+    days, day = np.unique(facts["posted"].dt.date, return_inverse=True)  # far fewer than needs
     for t, kind in enumerate(TYPES):
         of_type = products.type == t
-        for rule in kind.rules:
-            if rule.severity is Result.FAIL and of_type.any():
-                found[:, of_type] += _breaks(rule, facts, _thresholds(rule, products, facts, of_type), missing_breaks)
+        for rule in kind.rules if of_type.any() else ():
+            asked = np.array([in_force(rule, one) for one in days], bool)[day]
+            if rule.severity is Result.FAIL and asked.any():
+                rates = _rates(products, days, of_type)[day] if rule.unit == RATE else None
+                found[:, of_type] += _breaks(rule, facts[rule.field], rates, missing_breaks) & asked[:, None]
     return found
 
 
-def _thresholds(rule: Rule, products: Catalogue, facts: pd.DataFrame, of_type: Flags) -> Numbers | float:
-    """(need, version) where the rule counts in rates, else the one number; codes have none."""
-    if isinstance(rule.value, tuple):
-        return np.nan
-    if rule.unit != RATE:
-        return float(rule.value)
-    days, day = np.unique(facts["posted"].dt.date, return_inverse=True)
-    rates = np.array([products.rate_bp(one)[of_type] for one in days]).reshape(len(days), of_type.sum())
-    return float(rule.value) * (rates / BP)[day]
+def _rates(products: Catalogue, days: NDArray[np.object_], of_type: Flags) -> Numbers:
+    """(day, version): what a type's versions cost, as a share a year."""
+    return np.array([products.rate_bp(one)[of_type] for one in days]) / BP
 
 
-def _breaks(rule: Rule, facts: pd.DataFrame, threshold: Numbers | float, missing_breaks: bool) -> Whole:
-    """(need, 1), or (need, version) as the thresholds are."""
-    values = facts[rule.field]
+def _breaks(rule: Rule, values: pd.Series, rates: Numbers | None, missing_breaks: bool) -> Flags:
+    """(need, 1), or (need, version) where the rule counts in `rates`."""
     missing = values.isna().to_numpy()
     if isinstance(rule.value, tuple):
         wanted = set(rule.value)
@@ -139,9 +135,9 @@ def _breaks(rule: Rule, facts: pd.DataFrame, threshold: Numbers | float, missing
         met = np.array([wanted <= own if rule.operator is Operator.HAS else bool(wanted & own) for own in held], bool)
         met = met[:, None]
     else:
+        threshold = float(rule.value) * (1.0 if rates is None else rates)
         met = COMPARE[rule.operator](_numbers(values)[:, None], threshold)
-    asked = [in_force(rule, day) for day in facts["posted"].dt.date]
-    return np.where(missing[:, None], missing_breaks, ~met).astype(int) * np.array(asked, bool)[:, None]
+    return np.where(missing[:, None], missing_breaks, ~met)
 
 
 def _numbers(values: pd.Series) -> Numbers:

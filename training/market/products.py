@@ -79,8 +79,17 @@ class Catalogue:
 
     def rate_bp(self, day: date) -> NDArray[np.float64]:
         """Each version's price on a day, in basis points."""
-        lpr = self.table["benchmark"].map({code.value: reference.lpr(code, day) for code in Benchmark})
-        return lpr.to_numpy(float) + self.column("spread_bp", 0)
+        lpr = np.array([reference.lpr(code, day) for code in Benchmark], dtype=np.float64)
+        return lpr[self._benchmark] + self._spread
+
+    @cached_property
+    def _benchmark(self) -> NDArray[np.intp]:
+        """Each version's benchmark as its place among all."""
+        return np.asarray(self.table["benchmark"].map(list(Benchmark).index), dtype=np.intp)
+
+    @cached_property
+    def _spread(self) -> NDArray[np.float64]:
+        return self.column("spread_bp", 0)
 
     def _districts(self, day: date) -> Flags:
         reformed = np.full(len(self.place.codes), day >= REFORM.date())

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -117,7 +118,13 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def answer_of(kind: type[Any], value: object, status: int = 200) -> Response:
     """A dataclass as JSON."""
-    return json_answer(TypeAdapter(kind).dump_json(value), status)
+    return json_answer(_adapter(kind).dump_json(value), status)
+
+
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Made once a kind: that takes longer than most answers."""
+    return TypeAdapter(kind)
 
 
 def answer(model: BaseModel, status: int = 200) -> Response:

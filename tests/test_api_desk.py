@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from api import requests
 from api.app import create_app
 from api.desk import clockwork
 from api.desk.cases import key_sent, sweep
@@ -205,6 +206,12 @@ def test_a_case_is_read_with_its_match_and_steps(client, every, case):
     assert case["legal"] == ["accept", "suggest", "decline", "withdraw"]
     assert case["match"]["product_id"] == case["item"]["product_id"] == "P0"
     assert [event["step"] for event in case["events"]] == ["open"]
+
+
+def test_how_an_answer_is_written_is_worked_out_once_a_kind(client, every, case, monkeypatch):
+    monkeypatch.setattr(requests, "TypeAdapter", None)  # the fixture has read the case once
+    again = client.get(f"/v1/cases/{case['item']['case_id']}", headers=every)
+    assert (again.status_code, again.json()) == (200, case)
 
 
 def test_a_step_is_taken_once_by_its_key(client, every, case):

@@ -6,8 +6,7 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastapi import Request, Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -25,6 +24,7 @@ JSON = "application/json"
 READ_TO_END = 64
 _ID = re.compile(r"[\w.\-]{1,64}")
 _LIKE_JSON = re.compile(r"application/[\w.\-]+\+json")
+_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
 _log = logging.getLogger("api")
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -118,13 +118,9 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def answer_of(kind: type[Any], value: object, status: int = 200) -> Response:
     """A dataclass as JSON."""
-    return json_answer(_adapter(kind).dump_json(value), status)
-
-
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """Made once a kind: that takes longer than most answers."""
-    return TypeAdapter(kind)
+    if kind not in _ADAPTERS:  # made once: that takes longer than most answers
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return json_answer(_ADAPTERS[kind].dump_json(value), status)
 
 
 def answer(model: BaseModel, status: int = 200) -> Response:

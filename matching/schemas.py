@@ -7,9 +7,8 @@ are `datetime64[ns]`. An empty text is a missing one, so that csv and parquet sa
 import re
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from enum import Enum
-from functools import cache, lru_cache
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
@@ -20,6 +19,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from matching.converting import CONVERT
 from matching.domain import Coded, Enterprise, Entity, Institution, Need, Outcome, Product, Rule
 from matching.errors import Fault, InputError
 from matching.faults import faults_of
@@ -41,8 +41,6 @@ KEYS: Final = {
 }
 FAULTS_SHOWN: Final = 100
 _DTYPES: Final = {date: "datetime64[ns]", bool: "boolean", int: "Int64", float: "float64", str: "str"}
-_WORDS: Final = {"true": True, "1": True, "false": False, "0": False}
-_HALVES: Final = re.compile("[\ud800-\udfff]")
 _KINDS: Final = {
     "datetime64[ns]": "is a date (YYYY-MM-DD)",
     "boolean": "is true or false",
@@ -50,6 +48,7 @@ _KINDS: Final = {
     "float64": "is a number",
     "str": "is text",
 }
+Demand = tuple[Callable[[pd.Series], Any], str]  # whether each known value holds, and the rule in words
 
 
 def check_table(name: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -102,32 +101,36 @@ def _dtype(info: FieldInfo) -> str:
 
 
 def _column(info: FieldInfo) -> pa.Column:
-    inner, constraints = _inner(info)
-    if is_list(info):
-        checks = [_list_check(info)]
-    elif issubclass(inner, Enum):
-        codes = [member.value for member in inner]
-        checks = [pa.Check.isin(codes, error=f"is one of {', '.join(codes)}")]
-    else:
-        checks = [made for part in constraints for made in _checks(part)]
-        checks += [pa.Check(np.isfinite, error="is a finite number")] if inner is float else []
+    checks = [pa.Check(holds, error=error) for holds, error in _demands(info)]
     return pa.Column(_dtype(info), checks, nullable=not info.is_required(), coerce=True)
 
 
-def _checks(part: Any) -> list[pa.Check]:
+def _demands(info: FieldInfo) -> list[Demand]:
+    """What is asked of a field's values where they are given."""
+    inner, constraints = _inner(info)
+    if is_list(info):
+        return [_list_demand(info)]
+    if issubclass(inner, Enum):
+        codes = [member.value for member in inner]
+        return [(lambda column: column.isin(codes), f"is one of {', '.join(codes)}")]
+    finite: list[Demand] = [(np.isfinite, "is a finite number")] if inner is float else []
+    return [made for part in constraints for made in _demand(part)] + finite
+
+
+def _demand(part: Any) -> list[Demand]:
     match part:
         case Ge():
-            return [pa.Check.ge(_limit(part.ge), error=f"is at least {part.ge}")]
+            return [(lambda column: column >= _limit(part.ge), f"is at least {part.ge}")]
         case Gt():
-            return [pa.Check.gt(_limit(part.gt), error=f"is above {part.gt}")]
+            return [(lambda column: column > _limit(part.gt), f"is above {part.gt}")]
         case Le():
-            return [pa.Check.le(_limit(part.le), error=f"is at most {part.le}")]
+            return [(lambda column: column <= _limit(part.le), f"is at most {part.le}")]
         case Lt():
-            return [pa.Check.lt(_limit(part.lt), error=f"is below {part.lt}")]
+            return [(lambda column: column < _limit(part.lt), f"is below {part.lt}")]
         case MinLen():
-            return [pa.Check.str_length(min_value=part.min_length, error="is not empty")]
+            return [(lambda column: column.str.len() >= part.min_length, "is not empty")]
         case MaxLen():
-            return [pa.Check.str_length(max_value=part.max_length, error=f"has at most {part.max_length} characters")]
+            return [(lambda column: column.str.len() <= part.max_length, f"has at most {part.max_length} characters")]
     pattern = getattr(part, "pattern", None)
     return [_by_value(lambda text: re.fullmatch(pattern, text) is not None, f"matches {pattern}")] if pattern else []
 
@@ -136,14 +139,12 @@ def _limit(value: Any) -> Any:
     return pd.Timestamp(value) if isinstance(value, date) else value
 
 
-def _by_value(holds: Callable[[str], bool], error: str) -> pa.Check:
-    """A check that asks of each distinct text once."""
-    return pa.Check(
-        lambda column: column.map({text: holds(text) for text in column.unique()}).astype(bool), error=error
-    )
+def _by_value(holds: Callable[[str], bool], error: str) -> Demand:
+    """Asks of each distinct text once."""
+    return lambda column: column.isin([text for text in column.unique() if holds(text)]), error
 
 
-def _list_check(info: FieldInfo) -> pa.Check:
+def _list_demand(info: FieldInfo) -> Demand:
     adapter, rules = _list_adapter(info), is_rules(info)  # once, for all texts of a column
     return _by_value(lambda text: _list_error(adapter, rules, text) is None, _list_rule(info))
 
@@ -198,9 +199,9 @@ def _coerced(name: str, given: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]
     """Each column in its type; what does not convert becomes NA and a fault of its row."""
     fields, faults = ENTITIES[name].model_fields, []
     checked = _empty(name).reindex(given.index)
-    for field in given.columns[given.notna().any()]:  # few of most tables: elsewhere nothing is to convert or to lose
+    for field in _filled(given):  # few of most tables: elsewhere nothing is to convert or to lose
         info, dtype, column = fields[field], _dtype(fields[field]), given[field]
-        checked[field] = column if column.dtype == dtype and dtype != "str" else _CONVERT[dtype](column)
+        checked[field] = column if column.dtype == dtype and dtype != "str" else CONVERT[dtype](column)
         rule = _list_rule(info) if is_list(info) else _KINDS[dtype]
         lost = _lost(column, checked[field])[:FAULTS_SHOWN]
         rows = zip(lost.index.tolist(), lost, strict=True)
@@ -222,91 +223,41 @@ def _lost(column: pd.Series, converted: pd.Series) -> pd.Series:
     return gone[[not isinstance(value, str) or value != "" for value in gone]].astype(object)
 
 
-def _texts(column: pd.Series) -> pd.Series:
-    """Texts, and whole numbers as their digits: an id may have been read as a number."""
-    if column.dtype != "str":
-        values = column.astype(object)
-        column = values.where(values.map(_is_text).astype(bool), None).astype("str")
-    empty = column == ""
-    return column.mask(empty) if empty.any() else column
-
-
-def _is_text(value: Any) -> bool:
-    """Whether it is a text that can be written, as half of a surrogate pair cannot, or a whole number."""
-    if isinstance(value, str):
-        return not _HALVES.search(value)
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def days(column: pd.Series) -> pd.Series:
-    """Dates as `datetime64[ns]`; what is no date, has a time of day or a time zone becomes NaT."""
-    none = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns]")
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return none
-    if column.dtype.kind == "O" and column.dtype != "str":
-        column = column.astype(object).where(column.map(_is_moment), None)
-    read = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
-    if read.dt.tz is not None:
-        return none
-    inside = read.between(pd.Timestamp(1678, 1, 1), pd.Timestamp(2262, 1, 1)) & (read == read.dt.normalize())
-    return read.where(inside).astype("datetime64[ns]")
-
-
-def _is_moment(value: Any) -> bool:
-    """Whether it may be a date: times of several zones in one column are more than pandas can read."""
-    return isinstance(value, str | date | np.datetime64) and getattr(value, "tzinfo", None) is None
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-        column = column.astype(object).map(_number)
-    return column.astype("float64")
-
-
-def _number(value: Any) -> float:
-    """A text or number as the nearest double (pandas' own reading of texts is off by a bit here and there), or NaN."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | Decimal | np.number):
-        return np.nan
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return np.nan
-
-
-def _wholes(column: pd.Series) -> pd.Series:
-    if pd.api.types.is_signed_integer_dtype(column.dtype):
-        return column.astype("Int64")
-    numbers = _numbers(column)
-    whole = (numbers == np.floor(numbers)) & (numbers.abs() < 2.0**63)
-    return numbers.where(whole).astype("Int64")
-
-
-def _flags(column: pd.Series) -> pd.Series:
-    """Words and 0 or 1; beside gaps these may have been written as floats."""
-    return column.astype(object).map(lambda v: _WORDS.get(str(v).lower().removesuffix(".0"))).astype("boolean")
-
-
-_CONVERT: Final = {"datetime64[ns]": days, "boolean": _flags, "Int64": _wholes, "float64": _numbers, "str": _texts}
-
-
 def _broken(name: str, frame: pd.DataFrame, given: pd.DataFrame) -> list[Fault]:
-    """The rules that a coerced frame breaks; a column that may be empty and is has none to break."""
-    filled = frame.columns[frame.notna().any()]
-    asked = [field for field, column in schema(name).columns.items() if not column.nullable or field in filled]
+    """The rules that a coerced frame breaks. Only of columns that break one is the schema asked which, and where."""
+    fields, filled = ENTITIES[name].model_fields, _filled(frame)
+    asked = [field for field, info in fields.items() if info.is_required() or field in filled]
+    asked = [field for field in asked if not _meets(name, field, frame[field])]
+    if not asked:
+        return []
     try:
-        _part(name, tuple(asked)).validate(frame[asked], lazy=True, inplace=True)
+        _part(name, asked).validate(frame[asked], lazy=True, inplace=True)
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases.drop_duplicates(["column", "index"])
-        return [_fault(ENTITIES[name].model_fields[case.column], case, given) for case in cases.itertuples()]
+        return [_fault(fields[case.column], case, given) for case in cases.itertuples()]
     return []
 
 
-@lru_cache(maxsize=64)
-def _part(name: str, fields: tuple[str, ...]) -> pa.DataFrameSchema:
-    """The rules of these columns alone: to make them takes longer than to hold a small table against them.
+def _filled(frame: pd.DataFrame) -> list[str]:
+    """The columns with a value."""
+    return frame.columns[np.flatnonzero(frame.notna().to_numpy().any(axis=0))].tolist()
 
-    They have their types by now: to look at these, too, would double the time.
-    """
+
+def _meets(name: str, field: str, column: pd.Series) -> bool:
+    """Whether a coerced column breaks no rule: what the schema asks, in a tenth of its time."""
+    known = column.dropna()
+    required = ENTITIES[name].model_fields[field].is_required()
+    complete = len(known) == len(column) or not required
+    return complete and all(np.asarray(holds(known)).all() for holds, _ in _demands_of(name)[field])
+
+
+@cache
+def _demands_of(name: str) -> dict[str, list[Demand]]:
+    return {field: _demands(info) for field, info in ENTITIES[name].model_fields.items()}
+
+
+def _part(name: str, fields: list[str]) -> pa.DataFrameSchema:
+    """The rules of these columns alone. They have their types by now: to look at these, too, would double the time."""
     columns = schema(name).columns
     return pa.DataFrameSchema({field: _untyped(columns[field]) for field in fields})
 

@@ -21,9 +21,10 @@ from pydantic.fields import FieldInfo
 
 from matching import clauses
 from matching.catalogue import Catalogue, Rows
+from matching.converting import days
 from matching.domain import Entity, Institution, Product, Rule
 from matching.errors import Fault, InputError
-from matching.schemas import ENTITIES, FAULTS_SHOWN, KEYS, SEPARATOR, check_table, days, is_list, is_rules, schema
+from matching.schemas import ENTITIES, FAULTS_SHOWN, KEYS, SEPARATOR, check_table, is_list, is_rules, schema
 
 __all__ = [
     "DATED",

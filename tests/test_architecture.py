@@ -23,6 +23,7 @@ ORDER = [
     "terms",
     "facts",
     "clauses",
+    "converting",
     "schemas",
     "tables",
     "conditions",

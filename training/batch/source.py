@@ -16,8 +16,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from matching import tables as gate
+from matching.converting import days
 from matching.errors import Fault, InputError
-from matching.schemas import FAULTS_SHOWN, days
+from matching.schemas import FAULTS_SHOWN
 from matching.tables import Tables
 
 BATCH: Final = 16_384  # rows that are decoded at once

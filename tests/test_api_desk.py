@@ -27,6 +27,7 @@ from api.settings import Settings
 from api.store import arrays, queries
 from api.store.desk_models import CaseRow, CatalogueRow, ListingRow, OutcomeRow
 from api.store.models import EnterpriseRow, LoadRow, NeedRow, ProductRow, RecommendationRow
+from matching.bundles import POINTER
 from tests.desks import NOON, Hands, desk, listed, models_of
 
 OUTCOME = {"need_id": "N3", "product_id": "P0", "stage": "contacted", "at": "2025-01-10"}
@@ -558,15 +559,15 @@ def test_a_record_is_replayed_and_equal(client):
     assert client.get(f"/v1/recommendations/{made['id']}").json()["replay"] is None
 
 
-def change_catalogue(client):
+def change_catalogue(client, most=5):
     """As a load of tables in which a product takes other amounts."""
     with store(client).writing() as session:
         queries.upsert(
-            session, [queries.product(session, "P0", Hands().at.date()).model_copy(update={"max_amount": 5})]
+            session, [queries.product(session, "P0", Hands().at.date()).model_copy(update={"max_amount": most})]
         )
-        load = session.scalars(select(LoadRow)).one()
+        load = queries.last_load(session)
         again = {name: getattr(load, name) for name in ("loaded_at", "source", "currency", "attribution", "simulated")}
-        session.add(LoadRow(**again, fingerprint="changed"))
+        session.add(LoadRow(**again, fingerprint=f"changed to {most}"))
 
 
 def test_a_record_is_replayed_from_the_catalogue_that_it_was_made_of(client):
@@ -576,6 +577,16 @@ def test_a_record_is_replayed_from_the_catalogue_that_it_was_made_of(client):
     assert later["catalogue_version"] != made["catalogue_version"]
     assert later["candidates"] == made["candidates"] - 1
     assert client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]["equal"] is True
+
+
+def test_records_of_two_former_catalogues_are_replayed_each_from_its_own(client):
+    made = []
+    for most in (5, 6):
+        made.append(client.post("/v1/recommendations", json=ASKED).json())
+        change_catalogue(client, most)
+    assert made[0]["catalogue_version"] != made[1]["catalogue_version"]
+    found = [client.get(f"/v1/recommendations/{one['id']}?replay=true").json()["replay"] for one in made]
+    assert [one["equal"] for one in found] == [True, True]
 
 
 def test_records_of_one_former_catalogue_that_are_replayed_at_once_have_it_read_once(client, monkeypatch):
@@ -608,6 +619,49 @@ def test_a_replay_says_where_it_comes_out_otherwise(client):
     assert where[:3] == ["rules_version", "candidates", "matches[1].score"]
     assert {"was": "99", "now": "5", "where": "candidates"} in found["differences"]
     assert sum(one.startswith("scores.") for one in where) == made["candidates"]
+
+
+def test_a_replay_names_a_list_of_another_length_and_takes_it_not_amiss_that_a_record_has_no_version_of_rules(client):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    with store(client).writing() as session:
+        row = queries.recommendation(session, made["id"])
+        row.answer, row.rules_version = row.answer | {"matches": row.answer["matches"][:1]}, None
+    found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
+    assert [one["where"] for one in found["differences"]] == ["matches"]
+
+
+@pytest.mark.parametrize("other", ["products", "features"])
+def test_of_other_candidates_or_features_a_replay_compares_no_numbers(client, other):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    with store(client).writing() as session:
+        row = queries.recommendation(session, made["id"], features=True)
+        if other == "products":
+            row.product_ids = arrays.pack_ids(arrays.unpack_ids(row.product_ids)[::-1])
+        else:
+            row.feature_names = row.feature_names[::-1]
+    found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
+    assert [one["where"] for one in found["differences"]] == ["candidates"]
+
+
+@pytest.mark.parametrize("was", [np.nan, 1e9])
+def test_of_many_differences_a_replay_tells_the_first_twenty(client, was):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    with store(client).writing() as session:
+        row = queries.recommendation(session, made["id"], features=True)
+        row.features = arrays.pack_matrix(np.full((made["candidates"], len(row.feature_names)), was))
+    found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
+    assert [one["where"].split(".")[0] for one in found["differences"]] == ["features"] * 20
+    assert {one["was"] for one in found["differences"]} == {str(was)}
+    assert "nan" not in {one["now"] for one in found["differences"]} or was == 1e9
+
+
+def test_a_record_is_replayed_where_no_model_is_in_service(client):
+    made = client.post("/v1/recommendations", json=ASKED).json()
+    settings = client.app.state.service.settings
+    (settings.models / POINTER).unlink()
+    with TestClient(create_app(settings, now=Hands())) as bare:
+        assert bare.get("/readyz").status_code == 503
+        assert bare.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]["equal"] is True
 
 
 @pytest.mark.parametrize("missing", ["model", "catalogue"])

@@ -175,7 +175,8 @@ def test_another_champion_is_served_by_the_next_request_and_old_records_keep_the
     before = client.post("/v1/recommendations", json=GOOD).json()
     promote(client, challenger)
     assert client.post("/v1/recommendations", json=GOOD).json()["model_id"] == challenger.name
-    assert client.get(f"/v1/recommendations/{before['id']}").json()["model_id"] == bundle.name
+    kept = client.get(f"/v1/recommendations/{before['id']}?replay=true").json()
+    assert (kept["model_id"], kept["replay"]["equal"]) == (bundle.name, True)
     promote(client, bundle)
     assert client.post("/v1/recommendations", json=GOOD).json()["model_id"] == bundle.name
 

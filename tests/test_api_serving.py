@@ -15,6 +15,7 @@ from api.app import create_app
 from api.loading import load
 from api.store import queries
 from api.store.database import Store
+from api.store.desk_models import CatalogueRow
 from api.store.models import ProductRow
 from api.store.outages import StoreError
 from matching import tables
@@ -237,9 +238,12 @@ def load_more(client, folder):
     load(client.app.state.service.store, folder, NOON)
 
 
-def test_a_changed_catalogue_is_served_by_the_next_request(serve, tmp_path):
+def test_a_changed_catalogue_is_served_by_the_next_request_and_the_model_is_not_read_again(
+    serve, tmp_path, monkeypatch
+):
     client = serve()
     before = client.get("/readyz").json()
+    monkeypatch.setattr(Ranker, "load", lambda _: pytest.fail("the model was read again"))
     load_more(client, tmp_path / "data")
     after = client.get("/readyz").json()
     assert (before["products"], after["products"]) == (7, 14)
@@ -307,6 +311,18 @@ def test_while_only_the_keeping_of_a_catalogue_fails_a_model_is_loaded_once(serv
             assert {client.get("/readyz").status_code for _ in range(3)} == {503 if first else 200}
         assert client.get("/readyz").json()["model_id"] == wanted.name
     assert loaded == [wanted.name]
+
+
+def row_of(served):
+    """As `keep_catalogue` would add it that did not see the other's."""
+    return CatalogueRow(version=served.version, document=b"")
+
+
+def test_a_catalogue_that_another_replica_keeps_at_the_same_moment_is_served(serve, monkeypatch):
+    settings = serve().app.state.service.settings  # which has kept it
+    monkeypatch.setattr(queries, "keep_catalogue", lambda session, served: session.add(row_of(served)))
+    with TestClient(create_app(settings, now=lambda: NOON)) as late:
+        assert late.get("/readyz").status_code == 200
 
 
 def test_an_unchanged_champion_and_catalogue_are_read_once(serve, monkeypatch):

@@ -1,5 +1,6 @@
 """Bad input at the API: a clear problem each, naming the field, and a service that stays up."""
 
+import asyncio
 import json
 import math
 from http import HTTPStatus
@@ -7,6 +8,7 @@ from http import HTTPStatus
 import pytest
 
 from api.desk import keys
+from api.requests import RequestIds
 
 URL = "/v1/recommendations"
 MEGABYTE = "x" * 2**20
@@ -274,3 +276,27 @@ def test_an_address_writes_no_line_of_its_own_into_the_log_where_a_request_fails
     assert r"GET '/v1/cases/a\nERROR: forged" in record.getMessage()
     assert "a fault of the code" in caplog.text
     assert len(record.getMessage()) < 200
+
+
+@pytest.mark.parametrize("length", [64, 65])
+def test_an_id_of_a_request_is_kept_up_to_64_characters(client, length):
+    kept = client.get("/healthz", headers={"x-request-id": "a" * length}).headers["x-request-id"]
+    assert (kept == "a" * length) is (length == 64)
+
+
+def test_an_answer_that_fails_once_it_has_begun_is_not_begun_anew():
+    sent = []
+
+    async def breaks_off(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("a fault of the code")
+
+    async def send(message):
+        sent.append(message["status"])
+
+    async def ask():
+        await RequestIds(breaks_off)({"type": "http", "method": "GET", "path": "/", "headers": []}, None, send)
+
+    with pytest.raises(RuntimeError, match="a fault of the code"):
+        asyncio.run(ask())
+    assert sent == [200]

@@ -6,9 +6,11 @@ import math
 from http import HTTPStatus
 
 import pytest
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 
 from api.desk import keys
-from api.requests import RequestIds
+from api.requests import RequestIds, read_body
 
 URL = "/v1/recommendations"
 MEGABYTE = "x" * 2**20
@@ -282,6 +284,36 @@ def test_an_address_writes_no_line_of_its_own_into_the_log_where_a_request_fails
 def test_an_id_of_a_request_is_kept_up_to_64_characters(client, length):
     kept = client.get("/healthz", headers={"x-request-id": "a" * length}).headers["x-request-id"]
     assert (kept == "a" * length) is (length == 64)
+
+
+class Sending:
+    """A request that says nothing of its length, and counts the pieces that are taken."""
+
+    headers = Headers()
+
+    def __init__(self, pieces):
+        self.pieces, self.taken = pieces, 0
+
+    async def stream(self):
+        for piece in self.pieces:
+            self.taken += 1
+            yield piece
+
+
+@pytest.mark.parametrize(("length", "read"), [(10, True), (11, False)])
+def test_a_body_is_read_up_to_its_limit(length, read):
+    if read:
+        assert asyncio.run(read_body(Sending([b"x" * length]), 10)) == b"x" * length
+    else:
+        with pytest.raises(HTTPException, match=r"The body is larger than 10 bytes\."):
+            asyncio.run(read_body(Sending([b"x" * length]), 10))
+
+
+def test_a_body_without_an_end_is_read_no_further_than_64_times_its_limit():
+    sending = Sending([b"x" * 10] * 1000)
+    with pytest.raises(HTTPException, match=r"The body is larger than 10 bytes\."):
+        asyncio.run(read_body(sending, 10))
+    assert sending.taken == 64 + 1
 
 
 def test_an_answer_that_fails_once_it_has_begun_is_not_begun_anew():

@@ -229,6 +229,11 @@ def test_the_challenger_was_trained_until_the_latest_day_and_never_was_the_champ
         ("manifest.json", "{", "the manifest cannot be read: "),
         ("manifest.json", '{"id": "20250701-bbbbbbbbbbbb"}', "the manifest cannot be read: KeyError('until')"),
         ("manifest.json", '{"id": "x", "until": "2025-01-01", "sha256": {}}', "the manifest is that of x"),
+        (
+            "manifest.json",
+            '{"id": "20250701-bbbbbbbbbbbb", "until": 20250701, "sha256": {}}',
+            "the manifest is that of 20250701-bbbbbbbbbbbb, trained until 20250701",
+        ),
     ],
 )
 def test_what_is_damaged_of_a_bundle_is_named(models, name, text, why):

@@ -1,6 +1,6 @@
 """Something to try: a filled desk, accounts and a key, on the simulated market alone, and once."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -10,10 +10,10 @@ from api.desk import keys, queue
 from api.desk.identity import Role, Scope, sign_in
 from api.desk.reading import screen_of
 from api.store.desk_models import CaseRow, CoordinationRow, EventRow, ListingRow
-from api.store.models import LoadRow
+from api.store.models import LoadRow, NeedRow
 from api.trying import district, try_out
 from matching.errors import InputError
-from tests.desks import COMMISSION, listed
+from tests.desks import COMMISSION, NOON, listed
 
 
 def count(service, row, *where):
@@ -31,7 +31,20 @@ def test_each_role_gets_an_account_and_the_desk_is_filled(service):
         assert keys.actor_of(session, made.key).scopes == frozenset(Scope)
         waiting = queue.page(session, roles[Role.OFFICER], service.now(), queue.Filters(), queue.Sort.DUE, 50)
         every = queue.page(session, COMMISSION, service.now(), queue.Filters(), queue.Sort.DUE, 50)
+        open_cases = select(CaseRow.institution_id, func.count()).where(CaseRow.closed_at.is_(None))
+        held = dict(session.execute(open_cases.group_by(CaseRow.institution_id)).all())
     assert 0 < waiting.total < every.total
+    assert waiting.total == max(held.values()) > min(held.values())
+
+
+def test_only_needs_that_are_posted_and_that_nobody_listed_are_listed(service, hands):
+    listed(service)
+    with service.store.reading() as session:
+        posted = dict(session.execute(select(NeedRow.need_id, NeedRow.posted_at)).all())
+        hands.at = datetime.combine(sorted(posted.values())[len(posted) // 2], NOON.time(), UTC)
+        found = trying._latest_needs(session, service)
+    assert set(found) == {need_id for need_id, day in posted.items() if day <= hands.at.date()} - {"N3"}
+    assert 0 < len(found) < len(posted) - 1
 
 
 def test_made_up_steps_are_marked_as_such_and_none_is_in_the_future(service):
@@ -63,6 +76,30 @@ def test_what_nobody_is_left_for_goes_to_its_district_and_some_of_it_is_settled(
     assert all((row.until - row.exhausted_at.date()).days == 2 for row in rows)
     assert {step.actor for step in steps} == {"simulated"}
     assert max(step.at for step in steps) <= service.now().replace(tzinfo=None)
+
+
+def test_nothing_is_settled_before_its_district_s_time_is_over(service, monkeypatch):
+    monkeypatch.setattr(trying, "COORDINATED", 3650)
+    try_out(service)
+    assert count(service, ListingRow, ListingRow.office.isnot(None))
+    assert not count(service, ListingRow, ListingRow.result.isnot(None))
+
+
+@pytest.mark.parametrize(("hours", "dispatched"), [(23, False), (25, True)])
+def test_what_nobody_is_left_for_is_dispatched_after_a_day(service, monkeypatch, hours, dispatched):
+    coordinate = trying._coordinate
+    monkeypatch.setattr(trying, "_coordinate", lambda *_: None)
+    try_out(service)
+    with service.store.reading() as session:
+        first = session.scalar(select(func.min(ListingRow.exhausted_at)))
+    coordinate(service, first.replace(tzinfo=UTC) + timedelta(hours=hours))
+    assert (count(service, ListingRow, ListingRow.office.isnot(None)) > 0) is dispatched
+
+
+def test_a_case_that_takes_too_long_ends_with_its_clock(service, monkeypatch):
+    monkeypatch.setattr(trying, "SLOWEST", 100)
+    try_out(service)
+    assert count(service, CaseRow, CaseRow.stage == "expired")
 
 
 def test_every_need_comes_with_a_screen_of_its_district_and_some_leave_one_standard_open(service, monkeypatch):

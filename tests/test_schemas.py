@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandera.errors import SchemaErrors
 from pydantic import ValidationError
 
+from matching import schemas
 from matching.domain import Enterprise
 from matching.errors import InputError
 from matching.schemas import ENTITIES, check_table, schema
@@ -307,3 +309,22 @@ def test_a_frame_takes_the_texts_that_an_entity_takes(field, texts):
     except InputError as error:
         faults = {(fault.field, fault.row) for fault in error.faults}
     assert faults == refused
+
+
+ODD = st.sampled_from(["", "x", "x|y", "E|1", "[]", "[{}]", "credit", "C/26", "2024-02-29", "1699-12-31", "9" * 300])
+CELLS = st.none() | ODD | st.integers(-(2**53), 2**53) | st.floats() | st.booleans() | st.text(max_size=30)
+
+
+@settings(max_examples=40)
+@given(table=st.sampled_from(sorted(ENTITIES)), data=st.data())
+def test_a_column_is_held_to_what_the_schema_asks_of_it(table, data):
+    field = data.draw(st.sampled_from(sorted(ENTITIES[table].model_fields)))
+    rows = frame(table).reindex(columns=list(ENTITIES[table].model_fields))
+    rows[field] = pd.Series([data.draw(CELLS), data.draw(CELLS)], dtype=object)
+    checked, _ = schemas._coerced(table, rows)
+    refused = set()
+    try:
+        schema(table).select_columns([field]).validate(checked[[field]], lazy=True)
+    except SchemaErrors as error:
+        refused = {(case.column, int(case.index) + 1) for case in error.failure_cases.itertuples()}
+    assert {(fault.field, fault.row) for fault in schemas._broken(table, checked, rows)} == refused

@@ -652,7 +652,7 @@ def test_of_many_differences_a_replay_tells_the_first_twenty(client, was):
     found = client.get(f"/v1/recommendations/{made['id']}?replay=true").json()["replay"]
     assert [one["where"].split(".")[0] for one in found["differences"]] == ["features"] * 20
     assert {one["was"] for one in found["differences"]} == {str(was)}
-    assert "nan" not in {one["now"] for one in found["differences"]} or was == 1e9
+    assert str(was) not in {one["now"] for one in found["differences"]}
 
 
 def test_a_record_is_replayed_where_no_model_is_in_service(client):

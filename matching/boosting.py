@@ -1,13 +1,16 @@
-"""How the forest is grown: LambdaRank by LightGBM, seeded and deterministic. Serving does without this module."""
+"""How the forest is grown: LambdaRank by LightGBM, seeded and deterministic.
+
+LightGBM takes a second to import, so it is loaded only where a forest is grown.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
 from matching.features import FEATURES
+from matching.forest import Booster
 from matching.history import Codes, Numbers
 
 PARAMS: Final[dict[str, Any]] = {
@@ -36,11 +39,13 @@ def fit(
     rounds: int = 120,
     callbacks: Sequence[Any] = (),
     params: Mapping[str, Any] | None = None,
-) -> lgb.Booster:
+) -> Booster:
     """A LambdaRank forest (Burges 2010) on rows [n, FEATURES] with graded `labels`, `groups` rows each, seeded.
 
     Rows are shuffled within groups first: LightGBM breaks ties by row order, so an ordered group would leak its labels.
     """
+    import lightgbm as lgb
+
     order = shuffled(groups, seed)
     data = lgb.Dataset(
         features[order],
@@ -51,7 +56,8 @@ def fit(
         params={"max_bin": PARAMS["max_bin"], "verbosity": -1},
     )
     settings = {**PARAMS, "seed": seed, **(params or {})}
-    return lgb.train(settings, data, rounds, callbacks=list(callbacks))
+    grown: Booster = lgb.train(settings, data, rounds, callbacks=list(callbacks))
+    return grown
 
 
 def shuffled(groups: Codes, seed: int) -> NDArray[np.intp]:

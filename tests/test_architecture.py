@@ -240,9 +240,16 @@ def test_nothing_that_a_request_can_reach_reads_tables_of_pandas():
     assert [name for name in reached if {package(other) for other in imports(name)} & {"pandas", "pandera"}] == []
 
 
-def test_the_service_does_without_what_trains():
-    """LightGBM and pandas take a second each to import, SciPy's optimiser a quarter."""
-    heavy = ("altair", "joblib", "lightgbm", "pandas", "pandera", "scipy.optimize", "sklearn")
-    asked = f"import sys, api.app; print([name for name in {heavy} if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("begun", "heavy"),
+    [
+        ("api.app", ("altair", "joblib", "lightgbm", "pandas", "pandera", "scipy.optimize", "sklearn")),
+        ("training.__main__", ("altair", "dask", "lightgbm", "mlflow", "scipy.optimize", "scipy.stats", "sklearn")),
+        ("training.batch", ("altair", "dask", "lightgbm", "scipy.optimize", "scipy.stats", "sklearn", "sqlalchemy")),
+    ],
+)
+def test_nothing_begins_by_importing_what_it_may_never_need(begun, heavy):
+    """LightGBM and pandas take a second each to import, SciPy's statistics nearly one, its optimiser a quarter."""
+    asked = f"import sys, {begun}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

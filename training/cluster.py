@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
-import lightgbm as lgb
 import numpy as np
 
 from matching.boosting import PARAMS, shuffled
 from matching.catalogue import Rows
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
+from matching.forest import Booster
 from matching.history import Codes, Numbers
 from matching.ranker import LIBRARIES
 
@@ -97,12 +97,14 @@ class ClusterFit:
         seed: int = 0,
         rounds: int = 120,
         _callbacks: Sequence[Any] = (),  # they would be called on the workers, where nobody looks
-    ) -> lgb.Booster:
+    ) -> Booster:
         """The forest."""
+        from lightgbm import DaskLGBMRanker
+
         order = shuffled(groups, seed)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")  # nobody gave it
-            ranker = lgb.DaskLGBMRanker(client=self.client, n_estimators=rounds, random_state=seed, **PARAMS)
+            ranker = DaskLGBMRanker(client=self.client, n_estimators=rounds, random_state=seed, **PARAMS)
             x, y, sizes, w = spread(self.client, (features[order], labels[order], groups, weights[order]), groups)
             ranker.fit(x, y, group=sizes, sample_weight=w, feature_name=list(FEATURES))
             return _anywhere(ranker.booster_)
@@ -132,7 +134,10 @@ def _rows(ends: Rows, groups: Codes, part: Rows) -> slice:
     return slice(int(ends[part[0]] - groups[part[0]]), int(ends[part[-1]]))
 
 
-def _anywhere(booster: lgb.Booster) -> lgb.Booster:
+def _anywhere(booster: Booster) -> Booster:
     """The same forest without a word of the machines that it was grown on."""
+    from lightgbm import Booster as Grown
+
     text = _OF_THE_RUN.sub(lambda found: f"[{found[1]}: {_ALONE[found[1]]}]", booster.model_to_string())
-    return lgb.Booster(model_str=text)
+    grown: Booster = Grown(model_str=text)
+    return grown

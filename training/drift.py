@@ -18,7 +18,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from matching.catalogue import Rows
 from matching.history import Numbers
@@ -147,6 +146,8 @@ def by_chance(samples: Sequence[Samples], seed: int = 0) -> Numbers:
 
     All facts have the same enterprises in the same order.
     """
+    from scipy.stats import rankdata  # takes most of a second to import
+
     if not samples:
         return np.empty(0)
     drawn = _shuffled(samples, seed)

@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
@@ -206,7 +205,9 @@ def write_json(found: Mapping[str, Any], path: Path) -> None:
 
 
 def _importance(ranker: Ranker) -> dict[str, float]:
-    booster = lgb.Booster(model_str=ranker.booster.model_to_string())
+    import lightgbm  # as long to import as all else
+
+    booster = lightgbm.Booster(model_str=ranker.booster.model_to_string())
     return dict(zip(booster.feature_name(), booster.feature_importance("gain").tolist(), strict=True))
 
 

@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from matching.errors import Fault, InputError
 
@@ -35,6 +34,8 @@ class Interval(NamedTuple):
 
 def mean_ranks(scores: ArrayLike) -> Floats:
     """Ranks of `scores` [n], 1 for the highest; ties share the mean rank, -inf ranks at infinity. NaN: `InputError`."""
+    from scipy.stats import rankdata  # takes most of a second to import
+
     values = np.asarray(scores, dtype=np.float64)
     faults = [Fault("scores", "is a number, not NaN", int(i) + 1) for i in np.flatnonzero(np.isnan(values))]
     if faults:

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import lightgbm as lgb
 import numpy as np
 
 from matching.appetite import Appetite
@@ -16,6 +15,7 @@ from matching.catalogue import EPOCH
 from matching.choice import fit_choice
 from matching.errors import Fault, InputError
 from matching.features import Builder
+from matching.forest import Booster
 from matching.history import Codes, Context, Numbers, cutoff
 from matching.kernels import fit_kernel
 from matching.levels import HEADS
@@ -38,7 +38,7 @@ FEWEST_QUERIES: Final = 20
 WARM_UP_DAYS: Final = 365  # a query in the first year of the data has next to no history
 ROUNDS: Final = 120
 
-Fitter = Callable[[Numbers, Codes, Codes, Numbers, int, int, Sequence[Any]], lgb.Booster]
+Fitter = Callable[[Numbers, Codes, Codes, Numbers, int, int, Sequence[Any]], Booster]
 
 
 def train(

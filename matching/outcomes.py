@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from matching.domain import Stage
 from matching.history import CODES, INDUSTRY_LEVELS, NUMBERS, REGION_LEVELS, Codes, History, Numbers, prefixes, scaled
+from matching.lookup import among
 from matching.tables import Tables
 
 TAKEN: Final = (Stage.GRANTED, Stage.DRAWN)
@@ -88,7 +89,7 @@ def _events(outcomes: pd.DataFrame, needs: NDArray[np.str_], products: NDArray[n
 
 def _asked(tables: Tables) -> pd.DataFrame:
     """The needs that anything came of, by id, each with its enterprise's facts as last known when it was posted."""
-    needs = tables.needs.loc[tables.needs["need_id"].isin(tables.outcomes["need_id"]), list(_NEED)]
+    needs = tables.needs.loc[among(tables.needs["need_id"], tables.outcomes["need_id"]), list(_NEED)]
     left = needs.sort_values("posted_at", kind="stable")
     right = tables.enterprises[list(_FIRM)].sort_values("as_of", kind="stable")
     found = pd.merge_asof(left, right, left_on="posted_at", right_on="as_of", by="enterprise_id")

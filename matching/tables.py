@@ -24,6 +24,7 @@ from matching.catalogue import Catalogue, Rows
 from matching.converting import days
 from matching.domain import Entity, Institution, Product, Rule
 from matching.errors import Fault, InputError
+from matching.lookup import among
 from matching.schemas import ENTITIES, FAULTS_SHOWN, KEYS, SEPARATOR, check_table, is_list, is_rules, schema
 
 __all__ = [
@@ -198,7 +199,7 @@ def _plain(info: FieldInfo, column: pd.Series) -> list[Any]:
 
 def _dangling(tables: Tables, table: str, column: str, target: str) -> list[Fault]:
     values = getattr(tables, table)[column]
-    lost = values.index[~values.isin(getattr(tables, target)[column])]
+    lost = values.index[~among(values, getattr(tables, target)[column])]
     rule = f"exists in {target}"
     return [Fault(f"{table}.{column}", f"{rule}, not {values[i]!r}", int(i) + 1) for i in lost[:FAULTS_SHOWN]]
 

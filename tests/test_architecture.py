@@ -23,6 +23,7 @@ ORDER = [
     "terms",
     "facts",
     "clauses",
+    "lookup",
     "converting",
     "schemas",
     "tables",

@@ -68,6 +68,14 @@ def test_candidates_had_an_outcome_in_the_three_years_before_the_month(base):
     assert ids(made, ask(made)) == ["P1", "P2"]
 
 
+@pytest.mark.parametrize("order", [(2023, 2024, 2025, 2024), (2025, 2024, 2023, 2025)])
+def test_each_day_has_the_candidates_of_its_own_three_years_whichever_is_asked_first(base, order):
+    made = world(base, make.outcome(), *past(P1=date(2020, 6, 1), P2=date(2021, 6, 1), P3=date(2022, 6, 1)))
+    candidates = {2023: ["P1", "P2", "P3"], 2024: ["P2", "P3"], 2025: ["P3"]}
+    for year in order:
+        assert made.catalogue.ids[made.active(date(year, 1, 15))].tolist() == candidates[year]
+
+
 def test_an_outcome_is_one_too_where_nothing_was_taken(base):
     declined = make.outcome(need_id="N0", product_id="P2", at=date(2024, 5, 1), stage="declined")
     made = world(base, make.outcome(), declined)

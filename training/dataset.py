@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from matching import tables as gate
 from matching.catalogue import Catalogue, Rows, day_of
@@ -21,6 +22,7 @@ from matching.domain import Enterprise, Need, Stage
 from matching.errors import Fault, InputError
 from matching.features import FEATURES
 from matching.history import Codes, Context, History, Numbers, cutoff
+from matching.lookup import among
 from matching.outcomes import TAKEN, history_of
 from matching.reference import is_manufacturing
 from matching.roster import Roster
@@ -98,13 +100,23 @@ class World:
 
     def active(self, as_of: date) -> Rows:
         """The rows in force on `as_of` whose product had an outcome in the three years before its month."""
-        last = cutoff(as_of)
-        first = last.replace(year=last.year - ACTIVE_YEARS)
-        events = slice(self.history.until(day_of(first)), self.history.until(day_of(last)))
-        alive = np.zeros(len(self.history.products) + 1, dtype=bool)
-        alive[self.history.product[events]] = True
         rows = self.catalogue.index_as_of(as_of)
-        return rows[alive[self.roster.product[rows]]]
+        return rows[self._alive(cutoff(as_of))[self.roster.product[rows]]]
+
+    def _alive(self, last: date) -> NDArray[np.bool_]:
+        """Which of the history's products had an outcome in the three years before the month that begins then."""
+        if last not in self._alive_by_month:
+            first = last.replace(year=last.year - ACTIVE_YEARS)
+            events = slice(self.history.until(day_of(first)), self.history.until(day_of(last)))
+            alive = np.zeros(len(self.history.products) + 1, dtype=bool)
+            alive[self.history.product[events]] = True
+            self._alive_by_month[last] = alive
+        return self._alive_by_month[last]
+
+    @cached_property
+    def _alive_by_month(self) -> dict[date, NDArray[np.bool_]]:
+        """What is kept of `_alive`: the queries of a month look through the same years."""
+        return {}
 
 
 def in_one_currency(command: str, tables: Tables, manifest: Mapping[str, Any]) -> None:
@@ -182,7 +194,7 @@ def queries(
     outcomes = world.tables.outcomes
     taken = set(outcomes.loc[outcomes["stage"].isin(TAKEN), "need_id"]).difference(without)
     pairs = posted(world, taken, since, until, all_industries, most, fill)
-    grades = _grades(outcomes[outcomes["need_id"].isin([need.need_id for need, _ in pairs])])
+    grades = _grades(outcomes[among(outcomes["need_id"], [need.need_id for need, _ in pairs])])
     return [query(world, need, firm, grades[need.need_id]) for need, firm in pairs]
 
 
@@ -213,7 +225,7 @@ def posted(
 ) -> list[tuple[Need, Enterprise]]:
     """Those of the needs posted from `since` to before `until`, and their enterprises; as in `queries`."""
     needs = world.tables.needs.sort_values(["posted_at", "need_id"], kind="stable")
-    needs = needs[needs["need_id"].isin(need_ids) & _between(needs["posted_at"], since, until)]
+    needs = needs[among(needs["need_id"], need_ids) & _between(needs["posted_at"], since, until)]
     return list(with_enterprises(world.tables, needs.iloc[_latest(world.tables, needs, all_industries, most, fill)]))
 
 

@@ -118,7 +118,7 @@ def region(code: str, as_of: date) -> Region:
 def successor(code: str, as_of: date) -> str:
     """What district `code` has become by `as_of`: itself while in force. Raises `InputError` for an unknown code."""
     in_force = regions(as_of)
-    known = {row.code: row for row in _regions()}
+    known = _regions_by_code()
     while code not in in_force and code in known and known[code].valid_from <= as_of:
         code = known[code].successor or ""
     return reading.member("regions", in_force, code, as_of).code
@@ -225,6 +225,11 @@ def _kin(code: str, as_of: date) -> tuple[str, ...]:
         return ()
     begun = [row.code for row in _regions() if row.valid_from <= as_of]
     return tuple(other for other in begun if successor(other, as_of) == heir)
+
+
+@cache
+def _regions_by_code() -> Mapping[str, Region]:
+    return {row.code: row for row in _regions()}
 
 
 @cache

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from matching.history import History
+from matching.lookup import among
 from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.tables import catalogue_of
@@ -46,4 +47,4 @@ def _worker(prepared: Path, _stamp: int) -> _Worker:
 
 def _open(needs: pd.DataFrame, settled: np.ndarray, day: pd.Timestamp) -> pd.DataFrame:
     """Those posted by the end of the day that nothing was granted for and that have not expired."""
-    return needs[(needs["posted_at"] <= day) & ~needs["need_id"].isin(settled)]
+    return needs[(needs["posted_at"] <= day) & ~among(needs["need_id"], settled)]

@@ -273,8 +273,10 @@ def query(world: World, need: Need, enterprise: Enterprise, grades: Mapping[str,
     """One need's query; `grades` gives (grade, shown) by product id."""
     verdicts = world.rulebook.judge(enterprise, need, need.posted_at, world.active(need.posted_at))
     rows = verdicts.rows[verdicts.eligible]
-    found = [grades.get(str(product_id), (0, False)) for product_id in world.catalogue.ids[rows]]
-    grade = np.array([g for g, _ in found], dtype=np.int32)
+    ids, grade, shown = world.catalogue.ids[rows], np.zeros(len(rows), np.int32), np.zeros(len(rows), bool)
+    for product_id, found in grades.items():  # few, where there may be thousands of candidates
+        place = ids == product_id
+        grade[place], shown[place] = found
     return Query(
         need=need,
         enterprise=enterprise,
@@ -283,7 +285,7 @@ def query(world: World, need: Need, enterprise: Enterprise, grades: Mapping[str,
         candidates=world.roster.product[rows],
         gains=(grade >= GRADES[Stage.GRANTED]).astype(np.float64),
         grades=grade,
-        shown=np.array([s for _, s in found], dtype=bool),
+        shown=shown,
     )
 
 

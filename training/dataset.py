@@ -192,7 +192,7 @@ def queries(
     With `fill`, those of other industries make up what manufacturing lacks of `most`; needs `without` are left out.
     """
     outcomes = world.tables.outcomes
-    taken = set(outcomes.loc[outcomes["stage"].isin(TAKEN), "need_id"]).difference(without)
+    taken = set(outcomes.loc[outcomes["stage"].isin(TAKEN), "need_id"].tolist()).difference(without)
     pairs = posted(world, taken, since, until, all_industries, most, fill)
     grades = _grades(outcomes[among(outcomes["need_id"], [need.need_id for need, _ in pairs])])
     return [query(world, need, firm, grades[need.need_id]) for need, firm in pairs]
@@ -323,7 +323,7 @@ def apart(outcomes: pd.DataFrame) -> frozenset[str]:
     shown = outcomes[outcomes["stage"] == Stage.SHOWN]
     again = shown.duplicated(["need_id", "position"], keep=False) & shown["position"].notna()
     alone = ~shown.duplicated("need_id", keep=False)
-    return frozenset(shown.loc[again | alone, "need_id"])
+    return frozenset(shown.loc[again | alone, "need_id"].tolist())
 
 
 def _grades(outcomes: pd.DataFrame) -> dict[str, dict[str, tuple[int, bool]]]:

@@ -17,7 +17,7 @@ SOURCES: Final[dict[str, Callable[[Path], tuple[Tables, Summary]]]] = {
 
 
 def read(source: str, file: Path) -> tuple[Tables, Summary]:
-    """The tables in a release's file, plain or gzipped, and a summary of its rows.
+    """The checked tables in a release's file, plain or gzipped, and a summary of its rows.
 
     Raises `InputError` naming file, column and data row (1-based) where the file is unusable.
     """

@@ -1,5 +1,6 @@
 """Where a US region path lies: the zip's own point, its three-digit area's, or its city's."""
 
+import re
 from functools import cache
 from typing import Final
 
@@ -9,12 +10,13 @@ import zipcodes
 
 Point = tuple[float, float]
 NOWHERE: Final[Point] = (np.nan, np.nan)
+_APART: Final = re.compile(r"[\W_]+")  # what is neither letter nor digit
 
 
 def located(frame: pd.DataFrame) -> pd.DataFrame:
     """`frame` with `latitude` and `longitude` of its `region`, missing where that is no US place known to the list."""
-    points = {path: point(path) for path in frame["region"].dropna().unique()}
-    found = [points.get(path, NOWHERE) for path in frame["region"]]
+    points = {path: point(path) for path in frame["region"].dropna().drop_duplicates().tolist()}
+    found = [points.get(path, NOWHERE) for path in frame["region"].tolist()]
     return frame.assign(latitude=[p[0] for p in found], longitude=[p[1] for p in found])
 
 
@@ -47,4 +49,4 @@ def _mean(values: list[float]) -> float:
 
 
 def _letters(name: str) -> str:
-    return "".join(letter for letter in name.upper() if letter.isalnum()).replace("SAINT", "ST")
+    return _APART.sub("", name.upper()).replace("SAINT", "ST")

@@ -61,12 +61,12 @@ def year(text: str) -> date | None:
 
 def mapped(column: pd.Series, change: Callable[[str], object]) -> pd.Series:
     """`change` of each text, computed once for each distinct text."""
-    return column.map({text: change(text) for text in column.unique()})
+    return column.map({text: change(text) for text in column.drop_duplicates().tolist()})
 
 
 def mapped_rows(change: Callable[..., object], *columns: pd.Series) -> pd.Series:
     """`change` of each row's texts, computed once for each distinct row."""
-    rows = list(zip(*columns, strict=True))
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
     values = {row: change(*row) for row in set(rows)}
     return pd.Series([values[row] for row in rows], index=columns[0].index, dtype=object)
 

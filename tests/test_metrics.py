@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 from sklearn.metrics import ndcg_score
 
 from matching.errors import InputError
@@ -147,6 +148,17 @@ def test_the_order_of_the_candidates_does_not_matter(query, random):
 def test_a_monotone_change_of_the_scores_does_not_matter(query):
     scores, gains = map(np.array, query)
     assert measures(np.exp(scores) * 3 - 7, gains) == measures(scores, gains)
+
+
+@FEW
+@given(st.lists(st.integers(-3, 3).map(float) | st.floats(allow_nan=False)))
+def test_a_rank_is_the_mean_place_of_all_that_score_the_same(scores):
+    """As SciPy ranks them, to the last bit, and as one would count."""
+    places = [[1 + sum(b > a for b in scores) + i for i in range(scores.count(a))] for a in scores]
+    counted = [inf if a == -inf else sum(at) / len(at) for a, at in zip(scores, places, strict=True)]
+    assert mean_ranks(scores).tolist() == counted
+    finite = [score for score in scores if score > -inf]
+    assert mean_ranks(finite).tolist() == rankdata([-score for score in finite]).tolist()
 
 
 @FEW

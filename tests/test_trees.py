@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from matching.trees import Tree, UnfitError, read_trees
+from matching.trees import Tree, UnfitError, gains_of, read_trees
 from tests import forests
 
 
@@ -62,6 +62,18 @@ def test_sets_of_categories_are_read_with_their_bounds():
     assert bounds[0] == 0
     assert (np.diff(bounds) >= 1).all()
     assert len(trees[0].words) == bounds[-1]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"num_leaves": 8}, {"categories": True, "num_leaves": 8}, {"min_gain_to_split": 1e9}, {"width": 60, "trees": 40}],
+    ids=["numbers", "categories", "no split", "wide"],
+)
+def test_gains_are_those_that_lightgbm_tells(params):
+    booster = forests.forest(**params)
+    told = dict(zip(booster.feature_name(), booster.feature_importance("gain").tolist(), strict=True))
+    assert gains_of(booster.model_to_string()) == told
+    assert any(told.values()) != ("min_gain_to_split" in params)
 
 
 UNFIT = [

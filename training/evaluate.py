@@ -20,6 +20,7 @@ from matching.history import Numbers, cutoff
 from matching.matcher import Matcher
 from matching.ranker import Ranker
 from matching.tables import Tables
+from matching.trees import gains_of
 from training.baselines import BackOff, Baseline, OwnThenRegion, Popularity, Random, RecentInRegion
 from training.dataset import Query, Where, World, each_found, examined, in_one_currency, narrowed, queries
 from training.metrics import bootstrap, measures
@@ -99,7 +100,7 @@ def evaluate(
         "gain": "taken" if truth is None else "true chance",
     }
     found["calibration"], chances = promised(world, ranker, since, until, all_industries, truth, seed)
-    return Evaluation(found, scored, world, _importance(ranker), seed, chances)
+    return Evaluation(found, scored, world, gains_of(ranker.booster.model_to_string()), seed, chances)
 
 
 def promised(
@@ -202,13 +203,6 @@ def _by_slice(
 def write_json(found: Mapping[str, Any], path: Path) -> None:
     """The report as JSON."""
     write_whole(json.dumps(found, indent=2, ensure_ascii=False) + "\n", path)
-
-
-def _importance(ranker: Ranker) -> dict[str, float]:
-    import lightgbm  # as long to import as all else
-
-    booster = lightgbm.Booster(model_str=ranker.booster.model_to_string())
-    return dict(zip(booster.feature_name(), booster.feature_importance("gain").tolist(), strict=True))
 
 
 def is_cold(world: World, query: Query) -> bool:

@@ -34,13 +34,13 @@ class Interval(NamedTuple):
 
 def mean_ranks(scores: ArrayLike) -> Floats:
     """Ranks of `scores` [n], 1 for the highest; ties share the mean rank, -inf ranks at infinity. NaN: `InputError`."""
-    from scipy.stats import rankdata  # takes most of a second to import
-
     values = np.asarray(scores, dtype=np.float64)
     faults = [Fault("scores", "is a number, not NaN", int(i) + 1) for i in np.flatnonzero(np.isnan(values))]
     if faults:
         raise InputError("metrics", faults)
-    return np.where(np.isneginf(values), np.inf, rankdata(-values))
+    ordered = np.sort(-values)
+    first, after = (np.searchsorted(ordered, -values, side) for side in ("left", "right"))
+    return np.where(np.isneginf(values), np.inf, (first + 1 + after) / 2)
 
 
 def ndcg(scores: ArrayLike, gains: ArrayLike, k: int = 10) -> float:

@@ -241,12 +241,15 @@ def test_nothing_that_a_request_can_reach_reads_tables_of_pandas():
     assert [name for name in reached if {package(other) for other in imports(name)} & {"pandas", "pandera"}] == []
 
 
+STATISTICS = ("scipy.optimize", "scipy.stats", "sklearn")
+
+
 @pytest.mark.parametrize(
     ("begun", "heavy"),
     [
-        ("api.app", ("altair", "joblib", "lightgbm", "pandas", "pandera", "scipy.optimize", "sklearn")),
-        ("training.__main__", ("altair", "dask", "lightgbm", "mlflow", "scipy.optimize", "scipy.stats", "sklearn")),
-        ("training.batch", ("altair", "dask", "lightgbm", "scipy.optimize", "scipy.stats", "sklearn", "sqlalchemy")),
+        ("api.app", ("altair", "joblib", "lightgbm", "pandas", "pandera", *STATISTICS)),
+        ("training.__main__", ("altair", "dask", "lightgbm", "mlflow", *STATISTICS, "sqlalchemy")),
+        ("training.batch", ("altair", "dask", "lightgbm", *STATISTICS, "sqlalchemy")),
     ],
 )
 def test_nothing_begins_by_importing_what_it_may_never_need(begun, heavy):

@@ -18,7 +18,7 @@ from matching.bundles import champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
 from matching.ranker import CARD, Ranker
-from training import ablation, assigning, batch, market, monitored, record, shadow, sources, tracking
+from training import ablation, assigning, batch, market, monitored, shadow, sources, tracking
 from training.benchmark import benchmark, named
 from training.benchmark.table import show
 from training.cluster import ClusterFit, connected
@@ -42,7 +42,7 @@ from training.options import (
     ranker_of,
     truth_of,
 )
-from training.outputs import aside_of, check_file, check_folder, report_files
+from training.outputs import LOGGED, aside_of, check_file, check_folder, report_files
 from training.terminal import notes, print_assigned, print_report, print_sizes, resumable, steps
 from training.train import Fitter, train
 
@@ -77,7 +77,7 @@ def simulate_command(
 
 @app.command("import")
 def import_command(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"{', '.join(sources.SOURCES)}, or {record.NAME}")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=f"One of {', '.join(sources.NAMES)}.")],
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="The public release, plain or gzipped; a service's store.")
     ],
@@ -88,17 +88,18 @@ def import_command(
 ) -> None:
     """Turn a public release or a service's own record into tables, and say what was left out and why."""
     check_folder("import", "--out", out)
-    names = [*sources.SOURCES, record.NAME]
-    if source not in names:
-        raise InputError("import", [Fault("source", f"is one of {', '.join(names)}, not {source!r}")])
-    if source == record.NAME:
+    if source not in sources.NAMES:
+        raise InputError("import", [Fault("source", f"is one of {', '.join(sources.NAMES)}, not {source!r}")])
+    if source == sources.RECORD:
+        from training import record  # its SQL library takes half a second to import
+
         tables, features, summary = record.read(file, gate.read(onto) if onto else None)
     elif onto:
-        raise InputError("--onto", [Fault("--onto", f"is for {record.NAME} alone")])
+        raise InputError("--onto", [Fault("--onto", f"is for {sources.RECORD} alone")])
     else:
         tables, summary = sources.read(source, Path(file))
         features = None
-    logged = out / record.LOGGED
+    logged = out / LOGGED
     logged.unlink(missing_ok=True)  # that of an earlier import is of other outcomes
     gate.write(tables, out)
     if features is not None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from matching.errors import Fault, InputError
 
+LOGGED: Final = "logged.parquet"  # beside the tables of a service's record: features as it logged them
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ASIDE_BYTES: Final = 16  # what names of what is written aside have more than that of the file
 

@@ -29,10 +29,8 @@ from matching.errors import Fault, InputError
 from matching.schemas import KEYS
 from matching.tables import Tables
 from training.record.logged import logged
-from training.sources import Summary
+from training.sources import RECORD, Summary
 
-NAME: Final = "service"
-LOGGED: Final = "logged.parquet"
 READ: Final = (
     "institutions", "products", "enterprises", "needs", "recommendations", "loads", "listings", "cases", "case_events",
     "outcomes",
@@ -97,7 +95,7 @@ def read(database: str, onto: Tables | None = None) -> tuple[Tables, pd.DataFram
     tables = Tables(**frames, **about)
     found = gate.consistent(tables if onto is None else _added(onto, tables))
     why = {reason: count for reason, count in dropped.items() if count}
-    summary = Summary(NAME, _shown(database), len(outcomes) + sum(why.values()), len(outcomes), why, damaged)
+    summary = Summary(RECORD, _shown(database), len(outcomes) + sum(why.values()), len(outcomes), why, damaged)
     return found, features, summary
 
 
@@ -308,7 +306,7 @@ def _not_ended(earlier: pd.DataFrame, record: pd.DataFrame) -> pd.DataFrame:
 
 def _sourced(source: str) -> str:
     """The source of the record of a store that began with tables of `source`."""
-    return f"{NAME}: {source}"
+    return f"{RECORD}: {source}"
 
 
 def _joined(*texts: str) -> str:

@@ -9,11 +9,13 @@ from matching.tables import Tables
 from training.sources import bndes, sba504, ssbci, us_exim
 from training.sources._release import Summary
 
-__all__ = ["SOURCES", "Summary", "read"]
+__all__ = ["NAMES", "RECORD", "SOURCES", "Summary", "read"]
 
+RECORD: Final = "service"  # no release: a service's own record, which `training.record` reads
 SOURCES: Final[dict[str, Callable[[Path], tuple[Tables, Summary]]]] = {
     release.NAME: release.read for release in (sba504, us_exim, bndes, ssbci)
 }
+NAMES: Final = (*SOURCES, RECORD)
 
 
 def read(source: str, file: Path) -> tuple[Tables, Summary]:

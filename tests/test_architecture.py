@@ -26,6 +26,7 @@ ORDER = [
     "lookup",
     "converting",
     "schemas",
+    "files",
     "tables",
     "conditions",
     "verdicts",

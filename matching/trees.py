@@ -100,7 +100,7 @@ def read_trees(text: str) -> tuple[int, list[Tree]]:
 def gains_of(text: str) -> dict[str, float]:
     """What the splits on each feature gained in training, by its name, as `Booster.feature_importance("gain")` has it.
 
-    LightGBM takes a second to import, as long as much that only wants to tell this.
+    Read from its text, since to import LightGBM for this alone takes a second.
     """
     about, trees = _parts(text)
     names = about["feature_names"].split()

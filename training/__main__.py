@@ -4,16 +4,12 @@ Each one's --help lists its options.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from matching import tables as gate
-from matching.boosting import fit
 from matching.bundles import champion
 from matching.errors import Fault, InputError, MatchingError
 from matching.exposure import Exposure
@@ -21,7 +17,7 @@ from matching.ranker import CARD, Ranker
 from training import ablation, assigning, batch, market, monitored, shadow, sources, tracking
 from training.benchmark import benchmark, named
 from training.benchmark.table import show
-from training.cluster import ClusterFit, connected
+from training.engines import Engine, Engines, Scheduler, cluster_of, fitter
 from training.evaluate import evaluate, write_json
 from training.fairness import constrained
 from training.monitor import monitor
@@ -44,20 +40,10 @@ from training.options import (
 )
 from training.outputs import LOGGED, aside_of, check_file, check_folder, report_files
 from training.terminal import notes, print_assigned, print_report, print_sizes, resumable, steps
-from training.train import Fitter, train
-
-
-class Engines(StrEnum):
-    """What works: the cores of this machine or a Dask cluster."""
-
-    LOCAL = "local"
-    DASK = "dask"
+from training.train import train
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-
-Engine = Annotated[Engines, typer.Option(help="All cores of this machine, or a Dask cluster.")]
-Scheduler = Annotated[str | None, typer.Option(metavar="URL", help="The cluster's, tcp://HOST:8786.")]
 
 
 @app.command("simulate")
@@ -123,10 +109,10 @@ def train_command(
     """Train a ranker on rows before a date; the last line printed is the model's id."""
     check_folder("train", "--models", models)
     end = date_of("--until", until) if until else None
-    address = _cluster("train", engine, scheduler)
+    address = cluster_of("train", engine, scheduler)
     tables = gate.read(data, end)
-    with steps() as progress, _fitter(address) as fitter:
-        ranker = train(tables, models, end, filters_of(where), all_industries, seed, fitter=fitter, progress=progress)
+    with steps() as progress, fitter(address) as fit:
+        ranker = train(tables, models, end, filters_of(where), all_industries, seed, fitter=fit, progress=progress)
     about = ranker.manifest
     notes.print(
         f"{about['queries']} needs from {about['since']} to before {about['until']}, {about['events']} outcomes"
@@ -285,7 +271,7 @@ def rank_command(
 ) -> None:
     """Rank the products for every open need; interrupted, the same command goes on where it stopped."""
     batch.check_name(out, data)
-    address = _cluster("rank", engine, scheduler)
+    address = cluster_of("rank", engine, scheduler)
     workers = batch.Cluster(address) if address else batch.Local(processes)
     chosen = bundle_of(models, model)
     day = date_of("--as-of", as_of) if as_of else None
@@ -308,23 +294,6 @@ def assign_command(
     found = assigning.assign_list(data, ranked, share, truth_of(truth) if truth else None)
     assigning.write(found, out)
     print_assigned(found)
-
-
-def _cluster(command: str, engine: Engines, scheduler: str | None) -> str | None:
-    """The address of the cluster that is to work, if one is."""
-    if (scheduler is None) == (engine is Engines.DASK):
-        raise InputError(command, [Fault("--scheduler", "is given with --engine dask, and only then")])
-    return scheduler
-
-
-@contextmanager
-def _fitter(address: str | None) -> Iterator[Fitter]:
-    """What fits the forest. A cluster that does not answer says so before the long work, not after it."""
-    if address is None:
-        yield fit
-    else:
-        with connected(address) as client:
-            yield ClusterFit(client)
 
 
 app.command("promote")(shadow.promote_command)

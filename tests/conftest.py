@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -21,6 +22,7 @@ from api.desk import identity
 from api.loading import load
 from api.service import Service
 from api.settings import Settings
+from api.store import database as stores
 from api.store.database import Store
 from matching import tables
 from matching.ranker import Ranker
@@ -57,6 +59,25 @@ def cheap_passwords() -> Iterator[None]:
     """To keep or check a password takes a tenth of a second of both cores on purpose, which here would be minutes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(identity, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+class Statements(dict[tuple[Any, ...], Any]):
+    """Compiled statements by what they say and by the kind of database, of whichever store."""
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get((key[0].name, *key[1:]), default)
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
+        super().__setitem__((key[0].name, *key[1:]), compiled)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_statements() -> Iterator[None]:
+    """Each store compiles its statements once; a store a test would spend a fifth of the desk's tests on that."""
+    kept, engine = Statements(), stores._engine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stores, "_engine", lambda url: engine(url).execution_options(compiled_cache=kept))
         yield
 
 

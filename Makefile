@@ -27,8 +27,8 @@ serve: var/tried  ## install, build the simulated market, its model and a filled
 	@echo "$$TRY"
 	@exec $(PY) -m api --port $(PORT)
 
-test: .venv/tested  ## install and run the test suite on two cores
-	$(PY) -m pytest -q -n 2
+test: .venv/tested  ## install and run the test suite on up to four cores
+	$(PY) -m pytest -q -n logical --maxprocesses 4
 
 check: .venv/tested  ## lint, format and types, as the continuous integration sees them
 	$(PY) -m ruff check .

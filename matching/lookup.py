@@ -11,6 +11,5 @@ from numpy.typing import NDArray
 
 def among(values: pd.Series, others: pd.Series | NDArray[np.str_] | Collection[str]) -> NDArray[np.bool_]:
     """Which of the texts `values` [n] are among `others`; NA is where they have NA."""
-    known = others if isinstance(others, pd.Series | np.ndarray) else list(others)
-    found = pc.is_in(pa.array(values, pa.large_string()), value_set=pa.array(known, pa.large_string()))
+    found = pc.is_in(pa.array(values, pa.large_string()), value_set=pa.array(others, pa.large_string()))
     return np.asarray(found, dtype=np.bool_)

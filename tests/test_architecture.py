@@ -89,7 +89,7 @@ WEB_AND_STORE = {
 }
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}
 ENVIRONMENT = {"environ", "environb", "getenv"}
-SWITCHES = {"training.tracking"}  # sets what a library alone looks at, before it is imported
+SWITCHES = {"training", "training.tracking"}  # set what a library alone looks at, before it is imported
 TEXTS = {"read_text", "write_text", "TextIOWrapper"}
 
 
@@ -137,9 +137,16 @@ def uses(name, attributes):
 
 
 def variables_set(name):
-    """How many variables of the environment a module sets."""
-    nodes = [node for node in ast.walk(MODULES[name]) if isinstance(node, ast.Subscript)]
-    return sum(isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "os.environ" for node in nodes)
+    """How many variables of the environment a module sets, where they are not set yet or all the same."""
+    nodes = list(ast.walk(MODULES[name]))
+    anyway = [node.value for node in nodes if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)]
+    unset = [node.func.value for node in nodes if isinstance(node, ast.Call) and name_called(node) == "setdefault"]
+    return [ast.unparse(node) for node in anyway + unset].count("os.environ")
+
+
+def name_called(call):
+    """The last name of what is called."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def in_bytes(call):

@@ -20,7 +20,7 @@ from matching import tables
 from matching.bundles import champion
 from tests.releases import ROWS, release
 from training import __main__ as commands
-from training import ablation, drift, outputs
+from training import ablation, drift, engines, outputs
 from training.cluster import connected
 from training.promote import LOG, promote
 from training.train import train
@@ -256,7 +256,7 @@ def test_a_cluster_has_a_scheduler_and_this_machine_none(run, data, models, tmp_
 
 
 def test_training_says_when_no_scheduler_answers(run, data, models, monkeypatch):
-    monkeypatch.setattr(commands, "connected", partial(connected, seconds=1))
+    monkeypatch.setattr(engines, "connected", partial(connected, seconds=1))
     result = run("train", data, "--models", models, "--engine", "dask", "--scheduler", "tcp://127.0.0.1:9")
     refused(result, "--scheduler: answers at tcp://127.0.0.1:9")
 

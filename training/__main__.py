@@ -42,7 +42,6 @@ from training.outputs import LOGGED, aside_of, check_file, check_folder, report_
 from training.terminal import notes, print_assigned, print_report, print_sizes, resumable, steps
 from training.train import train
 
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 

@@ -144,8 +144,9 @@ def running(server: Server) -> Iterator[str]:
     """Starts a server and gives its address once it is ready; stops it afterwards."""
     port = _free_port()
     command = [str(port) if part == "PORT" else str(part) for part in server.command]
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}  # `training` set it
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env=os.environ | server.environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=inherited | server.environment, stdout=log, stderr=log)
         try:
             _wait(process, f"http://127.0.0.1:{port}{server.ready}")
             yield f"http://127.0.0.1:{port}"

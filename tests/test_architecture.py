@@ -139,14 +139,9 @@ def uses(name, attributes):
 def variables_set(name):
     """How many variables of the environment a module sets, where they are not set yet or all the same."""
     nodes = list(ast.walk(MODULES[name]))
-    anyway = [node.value for node in nodes if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)]
-    unset = [node.func.value for node in nodes if isinstance(node, ast.Call) and name_called(node) == "setdefault"]
-    return [ast.unparse(node) for node in anyway + unset].count("os.environ")
-
-
-def name_called(call):
-    """The last name of what is called."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    anyway = [node for node in nodes if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)]
+    called = [ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)]
+    return [ast.unparse(node.value) for node in anyway].count("os.environ") + called.count("os.environ.setdefault")
 
 
 def in_bytes(call):

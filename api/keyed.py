@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from math import inf
+from time import perf_counter
 from typing import Annotated, Final
 
 from fastapi import Depends
@@ -46,14 +48,16 @@ def openly_later(scope: Scope) -> Callable[..., Awaitable[Callable[[], Actor]]]:
     """As `openly`, but who gets it looks the key up, on a thread that it has anyway."""
 
     async def asker(service: ServiceGiven, given: Given) -> Callable[[], Actor]:
-        return partial(_asker, service, given, scope, required=False)
+        return partial(_asker, service, given, scope, required=False, arrived=perf_counter())
 
     return asker
 
 
-def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: Scope, required: bool) -> Actor:
+def _asker(
+    service: Service, given: HTTPAuthorizationCredentials | None, scope: Scope, required: bool, arrived: float = inf
+) -> Actor:
     if given is None:
-        if required or _needed(service):
+        if required or _needed(service, arrived):
             raise SignInError("an API key is needed: send it as `Authorization: Bearer KEY`")
         return ANYBODY
     with service.store.connected() as connection:
@@ -62,7 +66,7 @@ def _asker(service: Service, given: HTTPAuthorizationCredentials | None, scope: 
     return actor
 
 
-def _needed(service: Service) -> bool:
+def _needed(service: Service, arrived: float) -> bool:
     if service.settings.keys != "auto":
         return service.settings.keys == "always"
-    return bool(service.store.glance(_GUARDED))
+    return bool(service.store.glance(_GUARDED, arrived))

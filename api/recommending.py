@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -79,12 +80,16 @@ async def recommend_in_turn(service: Service, request: RecommendationRequest, as
     Who waits for the disk keeps nobody from ranking. `asker` raises where whoever asks may not.
     """
     answered: Future[Made] = Future()
-    service.rankers.submit(_recommend, service, request, asker, answered)
+    service.rankers.submit(_recommend, service, request, asker, perf_counter(), answered)
     return await asyncio.wrap_future(answered)
 
 
 def _recommend(
-    service: Service, request: RecommendationRequest, asker: Callable[[], Actor], answered: "Future[Made]"
+    service: Service,
+    request: RecommendationRequest,
+    asker: Callable[[], Actor],
+    arrived: float,
+    answered: "Future[Made]",
 ) -> None:
     """Ranks, and leaves it to the recorder to say so when the record is on disk: the loop wakes up once."""
     if answered.cancelled():
@@ -92,7 +97,7 @@ def _recommend(
     began = perf_counter()
     try:
         asker()
-        made = make(service, request)
+        made = make(service, request, arrived)
         ranked = perf_counter()
         recorded = service.store.recorder.add(made.record())
     except Exception as error:
@@ -119,11 +124,11 @@ def _settle(answered: "Future[Made]", outcome: Made | BaseException) -> None:
         answered.set_result(outcome)
 
 
-def make(service: Service, request: RecommendationRequest) -> Made:
-    """The answer to a request, for the caller to put its record into the store."""
+def make(service: Service, request: RecommendationRequest, arrived: float = inf) -> Made:
+    """The answer to a request that came at `arrived`, for the caller to put its record into the store."""
     now = service.now()
     recommendation_id = f"{plain(now):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
-    return remake(service.serving.matcher(), _asked(service, request, recommendation_id), recommendation_id, now)
+    return remake(service.serving.matcher(arrived), _asked(service, request, recommendation_id), recommendation_id, now)
 
 
 def remake(matcher: Matcher, asked: Asked, recommendation_id: str, now: datetime) -> Made:

@@ -4,6 +4,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import inf
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from sqlalchemy.exc import IntegrityError
 
 from api.store import queries
+from api.store.coalescing import Coalesced
 from api.store.database import Store
 from api.store.outages import StoreError
 from matching.bundles import bundle as bundle_of
@@ -47,15 +49,20 @@ class Serving:
         self._made: Served | None = None  # in service once its catalogue is kept
         self._refused: set[tuple[Path, int, tuple[int, int] | None]] = set()
         self._why = ""
+        self._current = Coalesced(self._look)
         self._former_lock = Lock()
         self._former: tuple[tuple[str, str], Matcher] | None = None
 
-    def matcher(self) -> Matcher:
-        """The matcher of today's champion and catalogue. Raises `BundleError` while there is none.
+    def matcher(self, arrived: float = inf) -> Matcher:
+        """The matcher of today's champion and catalogue; see `Coalesced` for `arrived`.
 
-        Where a new champion cannot be read the old one stays in service, over a new catalogue all the same: a product
-        that has ended is offered no more. The log says why, once, and where models lie; who asks is not told where.
+        Raises `BundleError` while there is none. Where a new champion cannot be read the old one stays in service, over
+        a new catalogue all the same: a product that has ended is offered no more. The log says why, once, and where
+        models lie; who asks is not told where.
         """
+        return self._current.value(arrived)
+
+    def _look(self) -> Matcher:
         revision, served = self._store.glance(queries.REVISION) or 0, self._served
         try:
             bundle = self._wanted(served)

@@ -1,11 +1,14 @@
 """Recommendations in turn: ranked by a few threads, on disk before they are answered, each failure told to its own."""
 
 import asyncio
+from collections import Counter
 from threading import Event
 
 import pytest
 from sqlalchemy import func, select
 
+from api.desk.identity import Scope
+from api.keyed import openly_later
 from api.messages import NeedGiven, RecommendationRequest
 from api.recommending import helpful_fixes, make, own_judged, recall, recommend_in_turn
 from api.refusals import SignInError
@@ -91,3 +94,28 @@ def test_who_left_before_the_turn_came_is_not_ranked(service):
 
     asyncio.run(leave())
     assert kept(service) == 1
+
+
+def test_who_waits_for_a_ranker_shares_a_look_at_what_is_served_and_whether_keys_are_needed(service, monkeypatch):
+    looks, first = Counter(), service.store._first
+
+    def counted(statement):
+        looks[statement] += 1
+        return first(statement)
+
+    async def crowd():
+        may_rank, ranked = Event(), Event()
+        for may_go_on in [may_rank] + [ranked] * (service.settings.threads - 1):  # a single one ranks
+            service.rankers.submit(may_go_on.wait, 20)
+        asker = await openly_later(Scope.RECOMMEND)(service, None)
+        waiting = [asyncio.create_task(recommend_in_turn(service, REQUEST, asker)) for _ in range(6)]
+        await asyncio.sleep(0)
+        may_rank.set()
+        await asyncio.gather(*waiting)
+        ranked.set()
+
+    monkeypatch.setattr(service.store, "_first", counted)
+    asyncio.run(crowd())
+    assert (kept(service), list(looks.values())) == (6, [1, 1])
+    in_turn(service, asker=asyncio.run(openly_later(Scope.RECOMMEND)(service, None)))
+    assert list(looks.values()) == [2, 2]

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache, partial
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SAWarning
 from sqlalchemy.orm import Session
 
+from api.store.coalescing import Coalesced
 from api.store.inserting import Inserter
 from api.store.models import RecommendationRow
 from api.store.outages import Outages
@@ -63,7 +65,7 @@ class Store:
         self._reader = _seeing_one_state(self.engine)
         self._outages = Outages(self.engine)
         self.recorder = Recorder(Inserter(self.engine, cast(Table, RecommendationRow.__table__), self._outages))
-        self._statements: dict[Select[Any], str] = {}
+        self._glances: dict[Select[Any], Coalesced[Any]] = {}
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -80,18 +82,22 @@ class Store:
         with self._outages.told(), self.engine.connect() as connection:
             yield connection
 
-    def glance(self, query: Select[Any]) -> Any:
-        """The first value of a query without parameters, None where there is no row.
+    def glance(self, query: Select[Any], arrived: float = inf) -> Any:
+        """The first value of a query without parameters, None where there is no row; see `Coalesced` for `arrived`.
 
         Past SQLAlchemy's transactions: what every request asks costs a tenth of what it does in a session.
         """
-        if query not in self._statements:
-            self._statements[query] = str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))
+        if query not in self._glances:
+            statement = str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))
+            self._glances[query] = Coalesced(partial(self._first, statement))
+        return self._glances[query].value(arrived)
+
+    def _first(self, statement: str) -> Any:
         with (
             self._outages.connected() as connection,
             closing(connection.cursor()) as cursor,
         ):
-            cursor.execute(self._statements[query])
+            cursor.execute(statement)
             row = cursor.fetchone()
         return None if row is None else row[0]
 

@@ -1,4 +1,4 @@
-"""One look for many, and nobody is told anything older than his own question."""
+"""One look for many, and nobody is told anything older than their own question."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -23,7 +23,7 @@ def test_who_came_after_a_look_had_begun_has_another():
     assert [looks.value(perf_counter()) for _ in range(3)] == [0, 1, 2]
 
 
-def test_who_does_not_say_when_he_came_always_has_a_look_of_his_own():
+def test_who_does_not_say_when_they_came_always_has_a_look_of_their_own():
     looks = Coalesced(count().__next__)
     assert [looks.value() for _ in range(3)] == [0, 1, 2]
 
@@ -70,7 +70,7 @@ def test_a_look_that_failed_is_told_to_who_asked_and_not_kept():
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(["change", "come", "answer"]), st.integers(0, 3)), max_size=40))
-def test_nobody_is_told_anything_older_than_his_question(steps):
+def test_nobody_is_told_anything_older_than_their_question(steps):
     world, came = [0], dict.fromkeys(range(4), (perf_counter(), 0))
     looks = Coalesced(lambda: world[0])
     for what, who in steps:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 class Coalesced(Generic[T]):
     """A look at what others may change at any time. Under load requests queue, and each would look for itself.
 
-    Nobody is told anything older than his own question: that is what `arrived`, by `perf_counter`, is for.
+    Nobody is told anything older than their own question: that is what `arrived`, by `perf_counter`, is for.
     """
 
     def __init__(self, look: Callable[[], T]) -> None:

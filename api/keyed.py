@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 from math import inf
-from time import perf_counter
 from typing import Annotated, Final
 
 from fastapi import Depends
@@ -18,6 +17,7 @@ from api.store import queries
 
 ANYBODY: Final = Actor("anybody", Role.PLATFORM, scopes=frozenset({Scope.RECOMMEND, Scope.READ}))
 _bearer = HTTPBearer(auto_error=False, description="An API key, as `python -m api key add` printed it")
+LaterAsker = Callable[..., Actor]  # takes `arrived`, as `Coalesced` has it, or nothing
 Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 # Whether there ever was a key, and there is something real to guard; in one query, since every request asks.
 _GUARDED: Final = select(and_(keys.MADE.exists(), not_(func.coalesce(queries.SIMULATED.scalar_subquery(), false()))))
@@ -44,11 +44,11 @@ def openly(scope: Scope) -> Callable[..., Actor]:
     return asker
 
 
-def openly_later(scope: Scope) -> Callable[..., Awaitable[Callable[[], Actor]]]:
+def openly_later(scope: Scope) -> Callable[..., Awaitable[LaterAsker]]:
     """As `openly`, but who gets it looks the key up, on a thread that it has anyway."""
 
-    async def asker(service: ServiceGiven, given: Given) -> Callable[[], Actor]:
-        return partial(_asker, service, given, scope, required=False, arrived=perf_counter())
+    async def asker(service: ServiceGiven, given: Given) -> LaterAsker:
+        return partial(_asker, service, given, scope, required=False)
 
     return asker
 

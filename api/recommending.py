@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from api.desk.identity import Actor, aware, plain
+from api.desk.identity import aware, plain
 from api.enquiring import asked_enterprise, refuse_later
+from api.keyed import LaterAsker
 from api.messages import (
     Asked,
     CandidateFeatures,
@@ -74,7 +75,7 @@ class Made:
         return self.columns | documents | {"feature_names": FEATURE_NAMES}
 
 
-async def recommend_in_turn(service: Service, request: RecommendationRequest, asker: Callable[[], Actor]) -> Made:
+async def recommend_in_turn(service: Service, request: RecommendationRequest, asker: LaterAsker) -> Made:
     """The answer to a request, its record on disk: first come, first ranked, a few at a time.
 
     Who waits for the disk keeps nobody from ranking. `asker` raises where whoever asks may not.
@@ -87,7 +88,7 @@ async def recommend_in_turn(service: Service, request: RecommendationRequest, as
 def _recommend(
     service: Service,
     request: RecommendationRequest,
-    asker: Callable[[], Actor],
+    asker: LaterAsker,
     arrived: float,
     answered: "Future[Made]",
 ) -> None:
@@ -96,7 +97,7 @@ def _recommend(
         return
     began = perf_counter()
     try:
-        asker()
+        asker(arrived=arrived)
         made = make(service, request, arrived)
         ranked = perf_counter()
         recorded = service.store.recorder.add(made.record())

@@ -19,11 +19,11 @@ from matching.errors import NotFoundError
 REQUEST = RecommendationRequest(enterprise_id="E0", need=NeedGiven(amount=2_000_000), as_of="2025-01-10")
 
 
-def anybody():
+def anybody(arrived):
     """Who may ask."""
 
 
-def nobody():
+def nobody(arrived):
     """Who may not."""
     raise SignInError("nobody")
 

@@ -1,6 +1,5 @@
 """Recommendations: ask for one, read one again."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -8,7 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api.desk.identity import Actor, Scope
-from api.keyed import openly, openly_later
+from api.keyed import LaterAsker, openly, openly_later
 from api.messages import EXAMPLE, EXAMPLE_BY_ID, Recommendation, RecommendationRequest, Record
 from api.openapi import body, problems
 from api.recommending import recall, recommend_in_turn
@@ -20,7 +19,7 @@ from matching.errors import InputError, NotFoundError
 
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"])
 EXAMPLES = {"an enterprise by value": EXAMPLE, "an enterprise by id": EXAMPLE_BY_ID}
-Asker = Annotated[Callable[[], Actor], Depends(openly_later(Scope.RECOMMEND))]
+Asker = Annotated[LaterAsker, Depends(openly_later(Scope.RECOMMEND))]
 _read = body_reader(RecommendationRequest)
 
 
